@@ -1,0 +1,53 @@
+"""histobench asks how well a method reads molecules from a histology slide.
+
+This package re-exports what a plugin author needs; beside it only `histobench.training`, `histobench.graphs`,
+`histobench.images` and `histobench.testing` are meant to be imported by plugins.
+"""
+
+from histobench.cards import (
+    DatasetCard,
+    EncoderCard,
+    EncoderSlot,
+    MethodCard,
+    MetricCard,
+    TargetFact,
+    Weights,
+)
+from histobench.contracts import (
+    Dataset,
+    Encoder,
+    FitContext,
+    Method,
+    Metric,
+    Mode,
+    PatchGeometry,
+    SlideImage,
+    TrainableEncoder,
+)
+from histobench.data import (
+    Counts,
+    Float,
+    Int,
+    Kind,
+    LabelledSamples,
+    Lattice,
+    Patches,
+    Prediction,
+    Samples,
+    Slide,
+    Split,
+    SpotTable,
+    Targets,
+    UInt8,
+)
+from histobench.errors import ConfigError, DataError, HistobenchError, ShapeError, WeightsError
+from histobench.hookspecs import hookimpl
+from histobench.splits import PublishedFold, Scheme, leave_one_patient_out, leave_one_slide_out
+
+__all__ = [
+    "ConfigError", "Counts", "DataError", "Dataset", "DatasetCard", "Encoder", "EncoderCard", "EncoderSlot",
+    "FitContext", "Float", "HistobenchError", "Int", "Kind", "LabelledSamples", "Lattice", "Method", "MethodCard",
+    "Metric", "MetricCard", "Mode", "PatchGeometry", "Patches", "Prediction", "PublishedFold", "Samples", "Scheme",
+    "ShapeError", "Slide", "SlideImage", "Split", "SpotTable", "TargetFact", "Targets", "TrainableEncoder", "UInt8",
+    "Weights", "WeightsError", "hookimpl", "leave_one_patient_out", "leave_one_slide_out",
+]  # fmt: skip

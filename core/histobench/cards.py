@@ -1,0 +1,254 @@
+"""Cards: what the platform knows of a plugin before it builds it.
+
+A card is cheap and frozen; `build` does the heavy import. Facts that planning needs stand on the card, so that
+listing and planning never load torch.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from histobench.contracts import Dataset, Encoder, Method, Metric, Mode, Options, PatchGeometry
+from histobench.data import Kind, Lattice
+from histobench.splits import Scheme, leave_one_patient_out
+
+__all__ = [
+    "Card",
+    "DatasetCard",
+    "EncoderCard",
+    "EncoderSlot",
+    "MethodCard",
+    "MetricCard",
+    "Provenance",
+    "TargetFact",
+    "Weights",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """The distribution a card came from; the loader fills it in."""
+
+    plugin: str
+    distribution: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What every plugin declares.
+
+    Attributes
+    ----------
+    name
+        Lower-case, as its authors spell it; unique among its kind.
+    title
+        One line for people.
+    revision
+        Raised when a change can move a score; part of every job's identity.
+    provenance
+        Filled in by the loader; never by the plugin.
+    """
+
+    name: str
+    title: str
+    url: str = ""
+    licence: str = ""
+    citation: str = ""
+    revision: str = "1"
+    provenance: Provenance | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Where an encoder's weights come from.
+
+    Attributes
+    ----------
+    hub_id
+        Repository on the Hugging Face hub.
+    files
+        File names to look for, the preferred first.
+    gated
+        True if the hub asks for an account and consent.
+    """
+
+    hub_id: str
+    files: tuple[str, ...] = ("model.safetensors", "pytorch_model.bin")
+    gated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderCard(Card):
+    """An image encoder.
+
+    Attributes
+    ----------
+    dim
+        Width of the embedding; ``None`` if known only once built.
+    geometry
+        The patch it wants.
+    weights
+        What must be had before it can be built; ``None`` for an encoder that needs none.
+    find_weights
+        Says where the weights lie on this machine, fetching them if they may be had; raises ``WeightsError``.
+    trainable
+        True if `build` returns a ``TrainableEncoder``.
+    expand
+        For a family such as ``timm:<name>``: makes the card of one member from what follows the colon.
+    build
+        Takes the geometry to use, or ``None`` for the encoder's own.
+    """
+
+    build: Callable[[PatchGeometry | None], Encoder]
+    dim: int | None = None
+    params: int | None = None
+    geometry: PatchGeometry = field(default_factory=PatchGeometry)
+    weights: Weights | None = None
+    find_weights: Callable[[], Path] | None = None
+    trainable: bool = False
+    lora: bool = False
+    expand: "Callable[[str], EncoderCard] | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderSlot:
+    """A method's place for an encoder.
+
+    Attributes
+    ----------
+    default
+        The published encoder.
+    default_mode
+        How the publication trains it.
+    modes
+        Modes that the method can take.
+    scratch
+        Encoder used, and named in every result, when the published one's weights are not to be had.
+    scratch_mode
+        How that one is trained.
+    fixed
+        True if the method cannot take another encoder.
+    """
+
+    default: str
+    default_mode: Mode
+    modes: tuple[Mode, ...]
+    scratch: str | None = None
+    scratch_mode: Mode = "full"
+    fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodCard(Card):
+    """A method.
+
+    Attributes
+    ----------
+    build
+        Takes the options and returns the method.
+    options
+        The method's frozen dataclass of options, its defaults the published ones.
+    targets
+        Kinds of target it can predict.
+    encoder
+        Its encoder slot; ``None`` if it looks at no image.
+    unit
+        What one training item is: a spot, a whole slide, or a neighbourhood of spots.
+    auxiliary
+        Kind of target it uses while training beside the one it predicts.
+    control
+        True for a baseline that always runs and gives scores their scale.
+    needs_oracle
+        True for the control that is shown the truth; only datasets that know it can serve it.
+    dataset_options
+        Published options that differ by dataset: dataset → option → value.
+    mode_options
+        Published options that differ by the encoder's mode: mode → dataset (``""`` for all) → option → value.
+    presets
+        Named sets of options; ``quick`` is for trying out.
+    """
+
+    build: Callable[[Options], Method]
+    options: type
+    targets: tuple[Kind, ...]
+    encoder: EncoderSlot | None = None
+    unit: Literal["spot", "slide", "neighbourhood"] = "spot"
+    auxiliary: Kind | None = None
+    control: bool = False
+    needs_oracle: bool = False
+    dataset_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    mode_options: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetFact:
+    """One thing a dataset can be asked to predict; ``kind`` or ``kind:variant`` is its name."""
+
+    name: str
+    kind: Kind
+    title: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetCard(Card):
+    """A dataset.
+
+    Attributes
+    ----------
+    build
+        Takes the data root, or ``None``, and returns the dataset.
+    targets
+        The first of each kind is that kind's default; the first of all is the dataset's.
+    schemes
+        The first is the default.
+    generated
+        True if it needs no files.
+    has_oracle
+        True if the truth behind the targets is known.
+    download
+        Fetches missing files into a folder; ``None`` where that is not possible. Yields a line per file.
+    check
+        Verifies a folder: path → what is wrong with it.
+    """
+
+    build: Callable[[Path | None], Dataset]
+    targets: tuple[TargetFact, ...]
+    schemes: tuple[Scheme, ...] = (leave_one_patient_out,)
+    organ: str = ""
+    platform: str = ""
+    lattice: Lattice = "square"
+    n_slides: int | None = None
+    n_patients: int | None = None
+    generated: bool = False
+    has_oracle: bool = False
+    download: "Callable[[Path | None], None] | None" = None
+    check: "Callable[[Path | None], Mapping[str, str]] | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricCard(Card):
+    """A metric.
+
+    Attributes
+    ----------
+    build
+        Returns the function.
+    kinds
+        Kinds of target it can score.
+    lowest, highest
+        Its bounds; infinite where there is none.
+    unit
+        ``target`` if the score is in the target's unit, else empty.
+    """
+
+    build: Callable[[], Metric]
+    kinds: tuple[Kind, ...]
+    higher_is_better: bool
+    lowest: float = float("-inf")
+    highest: float = float("inf")
+    unit: str = ""
+    clips_predictions: bool = False

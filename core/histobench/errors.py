@@ -1,0 +1,80 @@
+"""Every exception that histobench raises on purpose.
+
+A message says what was expected, what was found, where, and what to do. The command line prints it as one
+sentence and exits with code 2; nothing here ever reaches a user as a traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "HistobenchError",
+    "LeakageError",
+    "PluginError",
+    "ShapeError",
+    "StoreError",
+    "UnknownNameError",
+    "WeightsError",
+    "did_you_mean",
+]
+
+
+class HistobenchError(Exception):
+    """Stand above every error raised on purpose."""
+
+
+class ShapeError(HistobenchError, ValueError):
+    """Say that an array has not the shape, dtype or names it must have."""
+
+
+class DataError(HistobenchError, ValueError):
+    """Say that a file of a dataset is missing, damaged or not what it claims to be."""
+
+
+class LeakageError(HistobenchError, ValueError):
+    """Say that a split would show a method what it is tested on."""
+
+
+class PluginError(HistobenchError):
+    """Say that a plugin broke the rules of loading."""
+
+
+class ConfigError(HistobenchError, ValueError):
+    """Say that a setting, from the command line or a file, cannot be honoured."""
+
+
+class StoreError(HistobenchError, OSError):
+    """Say that the output folder cannot be used."""
+
+
+class WeightsError(HistobenchError):
+    """Say that the weights of an encoder are not to be had, and where they were looked for."""
+
+
+class UnknownNameError(HistobenchError, KeyError):
+    """Say that nothing goes by a name, and offer the nearest one."""
+
+    def __str__(self) -> str:
+        """Return the sentence itself; ``KeyError`` would show it in quotes."""
+        return str(self.args[0])
+
+
+def did_you_mean(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """Build the error for a name that is not known.
+
+    Parameters
+    ----------
+    kind
+        What was looked for, in words: ``"method"``, ``"option of 'cuca'"``.
+    name
+        What was asked.
+    known
+        The names that would have been understood.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    there = f" Known: {', '.join(names)}." if names else " None is installed."
+    return UnknownNameError(f"no {kind} named {name!r}.{hint}{there}")

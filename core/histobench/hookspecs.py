@@ -1,0 +1,56 @@
+"""The five hooks through which plugins come in, and the marker that plugins use.
+
+A plugin is a module registered under the entry-point group ``histobench``::
+
+    from histobench import hookimpl
+
+    @hookimpl
+    def register_methods():
+        return [MY_CARD]
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from histobench.cards import DatasetCard, EncoderCard, MethodCard, MetricCard
+
+if TYPE_CHECKING:
+    import click
+
+__all__ = ["ENTRY_POINT_GROUP", "hookimpl", "hookspec"]
+
+ENTRY_POINT_GROUP = "histobench"
+"""The entry-point group of built-in and third-party plugins alike."""
+
+hookspec = pluggy.HookspecMarker("histobench")
+"""Marks a hook's specification; only this module uses it."""
+
+hookimpl = pluggy.HookimplMarker("histobench")
+"""Marks a plugin's implementation of a hook."""
+
+
+@hookspec
+def register_encoders() -> Iterable[EncoderCard]:  # type: ignore[empty-body]  # pluggy wants a signature only
+    """Return the cards of image encoders."""
+
+
+@hookspec
+def register_methods() -> Iterable[MethodCard]:  # type: ignore[empty-body]  # pluggy wants a signature only
+    """Return the cards of methods."""
+
+
+@hookspec
+def register_datasets() -> Iterable[DatasetCard]:  # type: ignore[empty-body]  # pluggy wants a signature only
+    """Return the cards of datasets."""
+
+
+@hookspec
+def register_metrics() -> Iterable[MetricCard]:  # type: ignore[empty-body]  # pluggy wants a signature only
+    """Return the cards of metrics."""
+
+
+@hookspec
+def register_commands(cli: "click.Group") -> None:
+    """Add commands to the ``histobench`` command line."""

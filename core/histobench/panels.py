@@ -1,0 +1,128 @@
+"""Panels: which genes or cell types are predicted, and in what unit; fitted on the fold's training slides.
+
+Numbers from different panels are never ranked together: a panel's hash is part of every result. Order matters and
+is fixed: counts are normalised over *all* genes of a spot first, genes are selected second.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from histobench.data import Counts, Float, Kind, SpotTable, Targets
+from histobench.errors import DataError
+
+__all__ = ["GENES_IN_PANEL", "Panel", "fit_panel", "log_normalise"]
+
+GENES_IN_PANEL = 250
+"""Genes of highest mean expression (He et al. 2020, ST-Net; also CUCA and Hist2Cell)."""
+
+COUNTS_PER_SPOT = 1e4
+"""Scale of the normalisation: counts per ten thousand, as HE2Gene and GIST print it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """The columns of a task.
+
+    Attributes
+    ----------
+    names
+        (t,) targets in order.
+    unit
+        Unit of the values, in words.
+    fitted_on
+        Ids of the slides that decided the choice; empty for a panel fixed from outside.
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    unit: str
+    fitted_on: tuple[str, ...] = ()
+
+    @property
+    def hash(self) -> str:
+        """Name this panel in results: the same columns in the same unit, the same hash."""
+        text = "\n".join((self.kind, self.unit, *self.names))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def read(self, table: SpotTable) -> Targets:
+        """Read the panel's values off a slide: (n, t) float32. A gene never seen on a slide counts zero there."""
+        if self.kind == "gene_expression":
+            return _read_genes(self, table)
+        targets = table.targets
+        if targets is None or targets.kind != self.kind:
+            raise DataError(f"slide {table.slide.id!r} has no {self.kind} to read.")
+        if targets.names != self.names:
+            raise DataError(f"slide {table.slide.id!r} has other {self.kind} columns than the panel.")
+        return targets
+
+
+def log_normalise(counts: Float, /) -> Float:
+    """Scale each spot to ten thousand counts and take ln(1 + x).
+
+    Parameters
+    ----------
+    counts : (n, g) float32
+        All genes of the spot, before any selection.
+
+    Returns
+    -------
+    (n, g) float32
+        A spot without counts stays zero.
+    """
+    totals = counts.sum(axis=1, keepdims=True, dtype=np.float64)
+    scale = np.divide(COUNTS_PER_SPOT, totals, out=np.zeros_like(totals), where=totals > 0)
+    normalised: Float = np.log1p(counts * scale).astype(np.float32)
+    return normalised
+
+
+def fit_panel(kind: Kind, tables: Sequence[SpotTable], *, unit: str) -> Panel:
+    """Choose the columns of a task from training slides alone.
+
+    Genes: the 250 of highest mean log-normalised expression over the training spots (ties by name). Cell types and
+    labels: all of them, as the dataset fixes them.
+
+    Raises
+    ------
+    DataError
+        If the slides disagree about their columns or have no counts.
+    """
+    if kind == "gene_expression":
+        names = _genes_of_highest_mean(tables)
+        return Panel(kind=kind, names=names, unit=unit, fitted_on=tuple(t.slide.id for t in tables))
+    first = tables[0].targets
+    if first is None:
+        raise DataError(f"slide {tables[0].slide.id!r} has no {kind} to read.")
+    return Panel(kind=kind, names=first.names, unit=unit)
+
+
+def _genes_of_highest_mean(tables: Sequence[SpotTable]) -> tuple[str, ...]:
+    totals: dict[str, float] = {}
+    n_spots = 0
+    for table in tables:
+        counts = _counts(table)
+        sums = log_normalise(counts.values).sum(axis=0, dtype=np.float64)
+        n_spots += len(table.spot_ids)
+        for gene, total in zip(counts.names, sums, strict=True):
+            totals[gene] = totals.get(gene, 0.0) + float(total)
+    ranked = sorted(totals, key=lambda gene: (-totals[gene] / n_spots, gene))
+    return tuple(ranked[:GENES_IN_PANEL])
+
+
+def _read_genes(panel: Panel, table: SpotTable) -> Targets:
+    counts = _counts(table)
+    place = {gene: column for column, gene in enumerate(counts.names)}
+    values = np.zeros((len(table.spot_ids), len(panel.names)), dtype=np.float32)
+    normalised = log_normalise(counts.values)
+    for column, gene in enumerate(panel.names):
+        if gene in place:
+            values[:, column] = normalised[:, place[gene]]
+    return Targets(kind="gene_expression", names=panel.names, values=values)
+
+
+def _counts(table: SpotTable) -> Counts:
+    if table.counts is None:
+        raise DataError(f"slide {table.slide.id!r} has no counts, so no genes can be chosen on it.")
+    return table.counts

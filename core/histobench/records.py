@@ -1,0 +1,183 @@
+"""The record of a job: the one result that leaves the process, and the truth of which all else is a view.
+
+A record is JSON. NaN, an undefined score, is written as ``null``.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from histobench.contracts import Mode
+from histobench.data import Float, Kind
+from histobench.errors import DataError
+
+__all__ = ["JobSpec", "MetricScores", "PanelRecord", "RunRecord", "Score", "read_record"]
+
+
+def _nan_to_none(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Score = Annotated[float | None, BeforeValidator(_nan_to_none)]
+"""A score, or ``None`` where it is undefined."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class JobSpec(_Model):
+    """All that decides a job's result; its hash is the job's id.
+
+    Attributes
+    ----------
+    encoder
+        Name of the encoder used, weights included (``resnet18.random``); ``None`` if the method looks at no image.
+    stands_in_for
+        The published encoder whose weights were not to be had, if ``encoder`` takes its place.
+    options
+        Every option of the method, as used.
+    train, val, test
+        Slide ids.
+    patients
+        Patient of each of these slides.
+    edition
+        Fingerprint of the dataset's slides as read.
+    weights
+        Identity of the encoder's weights on disk, empty for random ones.
+    versions
+        Plugin of every card used → its distribution's version and the card's revision.
+    threads
+        CPU threads of torch and BLAS: sums of floats depend on them.
+    """
+
+    method: str
+    encoder: str | None
+    mode: Mode | None
+    stands_in_for: str | None = None
+    dataset: str
+    target: str
+    kind: Kind
+    scheme: str
+    leaks: bool
+    fold: str
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+    patients: dict[str, str]
+    seed: int
+    options: dict[str, Any]  # Any: JSON values
+    precision: str
+    device: str
+    threads: int
+    edition: str
+    weights: str = ""
+    control: bool = False
+    versions: dict[str, str]
+
+
+class MetricScores(_Model):
+    """One metric on one job.
+
+    Attributes
+    ----------
+    per_slide
+        Test slide → one score per target: the ranking view.
+    pooled
+        One score per target over the spots of all test slides together; never shown alone.
+    """
+
+    per_slide: dict[str, tuple[Score, ...]]
+    pooled: tuple[Score, ...]
+    revision: str = "1"
+
+    @property
+    def undefined(self) -> int:
+        """Count the per-slide scores that are undefined."""
+        return sum(score is None for scores in self.per_slide.values() for score in scores)
+
+    def table(self) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:
+        """Return slide ids and their (slides, t) scores, undefined ones NaN."""
+        rows = [[math.nan if s is None else s for s in scores] for scores in self.per_slide.values()]
+        return tuple(self.per_slide), np.asarray(rows, dtype=np.float64)
+
+    @classmethod
+    def from_arrays(cls, per_slide: Mapping[str, Float], pooled: Float, *, revision: str) -> Self:
+        """Build from (t,) arrays with NaN."""
+        return cls(
+            per_slide={slide: tuple(map(float, scores)) for slide, scores in per_slide.items()},
+            pooled=tuple(map(float, pooled)),
+            revision=revision,
+        )
+
+
+class PanelRecord(_Model):
+    """The panel a job predicted: its hash, unit and the slides that it was fitted on."""
+
+    hash: str
+    unit: str
+    fitted_on: tuple[str, ...] = ()
+
+
+class RunRecord(_Model):
+    """A finished or failed job with its provenance.
+
+    Attributes
+    ----------
+    targets
+        (t,) names, the order of every list of scores.
+    n_spots
+        Test slide → spots predicted.
+    seconds
+        Phase → wall seconds: ``fit``, ``predict``, ``embed`` …
+    peak_memory_mb
+        Largest resident memory of the process, and on a GPU the largest allocation, in MiB.
+    epochs
+        Numbers of every epoch.
+    determinism
+        What may be expected of a second run.
+    """
+
+    schema_version: Literal[1] = 1
+    job_id: str
+    job: JobSpec
+    status: Literal["done", "failed"]
+    error: str | None = None
+    targets: tuple[str, ...] = ()
+    n_spots: dict[str, int] = Field(default_factory=dict)
+    n_train_spots: int = 0
+    panel: PanelRecord | None = None
+    scores: dict[str, MetricScores] = Field(default_factory=dict)
+    parameters: int | None = None
+    best_epoch: int | None = None
+    epochs: tuple[dict[str, Score], ...] = ()
+    seconds: dict[str, float] = Field(default_factory=dict)
+    peak_memory_mb: dict[str, float] = Field(default_factory=dict)
+    spots_per_second: float | None = None
+    warnings: tuple[str, ...] = ()
+    determinism: str = ""
+    versions: dict[str, str] = Field(default_factory=dict)
+    git_commit: str | None = None
+    machine: dict[str, str] = Field(default_factory=dict)
+    started: str
+    finished: str
+
+
+def read_record(path: Path) -> RunRecord:
+    """Read a record.
+
+    Raises
+    ------
+    DataError
+        If the file is not a whole record of this schema.
+    """
+    try:
+        return RunRecord.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path} is no record of a job: {reason}.") from error
