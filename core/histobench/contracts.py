@@ -83,12 +83,12 @@ class SlideImage(Protocol):
 class Dataset(Protocol):
     """Slides with spots, targets and images, read as their publisher ships them."""
 
-    def slides(self) -> Sequence[Slide]:
-        """List the slides that can be used here, in a fixed order."""
+    def slides(self, target: str) -> Sequence[Slide]:
+        """List the slides whose files for this target are all here, in a fixed order; nothing is read yet."""
         ...
 
-    def left_out(self) -> Mapping[str, str]:
-        """Give the reason for every slide of the publication that is absent here: slide id → why."""
+    def left_out(self, target: str) -> Mapping[str, str]:
+        """Give the reason for every slide of the publication that is not in `slides`: slide id → why."""
         ...
 
     def table(self, slide: Slide, target: str) -> SpotTable:
@@ -102,11 +102,17 @@ class Dataset(Protocol):
         ...
 
     def image(self, slide: Slide) -> SlideImage:
-        """Open the slide's image without decoding it."""
+        """Open the slide's image without decoding it.
+
+        Raises
+        ------
+        DataError
+            If what can be seen without decoding is wrong: no image, truncated, too small for the slide's spots.
+        """
         ...
 
-    def fingerprint(self, slide: Slide) -> str:
-        """Hash the files that this slide is read from."""
+    def fingerprint(self, slide: Slide, target: str) -> str:
+        """Hash the content of the files that this slide and target are read from."""
         ...
 
 

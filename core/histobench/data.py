@@ -25,6 +25,7 @@ __all__ = [
     "Prediction",
     "Samples",
     "Slide",
+    "SlideResult",
     "Split",
     "SpotTable",
     "Targets",
@@ -339,6 +340,32 @@ class Prediction:
         if self.names != names:
             wrong = next((mine, theirs) for mine, theirs in zip(self.names, names, strict=True) if mine != theirs)
             raise ShapeError(f"prediction names {wrong[0]!r} where the task has {wrong[1]!r}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlideResult:
+    """What was predicted on one test slide, beside what was observed: enough to compute any metric later.
+
+    Attributes
+    ----------
+    spot_ids
+        (n,) str.
+    xy_um
+        (n, 2) microns.
+    """
+
+    slide_id: str
+    spot_ids: npt.NDArray[np.str_]
+    xy_um: Float
+    predicted: Prediction
+    observed: Targets
+
+    def __post_init__(self) -> None:
+        """Refuse a prediction of other spots or targets than were observed."""
+        n = len(self.spot_ids)
+        _check_shape("xy_um", self.xy_um, (n, 2))
+        _check_rows("observed", self.observed.values, n)
+        self.predicted.check_against(n, self.observed.names)
 
 
 def _check_shape(what: str, values: npt.NDArray[Any], shape: tuple[int, ...]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from histobench.cards import MetricCard
 from histobench.contracts import Mode
 from histobench.data import Float, Kind
 from histobench.errors import DataError
@@ -90,11 +91,14 @@ class MetricScores(_Model):
         Test slide → one score per target: the ranking view.
     pooled
         One score per target over the spots of all test slides together; never shown alone.
+    higher_is_better, revision
+        As the metric's card said, so that a record can be read where the metric is not installed.
     """
 
     per_slide: dict[str, tuple[Score, ...]]
     pooled: tuple[Score, ...]
-    revision: str = "1"
+    higher_is_better: bool
+    revision: str
 
     @property
     def undefined(self) -> int:
@@ -107,12 +111,13 @@ class MetricScores(_Model):
         return tuple(self.per_slide), np.asarray(rows, dtype=np.float64)
 
     @classmethod
-    def from_arrays(cls, per_slide: Mapping[str, Float], pooled: Float, *, revision: str) -> Self:
+    def from_arrays(cls, per_slide: Mapping[str, Float], pooled: Float, *, card: MetricCard) -> Self:
         """Build from (t,) arrays with NaN."""
         return cls(
             per_slide={slide: tuple(map(float, scores)) for slide, scores in per_slide.items()},
             pooled=tuple(map(float, pooled)),
-            revision=revision,
+            higher_is_better=card.higher_is_better,
+            revision=card.revision,
         )
 
 
