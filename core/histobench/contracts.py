@@ -101,6 +101,10 @@ class Dataset(Protocol):
         """
         ...
 
+    def notes(self, slide: Slide, target: str) -> Sequence[str]:
+        """Say, a sentence each, what of this slide was dropped on reading; empty if nothing was."""
+        ...
+
     def image(self, slide: Slide) -> SlideImage:
         """Open the slide's image without decoding it.
 

@@ -1,0 +1,171 @@
+"""Settings of a study: from the command line and YAML into one checked `RunConfig`, and into a method's options.
+
+The one mechanism of configuration: whatever the source, an unknown key is an error with a suggestion, and a value is
+coerced to the declared type or refused.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+
+from histobench.cards import MethodCard
+from histobench.contracts import Mode, Options
+from histobench.errors import ConfigError, did_you_mean
+
+__all__ = ["RunConfig", "method_options", "options_from_json", "options_to_json"]
+
+Setting = Any  # Any: the scalars and lists of YAML
+
+
+class RunConfig(BaseModel):
+    """A study: what is crossed with what, and where it runs.
+
+    Attributes
+    ----------
+    methods
+        Names, or ``all``; the controls are added by themselves.
+    encoders
+        ``name`` or ``name@mode``; empty takes each method's published one.
+    targets
+        ``kind`` or ``kind:variant``; empty takes the dataset's default.
+    settings
+        ``METHOD.OPTION`` → value.
+    preset
+        ``published`` or one of the methods' named sets of options.
+    threads
+        CPU threads of one job; ``None`` shares the cores among the workers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    methods: tuple[str, ...] = ("all",)
+    datasets: tuple[str, ...] = ("synthetic",)
+    encoders: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    scheme: str | None = None
+    folds: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = (0,)
+    metrics: tuple[str, ...] = ()
+    epochs: int | None = Field(default=None, ge=1)
+    settings: dict[str, Setting] = Field(default_factory=dict, alias="set")
+    preset: str = "published"
+    data_root: Path | None = None
+    out: Path = Path("histobench-out")
+    workers: int = Field(default=1, ge=1)
+    device: str = "auto"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    threads: int | None = Field(default=None, ge=1)
+    tracking: bool = True
+
+    @field_validator("methods", "datasets", "encoders", "targets", "folds", "metrics", "seeds", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = [part.strip() for part in value.split(",") if part.strip()]
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = [value]
+        if isinstance(value, list | tuple):
+            # fold names are text even where YAML reads a number
+            return tuple(dict.fromkeys(str(part) for part in value))
+        return value
+
+    @classmethod
+    def read(cls, file: Path | None, overrides: Mapping[str, object]) -> Self:
+        """Read a YAML file, if any, and let the given (not ``None``) settings override it.
+
+        Raises
+        ------
+        ConfigError
+            If the file is missing, no YAML, or has a key or value that is not understood.
+        """
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        settings = {} if file is None else _read_yaml(file)
+        for key in settings:
+            if key not in known:
+                raise ConfigError(f"{file}: {did_you_mean('setting', str(key), known)}")
+        given = {key: value for key, value in overrides.items() if value is not None and value != ()}
+        merged = {**settings, **given}
+        if "set" in settings and "set" in given:
+            merged["set"] = {**settings["set"], **given["set"]}  # type: ignore[dict-item]  # checked below
+        try:
+            return cls.model_validate(merged)
+        except ValidationError as error:
+            raise ConfigError(_told(error, where=f"{file}: " if file else "")) from error
+
+
+def method_options(card: MethodCard, config: RunConfig, *, dataset: str, mode: Mode | None) -> Options:
+    """Settle a method's options.
+
+    Later ones win: the dataclass's defaults, the dataset's published ones, the mode's, the preset, ``--epochs``,
+    ``--set``.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown preset, option or a value of the wrong type.
+    """
+    by_mode = card.mode_options.get(mode or "", {})
+    chosen: dict[str, Setting] = {
+        **card.dataset_options.get(dataset, {}),
+        **by_mode.get("", {}),
+        **by_mode.get(dataset, {}),
+        **card.presets.get(config.preset, {}),
+    }
+    names = {field.name for field in fields(card.options)}
+    if config.epochs is not None and "epochs" in names:
+        chosen["epochs"] = config.epochs
+    for key, value in config.settings.items():
+        method, _, option = key.partition(".")
+        if method == card.name:
+            chosen[option] = value
+    return options_from_json(card, chosen)
+
+
+def options_from_json(card: MethodCard, values: Mapping[str, Setting]) -> Options:
+    """Build a method's options from plain values.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown option or a value of the wrong type.
+    """
+    names = {field.name for field in fields(card.options)}
+    for name in values:
+        if name not in names:  # pydantic ignores unknown keys of a stdlib dataclass
+            raise ConfigError(str(did_you_mean(f"option of {card.name!r}", name, names)))
+    try:
+        return TypeAdapter(card.options).validate_python(dict(values))
+    except (ValidationError, ValueError) as error:
+        raise ConfigError(_told(error, where=f"options of {card.name!r}: ")) from error
+
+
+def options_to_json(card: MethodCard, options: Options) -> dict[str, Setting]:
+    """Write a method's options as plain JSON values, every one of them."""
+    values: dict[str, Setting] = TypeAdapter(card.options).dump_python(options, mode="json")
+    return values
+
+
+def _read_yaml(file: Path) -> dict[str, Setting]:
+    try:
+        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the configuration {str(file)!r}: {error}.") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}.") from error
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{file} must hold 'setting: value' lines, got {type(settings).__name__}.")
+    return settings
+
+
+def _told(error: Exception, *, where: str) -> str:
+    if not isinstance(error, ValidationError):
+        return f"{where}{error}"
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{where}{place!r}: {first['msg'].lower()}, got {first['input']!r}."

@@ -1,0 +1,149 @@
+"""Where jobs run: in this process, or in worker processes of this machine.
+
+An executor knows nothing of jobs but that they can be pickled. A worker that dies costs only the job it held.
+"""
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection
+from typing import Generic, TypeVar
+
+__all__ = ["InProcess", "LocalProcesses"]
+
+JobT = TypeVar("JobT")
+OutcomeT = TypeVar("OutcomeT")
+
+
+class InProcess:
+    """Run jobs here, one after the other."""
+
+    def run(
+        self, jobs: Iterable[JobT], work: Callable[[JobT], OutcomeT], died: Callable[[JobT, str], OutcomeT]
+    ) -> Iterator[OutcomeT]:
+        """Yield each job's outcome as it ends."""
+        del died  # this process dies with its job
+        for job in jobs:
+            yield work(job)
+
+
+class LocalProcesses:
+    """Run jobs in worker processes, each with a GPU of its own where there are several.
+
+    Parameters
+    ----------
+    workers
+        Number of processes.
+    gpus
+        Ids of the GPUs to hand out in turn; empty on a machine without.
+    """
+
+    def __init__(self, workers: int, *, gpus: tuple[str, ...] = ()) -> None:
+        self._gpus = [gpus[i % len(gpus)] if gpus else "" for i in range(workers)]
+
+    def run(
+        self, jobs: Iterable[JobT], work: Callable[[JobT], OutcomeT], died: Callable[[JobT, str], OutcomeT]
+    ) -> Iterator[OutcomeT]:
+        """Yield each job's outcome as it ends, in any order."""
+        todo: queue.SimpleQueue[JobT] = queue.SimpleQueue()
+        total = 0
+        for total, job in enumerate(jobs, start=1):  # noqa: B007 -- counted while queued
+            todo.put(job)
+        done: queue.SimpleQueue[OutcomeT | BaseException] = queue.SimpleQueue()
+        handlers = [_Handler(gpu, todo, done, work, died) for gpu in self._gpus[:total]]
+        for handler in handlers:
+            handler.start()
+        try:
+            for _ in range(total):
+                outcome = done.get()
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                yield outcome
+        finally:
+            for handler in handlers:
+                handler.stop()
+
+
+class _Handler(threading.Thread, Generic[JobT, OutcomeT]):
+    """Feeds one worker process, and replaces it when it dies."""
+
+    def __init__(
+        self,
+        gpu: str,
+        todo: "queue.SimpleQueue[JobT]",
+        done: "queue.SimpleQueue[OutcomeT | BaseException]",
+        work: Callable[[JobT], OutcomeT],
+        died: Callable[[JobT, str], OutcomeT],
+    ) -> None:
+        super().__init__(daemon=True)
+        self._gpu, self._todo, self._done, self._work, self._died = gpu, todo, done, work, died
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        connection = self._spawn()
+        while not self._stopping.is_set():
+            try:
+                job = self._todo.get_nowait()
+            except queue.Empty:
+                break
+            try:
+                connection.send(job)
+                self._done.put(connection.recv())
+            except (EOFError, OSError):
+                if self._stopping.is_set():
+                    return
+                connection = self._bury(job)
+        self.stop()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._process is not None and self._process.is_alive():
+            self._process.terminate()
+
+    def _spawn(self) -> Connection:
+        context = multiprocessing.get_context("spawn")  # a fork would inherit locks and CUDA
+        ours, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(self._gpu, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+        ours.send(self._work)
+        return ours
+
+    def _bury(self, job: JobT) -> Connection:
+        if self._process is None:
+            raise RuntimeError("a worker died before it was started.")
+        self._process.join()
+        try:
+            self._done.put(self._died(job, _cause(self._process.exitcode)))
+        except BaseException as error:  # noqa: BLE001 -- handed to the thread that waits
+            self._done.put(error)
+        return self._spawn()
+
+
+def _cause(exit_code: int | None) -> str:
+    if exit_code is not None and exit_code < 0:
+        return f"its worker process was killed by {signal.Signals(-exit_code).name}"
+    return f"its worker process ended with exit code {exit_code}"
+
+
+def _serve(gpu: str, connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its workers
+    if gpu:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # before anything imports torch
+    try:
+        work = connection.recv()
+        while True:
+            connection.send(_guarded(work, connection.recv()))
+    except (EOFError, OSError):
+        return
+
+
+def _guarded(work: Callable[[JobT], OutcomeT], job: JobT) -> OutcomeT | BaseException:
+    try:
+        return work(job)
+    except Exception as error:  # noqa: BLE001 -- raised again in the parent
+        return error

@@ -1,0 +1,303 @@
+"""From a study to its jobs, with a reason for everything that is left out.
+
+Nothing is trained or embedded here, and no encoder is built; the slides' tables are read, because a damaged one must
+be named before a job depends on it.
+"""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from histobench.cards import Card, DatasetCard, MethodCard, MetricCard, TargetFact
+from histobench.config import RunConfig, method_options, options_to_json
+from histobench.contracts import Dataset
+from histobench.data import Slide, Split
+from histobench.errors import ConfigError, DataError, did_you_mean
+from histobench.records import JobSpec
+from histobench.registry import Registry
+from histobench.slots import EncoderChoice, asked_encoder, published_encoder
+from histobench.splits import Folds, Scheme, make_folds
+
+__all__ = ["LeftOut", "Plan", "job_id", "plan_study"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something that is not in the grid, and why; ``damaged`` if a file is to blame and should be mended."""
+
+    what: str
+    why: str
+    damaged: bool = False
+
+
+@dataclass(slots=True)
+class Plan:
+    """The grid.
+
+    Attributes
+    ----------
+    jobs
+        In the order in which they should be done: cheap controls first.
+    left_out
+        Slides, folds and pairs that are not in it.
+    notices
+        What a reader of the results must know, a sentence each.
+    metrics
+        The cards to score with.
+    """
+
+    jobs: list[JobSpec] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    metrics: list[MetricCard] = field(default_factory=list)
+
+    @property
+    def damaged(self) -> bool:
+        """Say if the user has something to mend."""
+        return any(item.damaged for item in self.left_out)
+
+    def notice(self, sentence: str) -> None:
+        """Keep a sentence once."""
+        if sentence not in self.notices:
+            self.notices.append(sentence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    """One dataset and target with its usable slides, cut into folds."""
+
+    dataset: DatasetCard
+    target: TargetFact
+    scheme: Scheme
+    splits: tuple[Split, ...]
+    edition: str
+
+
+def job_id(spec: JobSpec) -> str:
+    """Hash all that decides a job's result."""
+    text = json.dumps(spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def plan_study(config: RunConfig, registry: Registry, *, device: str, threads: int) -> Plan:
+    """Lay out a study.
+
+    Parameters
+    ----------
+    device
+        As Fabric spells it; part of a job's identity.
+
+    Raises
+    ------
+    HistobenchError
+        For anything the user named that is not there: plugin, option, fold, data folder, weights.
+    """
+    plan = Plan()
+    methods = _methods(config, registry)
+    _refuse_unused_settings(config, methods)
+    plan.metrics = _metrics(config, registry)
+    for name in config.datasets:
+        dataset_card = registry.datasets.get(name)
+        dataset = dataset_card.build(config.data_root)
+        for target in _targets(config, dataset_card):
+            task = _task(plan, config, dataset_card, dataset, target)
+            for method in methods:
+                pair = _choices(plan, config, registry, method, task)
+                plan.jobs += [
+                    _job(config, task, method, choice, split, seed=seed, device=device, threads=threads)
+                    for choice, split, seed in itertools.product(pair, task.splits, config.seeds)
+                ]
+    if not any(not job.control for job in plan.jobs):
+        reasons = "; ".join(f"{item.what}: {item.why}" for item in plan.left_out)
+        raise ConfigError(f"nothing can be run: {reasons}.")
+    plan.jobs.sort(key=lambda job: not job.control)
+    return plan
+
+
+def _methods(config: RunConfig, registry: Registry) -> list[MethodCard]:
+    controls = [card for card in registry.methods if card.control]
+    asked = registry.methods.names() if config.methods == ("all",) else config.methods
+    chosen = [registry.methods.get(name) for name in asked]
+    if not chosen:
+        raise ConfigError("no method is installed or asked for; see `histobench list methods`.")
+    presets = {"published"}.union(*(card.presets for card in registry.methods))
+    if config.preset not in presets:
+        raise did_you_mean("preset", config.preset, presets)
+    return list({card.name: card for card in [*controls, *chosen]}.values())
+
+
+def _metrics(config: RunConfig, registry: Registry) -> list[MetricCard]:
+    return [registry.metrics.get(name) for name in config.metrics or registry.metrics.names()]
+
+
+def _refuse_unused_settings(config: RunConfig, methods: Sequence[MethodCard]) -> None:
+    for key in config.settings:
+        method, dot, option = key.partition(".")
+        if not dot or not option:
+            raise ConfigError(f"--set takes METHOD.OPTION=VALUE, got {key!r}.")
+        if method not in {card.name for card in methods}:
+            raise ConfigError(f"--set {key}: {did_you_mean('method of this study', method, [m.name for m in methods])}")
+
+
+def _targets(config: RunConfig, dataset: DatasetCard) -> list[TargetFact]:
+    if not config.targets:
+        return [dataset.targets[0]]
+    return [_target(dataset, name) for name in config.targets]
+
+
+def _target(dataset: DatasetCard, name: str) -> TargetFact:
+    # a bare kind means the first of its variants
+    for target in dataset.targets:
+        if name in (target.name, target.kind):
+            return target
+    raise did_you_mean(f"target of {dataset.name!r}", name, [target.name for target in dataset.targets])
+
+
+def _scheme(config: RunConfig, dataset: DatasetCard) -> Scheme:
+    if config.scheme is None:
+        return dataset.schemes[0]
+    for scheme in dataset.schemes:
+        if scheme.name == config.scheme:
+            return scheme
+    raise did_you_mean(f"scheme of {dataset.name!r}", config.scheme, [scheme.name for scheme in dataset.schemes])
+
+
+def _task(plan: Plan, config: RunConfig, card: DatasetCard, dataset: Dataset, target: TargetFact) -> _Task:
+    scheme = _scheme(config, card)
+    slides = list(_usable_slides(plan, card, dataset, target))
+    folds = make_folds(scheme, slides)
+    for fold, why in folds.unavailable.items():
+        plan.left_out.append(LeftOut(f"{card.name}, {scheme.name}: fold {fold}", why))
+    if scheme.leaks:
+        plan.notice(f"scheme {scheme.name!r} leaks: slides of one patient stand in training and test.")
+    used = [slide for slide in slides if any(slide in split.train + split.val + split.test for split in folds.splits)]
+    fingerprints = "\n".join(f"{slide.id} {slide.patient} {dataset.fingerprint(slide, target.name)}" for slide in used)
+    edition = hashlib.sha256(fingerprints.encode()).hexdigest()[:16]
+    return _Task(dataset=card, target=target, scheme=scheme, splits=_folds(config, card, folds), edition=edition)
+
+
+def _usable_slides(plan: Plan, card: DatasetCard, dataset: Dataset, target: TargetFact) -> Iterator[Slide]:
+    """Yield the slides that can be read; one that is damaged costs only itself."""
+    for slide_id, why in dataset.left_out(target.name).items():
+        plan.left_out.append(LeftOut(f"{card.name}: slide {slide_id}", why))
+    for slide in dataset.slides(target.name):
+        try:
+            dataset.table(slide, target.name)
+            dataset.image(slide)
+        except DataError as error:
+            plan.left_out.append(LeftOut(f"{card.name}: slide {slide.id}", str(error), damaged=True))
+            continue
+        for note in dataset.notes(slide, target.name):
+            plan.notice(f"{card.name}, slide {slide.id}: {note}")
+        yield slide
+
+
+def _folds(config: RunConfig, card: DatasetCard, folds: Folds) -> tuple[Split, ...]:
+    if not config.folds:
+        return folds.splits
+    known = {split.fold: split for split in folds.splits}
+    for fold in config.folds:
+        if fold in folds.unavailable:
+            raise ConfigError(f"fold {fold!r} of {card.name!r} cannot be formed: {folds.unavailable[fold]}.")
+        if fold not in known:
+            raise did_you_mean(f"fold of {card.name!r}", fold, known)
+    return tuple(known[fold] for fold in config.folds)
+
+
+def _choices(
+    plan: Plan, config: RunConfig, registry: Registry, method: MethodCard, task: _Task
+) -> list[EncoderChoice | None]:
+    """Choose the encoders a method runs on here; none, with the reason on the plan, if it does not fit."""
+    why_not = _why_not(method, task)
+    if why_not:
+        if not method.control:  # nobody asked for a control by name
+            plan.left_out.append(LeftOut(f"{method.name} on {task.dataset.name} {task.target.name}", why_not))
+        return []
+    slot = method.encoder
+    if slot is None:
+        return [None]
+    choices: list[EncoderChoice] = []
+    if slot.fixed or not config.encoders:
+        choices.append(published_encoder(registry, slot))
+    else:
+        for asked in config.encoders:
+            choice = asked_encoder(registry, slot, asked)
+            if isinstance(choice, str):
+                plan.left_out.append(LeftOut(f"{method.name} on encoder {asked}", choice))
+            else:
+                choices.append(choice)
+    for choice in choices:
+        _announce(plan, method, choice)
+    return [*choices]
+
+
+def _why_not(method: MethodCard, task: _Task) -> str | None:
+    if task.target.kind not in method.targets:
+        return f"it predicts {', '.join(method.targets)} only"
+    if method.needs_oracle and not task.dataset.has_oracle:
+        return "the truth behind this dataset's targets is not known"
+    if method.auxiliary and method.auxiliary not in {target.kind for target in task.dataset.targets}:
+        return f"it trains with {method.auxiliary}, which this dataset does not have"
+    return None
+
+
+def _announce(plan: Plan, method: MethodCard, choice: EncoderChoice) -> None:
+    if choice.stands_in_for:
+        plan.notice(
+            f"{method.name} runs on {choice.card.name!r} ({choice.mode}): the weights of its published encoder "
+            f"{choice.stands_in_for!r} are not here; every result says so."
+        )
+
+
+def _job(
+    config: RunConfig,
+    task: _Task,
+    method: MethodCard,
+    choice: EncoderChoice | None,
+    split: Split,
+    *,
+    seed: int,
+    device: str,
+    threads: int,
+) -> JobSpec:
+    mode = choice.mode if choice else None
+    options = method_options(method, config, dataset=task.dataset.name, mode=mode)
+    cards: list[Card] = [method, task.dataset, *([choice.card] if choice else [])]
+    sides = {side: tuple(slide.id for slide in getattr(split, side)) for side in ("train", "val", "test")}
+    return JobSpec(
+        method=method.name,
+        encoder=choice.card.name if choice else None,
+        mode=mode,
+        stands_in_for=choice.stands_in_for if choice else None,
+        dataset=task.dataset.name,
+        target=task.target.name,
+        kind=task.target.kind,
+        scheme=task.scheme.name,
+        leaks=task.scheme.leaks,
+        fold=split.fold,
+        **sides,
+        patients={slide.id: slide.patient for slide in split.train + split.val + split.test},
+        seed=seed,
+        options=options_to_json(method, options),
+        precision=config.precision,
+        device=device,
+        threads=threads,
+        edition=task.edition,
+        weights=_hash_file(choice.weights) if choice and choice.weights else "",
+        control=method.control,
+        versions={card.name: _version(card) for card in cards},
+    )
+
+
+def _version(card: Card) -> str:
+    origin = card.provenance
+    plugin = f"{origin.plugin} {origin.version}" if origin else "unregistered"
+    return f"{plugin} revision {card.revision}"
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,0 +1,97 @@
+"""A method's encoder slot: which encoder fills it, in which mode, and where its weights are.
+
+A scratch encoder never stands in silently for one whose weights are missing: the choice carries the name of the
+encoder that it stands in for into every result.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+from histobench.cards import EncoderCard, EncoderSlot
+from histobench.contracts import Mode
+from histobench.errors import WeightsError, did_you_mean
+from histobench.registry import Registry
+
+__all__ = ["MODES", "EncoderChoice", "asked_encoder", "published_encoder"]
+
+MODES: tuple[Mode, ...] = get_args(Mode)
+"""The modes of an encoder slot, by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderChoice:
+    """An encoder for a method's slot, and the published one it stands in for, if it does."""
+
+    card: EncoderCard
+    mode: Mode
+    weights: Path | None = None
+    stands_in_for: str | None = None
+
+
+def published_encoder(registry: Registry, slot: EncoderSlot) -> EncoderChoice:
+    """Choose the published encoder, or the slot's scratch encoder where its weights are not to be had.
+
+    Raises
+    ------
+    WeightsError
+        If they are not, and the slot names no scratch encoder.
+    """
+    try:
+        return _resolve(registry, slot.default, slot.default_mode)
+    except WeightsError:
+        if slot.scratch is None:
+            raise
+        found = _resolve(registry, slot.scratch, slot.scratch_mode)
+        return replace(found, stands_in_for=slot.default)
+
+
+def asked_encoder(registry: Registry, slot: EncoderSlot, asked: str) -> EncoderChoice | str:
+    """Choose the ``name`` or ``name@mode`` that the user asked for, or say why this slot cannot take it.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such encoder or mode.
+    WeightsError
+        If its weights are not to be had: what was asked for by name is never replaced.
+    """
+    name, _, mode = asked.partition("@")
+    if mode and mode not in MODES:
+        raise did_you_mean("mode of an encoder", mode, MODES)
+    found = _resolve(registry, name, slot.default_mode)
+    chosen = next((known for known in MODES if known == mode), None) or _natural_mode(slot, found.card)
+    if chosen not in slot.modes:
+        return f"it takes an encoder {' or '.join(slot.modes)}, not {chosen}"
+    if chosen != "frozen" and not found.card.trainable:
+        return f"{found.card.name!r} has nothing to train"
+    if chosen == "lora" and not found.card.lora:
+        return f"low-rank adapters do not apply to {found.card.name!r}"
+    return replace(found, mode=chosen)
+
+
+def _natural_mode(slot: EncoderSlot, card: EncoderCard) -> Mode:
+    """Take the published mode, but train what starts from scratch and freeze what cannot be trained."""
+    if not card.trainable and "frozen" in slot.modes:
+        return "frozen"
+    if card.weights is None and slot.scratch_mode in slot.modes:
+        return slot.scratch_mode
+    if slot.default_mode == "lora" and not card.lora:
+        return "frozen" if "frozen" in slot.modes else "full"
+    return slot.default_mode
+
+
+def _resolve(registry: Registry, name: str, mode: Mode) -> EncoderChoice:
+    """Find an encoder and its weights; a bare ``resnet18`` is its first variant whose weights can be had."""
+    variants = [] if name in registry.encoders.cards else registry.encoders.variants(name)
+    candidates = variants or [registry.encoders.get(name)]
+    for card in candidates:
+        try:
+            weights = card.find_weights() if card.find_weights else None
+        except WeightsError:
+            if card is candidates[-1]:
+                raise
+            continue
+        stands_in_for = None if card is candidates[0] else candidates[0].name
+        return EncoderChoice(card=card, mode=mode, weights=weights, stands_in_for=stands_in_for)
+    raise did_you_mean("encoder", name, registry.encoders.cards)

@@ -1,0 +1,223 @@
+"""The output folder: one folder a job, its record written last and by rename.
+
+::
+
+    <out>/jobs/<job id>/   job.json  history.csv  predictions.h5  checkpoint/  log.txt  record.json
+
+A lock file beside each record is held by whoever works on the job; the kernel frees it when that process dies, however
+it dies. So two runners on one folder share the work, and a killed run leaves nothing that must be cleaned up.
+"""
+
+import csv
+import errno
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import h5py
+import numpy as np
+
+from histobench.data import Prediction, SlideResult, Targets
+from histobench.errors import DataError, StoreError
+from histobench.records import JobSpec, RunRecord, read_record
+
+__all__ = ["JobFolder", "Store", "read_predictions", "write_atomically", "write_predictions"]
+
+
+@dataclass(frozen=True, slots=True)
+class JobFolder:
+    """The folder of one job."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """Folder of the fitted method, complete once ``fitted`` exists in it."""
+        return self.path / "checkpoint"
+
+    @property
+    def predictions(self) -> Path:
+        """File of the stored predictions."""
+        return self.path / "predictions.h5"
+
+    def record(self) -> RunRecord | None:
+        """Read the record; a corrupt one is set aside under another name, so that the job is done again."""
+        path = self.path / "record.json"
+        if not path.exists():
+            return None
+        try:
+            record = read_record(path)
+            if record.job_id != self.path.name:
+                raise DataError(f"{path} belongs to job {record.job_id}.")
+        except DataError as error:
+            aside = path.with_name(f"record.corrupt-{time.time_ns()}.json")
+            path.replace(aside)
+            self.log(f"record set aside as {aside.name}: {error}")
+            return None
+        return record
+
+    @contextmanager
+    def claim(self) -> Iterator[bool]:
+        """Hold the job's lock; yields False at once if somebody else holds it."""
+        with _store_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(self.path / ".lock")
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise _store_error(self.path, error) from error
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def begin(self, spec: JobSpec) -> None:
+        """Write what is about to be done."""
+        write_atomically(self.path / "job.json", spec.model_dump_json(indent=1).encode())
+
+    def finish(self, record: RunRecord) -> None:
+        """Write the record: from here on the job is done."""
+        history = [dict(epoch) for epoch in record.epochs]
+        if history:
+            write_history(self.path / "history.csv", history)
+        write_atomically(self.path / "record.json", record.model_dump_json(indent=1).encode())
+
+    def log(self, text: str) -> None:
+        """Add lines to the job's log, each with the time."""
+        now = time.strftime("%Y-%m-%d %H:%M:%S")
+        with _store_errors(self.path), (self.path / "log.txt").open("a", encoding="utf-8") as file:
+            file.writelines(f"{now} {line}\n" for line in text.splitlines())
+
+
+class Store:
+    """An output folder.
+
+    Raises
+    ------
+    StoreError
+        On opening, if the folder is a file, cannot be written to, or its disk is full.
+    """
+
+    def __init__(self, out: Path, *, write: bool = True) -> None:
+        self.out = out
+        self.jobs = out / "jobs"
+        if write:
+            with _store_errors(out):
+                self.jobs.mkdir(parents=True, exist_ok=True)
+            write_atomically(out / ".writable", b"histobench writes here\n")  # fails now, not after an hour
+        elif not self.jobs.is_dir():
+            raise StoreError(f"{str(out)!r} holds no study: there is no folder 'jobs' in it.")
+
+    def folder(self, job_id: str) -> JobFolder:
+        """Give a job's folder; it need not exist yet."""
+        return JobFolder(self.jobs / job_id)
+
+    def records(self) -> Iterator[RunRecord]:
+        """Yield every readable record, sorted by job id; corrupt ones are set aside and logged."""
+        for path in sorted(self.jobs.glob("*/record.json")):
+            record = JobFolder(path.parent).record()
+            if record is not None:
+                yield record
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash, sees all of it or nothing.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written to or the disk is full.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with _store_errors(path.parent):
+        try:
+            with partial.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def write_history(path: Path, history: Sequence[Mapping[str, float | None]]) -> None:
+    """Write numbers per epoch as CSV, a column a name."""
+    names = list(dict.fromkeys(name for epoch in history for name in epoch))
+    with _store_errors(path.parent), path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=["epoch", *names])
+        writer.writeheader()
+        writer.writerows({"epoch": number, **epoch} for number, epoch in enumerate(history))
+
+
+def write_predictions(path: Path, results: Sequence[SlideResult]) -> None:
+    """Write predictions and observations, a group a slide, so that a new metric can score them later."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with _store_errors(path.parent):
+        try:
+            with h5py.File(partial, "w") as file:
+                for result in results:
+                    group = file.create_group(result.slide_id)
+                    group.attrs["kind"] = result.observed.kind
+                    group["names"] = np.array(result.observed.names, dtype=h5py.string_dtype())
+                    group["spot_ids"] = np.array(result.spot_ids, dtype=h5py.string_dtype())
+                    group["xy_um"] = result.xy_um
+                    group["predicted"] = result.predicted.values
+                    group["observed"] = result.observed.values
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def read_predictions(path: Path) -> list[SlideResult]:
+    """Read what `write_predictions` wrote.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return [_read_slide(name, group) for name, group in file.items()]
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path} holds no predictions: {error}.") from error
+
+
+def _read_slide(name: str, group: h5py.Group) -> SlideResult:
+    names = tuple(group["names"].asstr()[:])
+    observed = Targets(kind=group.attrs["kind"], names=names, values=group["observed"][:])
+    return SlideResult(
+        slide_id=name,
+        spot_ids=np.array(group["spot_ids"].asstr()[:], dtype=np.str_),
+        xy_um=group["xy_um"][:],
+        predicted=Prediction(names=names, values=group["predicted"][:]),
+        observed=observed,
+    )
+
+
+@contextmanager
+def _store_errors(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except StoreError:
+        raise
+    except OSError as error:
+        raise _store_error(folder, error) from error
+
+
+def _store_error(folder: Path, error: OSError) -> StoreError:
+    where = repr(str(folder))
+    if error.errno == errno.ENOSPC:
+        return StoreError(f"the disk under {where} is full; free some space and run the same command again.")
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return StoreError(f"the output folder {where} is, or lies under, a file; choose another with --out.")
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return StoreError(f"the output folder {where} cannot be written to; choose another with --out.")
+    return StoreError(f"the output folder {where} cannot be used: {error}.")
