@@ -1,0 +1,35 @@
+"""Options of the controls; no import here is heavy."""
+
+from dataclasses import dataclass
+
+from histobench import ConfigError
+
+__all__ = ["MeanOptions", "OracleOptions", "PositionOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeanOptions:
+    """The mean has nothing to choose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OracleOptions:
+    """The oracle has nothing to choose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionOptions:
+    """Options of the position-only control.
+
+    Attributes
+    ----------
+    neighbours
+        Training spots that are averaged.
+    """
+
+    neighbours: int = 30  # ours: about a tenth of a legacy slide, so that single spots do not shine through
+
+    def __post_init__(self) -> None:
+        """Refuse an average over nothing."""
+        if self.neighbours < 1:
+            raise ConfigError(f"neighbours must be at least 1, got {self.neighbours}.")

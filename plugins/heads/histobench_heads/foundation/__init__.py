@@ -1,0 +1,1 @@
+"""LinearProbing, MLP and FMMLP: how far image features alone go."""

@@ -1,0 +1,1 @@
+"""Ridge regression from the embeddings of a frozen encoder."""
