@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "ConfigError",
+    "ContractError",
     "DataError",
     "HistobenchError",
     "LeakageError",
@@ -43,6 +44,10 @@ class PluginError(HistobenchError):
 
 class ConfigError(HistobenchError, ValueError):
     """Say that a setting, from the command line or a file, cannot be honoured."""
+
+
+class ContractError(HistobenchError, AssertionError):
+    """Say which promise a plugin does not keep; only `histobench.testing` raises it."""
 
 
 class StoreError(HistobenchError, OSError):

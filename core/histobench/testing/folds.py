@@ -1,0 +1,111 @@
+"""One fold of the toy dataset, ready to be handed to a method."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from histobench.contracts import PatchGeometry
+from histobench.data import Float, Kind, LabelledSamples, Samples, Slide, SpotTable, Targets, UInt8
+from histobench.images import cut_patches
+from histobench.panels import Panel, fit_panel
+from histobench.testing.toy import SPOT_PX, ToyDataset
+
+__all__ = ["EMBEDDING_DIM", "ToyFold", "toy_fold", "unlabelled"]
+
+EMBEDDING_DIM = 24
+"""Width of the toy embeddings."""
+
+_TRAIN, _VAL, _TEST = slice(0, 2), slice(2, 3), slice(3, 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToyFold:
+    """Two patients to train on, one to select on, one to test on; sixty spots each."""
+
+    train: LabelledSamples
+    val: LabelledSamples
+    test: LabelledSamples
+
+
+def toy_fold(kind: Kind = "cell_abundance", /, *, patch_px: int = 32, auxiliary: Kind | None = None) -> ToyFold:
+    """Make a fold whose samples carry everything that a method may ask for.
+
+    Patches are (n, patch_px, patch_px, 3) uint8; embeddings are (n, 24) float32: colour statistics of each patch's
+    quarters, projected by a fixed matrix. Genes are chosen on the two training slides.
+
+    Parameters
+    ----------
+    auxiliary
+        Kind of the targets that a method uses while training beside those it predicts.
+    """
+    toy = ToyDataset()
+    targets = _read(toy, kind)
+    extra = None if auxiliary is None else _read(toy, auxiliary)
+    sides = {}
+    for side, part in (("train", _TRAIN), ("val", _VAL), ("test", _TEST)):
+        slides = toy.slides(kind)[part]
+        sides[side] = _samples(
+            [toy.table(slide, kind) for slide in slides],
+            np.concatenate([_patches(toy, slide, patch_px) for slide in slides]),
+            targets=_stack(targets[part]),
+            auxiliary=None if extra is None else _stack(extra[part]),
+        )
+    return ToyFold(**sides)
+
+
+def unlabelled(samples: LabelledSamples, /) -> Samples:
+    """Take away everything that only ``fit`` may see, the oracle too."""
+    return Samples(
+        slide_ids=samples.slide_ids,
+        spot_ids=samples.spot_ids,
+        xy_um=samples.xy_um,
+        array=samples.array,
+        lattice=samples.lattice,
+        embeddings=samples.embeddings,
+        patches=samples.patches,
+    )
+
+
+def _read(toy: ToyDataset, kind: Kind) -> list[Targets]:
+    tables = [toy.table(slide, kind) for slide in toy.slides(kind)]
+    panel: Panel = fit_panel(kind, tables[_TRAIN], unit="toy")
+    return [panel.read(table) for table in tables]
+
+
+def _patches(toy: ToyDataset, slide: Slide, patch_px: int) -> UInt8:
+    geometry = PatchGeometry(patch_px=patch_px, field_px=SPOT_PX)
+    table = toy.table(slide, "cell_abundance")
+    return cut_patches(toy.image(slide).read(), table.xy_px, geometry, mpp=slide.mpp)
+
+
+def _samples(
+    tables: Sequence[SpotTable], patches: UInt8, /, *, targets: Targets, auxiliary: Targets | None
+) -> LabelledSamples:
+    oracles = [table.oracle for table in tables if table.oracle is not None]
+    return LabelledSamples(
+        slide_ids=np.concatenate([np.full(len(table.spot_ids), table.slide.id) for table in tables]),
+        spot_ids=np.concatenate([np.array(table.spot_ids) for table in tables]),
+        xy_um=np.concatenate([table.xy_um for table in tables]),
+        array=np.concatenate([table.array for table in tables]),
+        embeddings=_embed(patches),
+        patches=patches,
+        oracle=_stack(oracles),
+        targets=targets,
+        auxiliary=auxiliary,
+    )
+
+
+def _embed(patches: UInt8) -> Float:
+    """Turn (n, p, p, 3) patches into (n, 24) float32."""
+    n, side = len(patches), patches.shape[1]
+    half = side // 2
+    quarters = patches[:, : 2 * half, : 2 * half].reshape(n, 2, half, 2, half, 3) / 255.0
+    colours = quarters.mean(axis=(2, 4)).reshape(n, 12)
+    projection = np.random.default_rng(0).normal(size=(12, EMBEDDING_DIM))
+    embedded: Float = (colours @ projection).astype(np.float32)
+    return embedded
+
+
+def _stack(parts: Sequence[Targets]) -> Targets:
+    return Targets(kind=parts[0].kind, names=parts[0].names, values=np.concatenate([part.values for part in parts]))
