@@ -1,0 +1,125 @@
+"""Correlations over the spots of a slide, one target at a time."""
+
+import numpy as np
+import numpy.typing as npt
+
+from histobench import Float
+from histobench_metrics.tables import Columns, is_constant, paired
+
+__all__ = ["average_ranks", "pearson", "spearman"]
+
+
+def pearson(predicted: Float, observed: Float, /) -> Float:
+    """Correlate prediction and observation over spots, one target at a time.
+
+    Parameters
+    ----------
+    predicted, observed : (n, t) float32
+        Same spots in the same order; any unit, the result has none. Predictions are taken as they are: clipping
+        them at zero, as some evaluation scripts do for other metrics, moves this score too.
+
+    Returns
+    -------
+    (t,) float64 in [-1, 1]
+        NaN where either side is constant, up to the rounding of its dtype, or has fewer than two spots: such a
+        target has no correlation, and zero would be a claim.
+
+    Raises
+    ------
+    ShapeError
+        If the two are not tables of one shape.
+
+    References
+    ----------
+    Pearson (1895), *Proc. R. Soc. Lond.* 58:240–242.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pearson(np.array([[0.0], [1.0], [2.0]]), np.array([[1.0], [3.0], [5.0]])).tolist()
+    [1.0]
+    """
+    left, right = paired(predicted, observed)
+    undefined = is_constant(np.asarray(predicted)) | is_constant(np.asarray(observed))
+    return np.where(undefined, np.nan, _correlate(left, right, undefined))
+
+
+def spearman(predicted: Float, observed: Float, /) -> Float:
+    """Correlate the ranks of prediction and observation over spots; ties share the mean of their ranks.
+
+    Parameters
+    ----------
+    predicted, observed : (n, t) float32
+        Same spots in the same order; only their order matters.
+
+    Returns
+    -------
+    (t,) float64 in [-1, 1]
+        NaN where either side is constant, up to the rounding of its dtype, or has fewer than two spots.
+
+    Raises
+    ------
+    ShapeError
+        If the two are not tables of one shape.
+
+    References
+    ----------
+    Spearman (1904), *Am. J. Psychol.* 15:72–101. The published abundance scripts clip predictions at zero first;
+    here they stay as they are, as for Pearson, so that the two differ only by what they measure.
+    """
+    left, right = paired(predicted, observed)
+    undefined = is_constant(np.asarray(predicted)) | is_constant(np.asarray(observed))
+    return np.where(undefined, np.nan, _correlate(average_ranks(left), average_ranks(right), undefined))
+
+
+def average_ranks(values: Columns) -> Columns:
+    """Rank the rows of each column from 1; equal values share the mean of their ranks.
+
+    Parameters
+    ----------
+    values : (n, t) float64
+
+    Returns
+    -------
+    (n, t) float64
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> average_ranks(np.array([[3.0], [1.0], [3.0]]))[:, 0].tolist()
+    [2.5, 1.0, 2.5]
+    """
+    n = len(values)
+    order = np.argsort(values, axis=0, kind="stable")
+    ascending = np.take_along_axis(values, order, axis=0)
+    changes = ascending[1:] != ascending[:-1]
+    edge = np.ones((min(n, 1), values.shape[1]), dtype=np.bool_)
+    starts, ends = np.concatenate([edge, changes]), np.concatenate([changes, edge])
+    place = np.arange(n)[:, None]
+    first = np.maximum.accumulate(np.where(starts, place, 0), axis=0)
+    last = np.minimum.accumulate(np.where(ends, place, n)[::-1], axis=0)[::-1]
+    ranks = np.empty_like(values)
+    np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=0)
+    return ranks
+
+
+def _correlate(left: Columns, right: Columns, undefined: npt.NDArray[np.bool_]) -> Columns:
+    # Undefined columns are blanked so that their NaN or infinite values meet no arithmetic.
+    one, other = (_unit(np.where(undefined, 0.0, side)) for side in (left, right))
+    products: Columns = (one * other).sum(axis=0)
+    return np.clip(products, -1.0, 1.0)
+
+
+def _unit(values: Columns) -> Columns:
+    # Scaled before and after centring, so that neither a square nor a sum leaves the range of float64.
+    scaled = values / _largest(values)
+    centred = scaled - scaled.mean(axis=0, keepdims=True) if len(scaled) else scaled
+    centred = centred / _largest(centred)
+    length: Columns = np.sqrt((centred**2).sum(axis=0, keepdims=True))
+    unit: Columns = centred / np.where(length > 0, length, 1.0)
+    return unit
+
+
+def _largest(values: Columns) -> Columns:
+    largest: Columns = np.abs(values).max(axis=0, keepdims=True, initial=0.0)
+    return np.where(largest > 0, largest, 1.0)

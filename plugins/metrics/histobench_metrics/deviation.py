@@ -1,0 +1,96 @@
+"""How far predictions lie from observations, one target at a time."""
+
+import numpy as np
+
+from histobench import Float
+from histobench_metrics.tables import Columns, is_constant, paired
+
+__all__ = ["mae", "r2", "rmse"]
+
+
+def rmse(predicted: Float, observed: Float, /) -> Float:
+    """Take the root of the mean squared error over spots, one target at a time.
+
+    Parameters
+    ----------
+    predicted, observed : (n, t) float32
+        Same spots in the same order, same unit.
+
+    Returns
+    -------
+    (t,) float64, in the targets' unit, at least 0
+        NaN without spots. The root is taken per target, not over the whole table as the training losses do.
+
+    Raises
+    ------
+    ShapeError
+        If the two are not tables of one shape.
+    """
+    left, right = paired(predicted, observed)
+    if not len(left):
+        return np.full(left.shape[1], np.nan)
+    error = np.abs(left - right)
+    largest = error.max(axis=0)
+    scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)  # squares of large errors overflow
+    score: Columns = np.sqrt(((error / scale) ** 2).mean(axis=0)) * scale
+    return score
+
+
+def mae(predicted: Float, observed: Float, /) -> Float:
+    """Take the mean absolute error over spots, one target at a time.
+
+    Parameters
+    ----------
+    predicted, observed : (n, t) float32
+        Same spots in the same order, same unit.
+
+    Returns
+    -------
+    (t,) float64, in the targets' unit, at least 0
+        NaN without spots.
+
+    Raises
+    ------
+    ShapeError
+        If the two are not tables of one shape.
+    """
+    left, right = paired(predicted, observed)
+    if not len(left):
+        return np.full(left.shape[1], np.nan)
+    score: Columns = np.abs(left - right).mean(axis=0)
+    return score
+
+
+def r2(predicted: Float, observed: Float, /) -> Float:
+    """Take the share of the observed variance that the prediction explains, one target at a time.
+
+    Parameters
+    ----------
+    predicted, observed : (n, t) float32
+        Same spots in the same order, same unit.
+
+    Returns
+    -------
+    (t,) float64, at most 1
+        Zero is what the slide's own mean would reach; negative is worse than that. NaN where the observation is
+        constant, up to the rounding of its dtype, or has fewer than two spots: there is no variance to explain.
+
+    Raises
+    ------
+    ShapeError
+        If the two are not tables of one shape.
+    """
+    left, right = paired(predicted, observed)
+    undefined = is_constant(np.asarray(observed))
+    right = np.where(undefined, 0.0, right)
+    left = np.where(undefined, 0.0, left)
+    centred = right - right.mean(axis=0, keepdims=True) if len(right) else right
+    scale = np.abs(centred).max(axis=0, initial=0.0)
+    scale = np.where(scale > 0, scale, 1.0)
+    total = np.where(undefined, 1.0, _sum_of_squares(centred / scale))
+    return np.where(undefined, np.nan, 1.0 - _sum_of_squares((left - right) / scale) / total)
+
+
+def _sum_of_squares(values: Columns) -> Columns:
+    squares: Columns = (values**2).sum(axis=0)
+    return squares

@@ -1,0 +1,69 @@
+"""The two tables every metric takes, checked once, and what counts as constant in them."""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from histobench import Float, ShapeError
+
+__all__ = ["Columns", "is_constant", "paired"]
+
+Columns: TypeAlias = npt.NDArray[np.float64]
+
+ROUNDING_STEPS = 8
+"""Relative rounding steps of the values' own dtype within which a column counts as constant.
+
+A head that predicts one number for all spots gives, through a matrix product in float32, values that differ in the
+last bit or two. Their correlation is that of rounding noise, so the spread must exceed a few steps to be a spread.
+"""
+
+
+def paired(predicted: Float, observed: Float) -> tuple[Columns, Columns]:
+    """Check two tables against each other and take them to float64.
+
+    Parameters
+    ----------
+    predicted, observed : (n, t)
+        Same spots in the same order.
+
+    Returns
+    -------
+    two (n, t) float64
+
+    Raises
+    ------
+    ShapeError
+        If one is no table or the two shapes differ.
+    """
+    if np.ndim(predicted) != 2 or np.shape(predicted) != np.shape(observed):
+        raise ShapeError(
+            "prediction and observation must both be (n_spots, n_targets), "
+            f"got {np.shape(predicted)} and {np.shape(observed)}."
+        )
+    return np.asarray(predicted, dtype=np.float64), np.asarray(observed, dtype=np.float64)
+
+
+def is_constant(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Say of each column whether it holds one value, up to the rounding of its dtype.
+
+    Parameters
+    ----------
+    values : (n, t)
+        In the dtype in which they were made; a column with NaN or infinity counts as constant, as does one of no or
+        one spot: neither can be correlated with anything.
+
+    Returns
+    -------
+    (t,) bool
+    """
+    if len(values) < 2:
+        return np.ones(values.shape[1], dtype=np.bool_)
+    kind = values.dtype if np.issubdtype(values.dtype, np.floating) else np.dtype(np.float64)
+    lowest, highest = (part.astype(np.float64) for part in (values.min(axis=0), values.max(axis=0)))
+    with np.errstate(invalid="ignore", over="ignore"):
+        largest = np.maximum(np.abs(lowest), np.abs(highest))
+        spread = highest / 2 - lowest / 2  # halves: the whole may overflow
+        moves = spread > ROUNDING_STEPS / 2 * float(np.finfo(kind).eps) * largest
+    constant: npt.NDArray[np.bool_] = ~(moves & np.isfinite(largest))
+    return constant
