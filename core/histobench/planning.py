@@ -288,6 +288,7 @@ def _job(
         edition=task.edition,
         weights=_hash_file(choice.weights) if choice and choice.weights else "",
         control=method.control,
+        oracle=method.needs_oracle,
         versions={card.name: _version(card) for card in cards},
     )
 

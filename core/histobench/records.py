@@ -53,6 +53,8 @@ class JobSpec(_Model):
         Identity of the encoder's weights on disk, empty for random ones.
     versions
         Plugin of every card used → its distribution's version and the card's revision.
+    oracle
+        True for the control that is shown the truth: the ceiling of a board, not a baseline to be beaten.
     threads
         CPU threads of torch and BLAS: sums of floats depend on them.
     """
@@ -79,6 +81,7 @@ class JobSpec(_Model):
     edition: str
     weights: str = ""
     control: bool = False
+    oracle: bool = False
     versions: dict[str, str]
 
 
