@@ -300,10 +300,14 @@ class LabelledSamples(Samples):
         What the method must learn to predict.
     auxiliary
         Targets that the method uses while training and never predicts for the record (CUCA's genes).
+    patients
+        (n,) str, whose spot it is, so that what is chosen within training can be chosen patient by patient too;
+        ``None`` where unknown.
     """
 
     targets: Targets
     auxiliary: Targets | None = None
+    patients: npt.NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         """Refuse targets of different length."""
@@ -311,6 +315,8 @@ class LabelledSamples(Samples):
         _check_rows("targets", self.targets.values, len(self))
         if self.auxiliary is not None:
             _check_rows("auxiliary targets", self.auxiliary.values, len(self))
+        if self.patients is not None:
+            _check_shape("patients", self.patients, (len(self),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -132,7 +133,7 @@ def fit_module(
         context.report(epoch, numbers)
         _checkpoint(context, module, optimiser, schedule, fitted, best)
     if best.state is not None:
-        module.load_state_dict(best.state)
+        module.load_state_dict(best.state, strict=False)
     else:
         fitted.best_epoch = len(fitted.history) - 1
     module.eval()
@@ -177,7 +178,7 @@ class _Best:
     def offer(self, module: nn.Module, score: float, epoch: int, fitted: Fitted) -> None:
         if score > fitted.best_score:
             fitted.best_score, fitted.best_epoch = score, epoch
-            self.state = {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
+            self.state = {name: tensor.cpu().clone() for name, tensor in _trained(module).items()}
 
 
 def _out_of_patience(fitted: Fitted, recipe: Recipe) -> bool:
@@ -228,7 +229,7 @@ def _checkpoint(
         return
     context.resume.mkdir(parents=True, exist_ok=True)
     state = {
-        "module": module.state_dict(),
+        "module": _trained(module),
         "optimiser": optimiser.state_dict(),
         "schedule": schedule.state_dict(),
         "history": fitted.history,
@@ -251,8 +252,11 @@ def _resume(
     path = None if context.resume is None else context.resume / _CHECKPOINT
     if path is None or not path.exists():
         return 0
-    state = torch.load(path, map_location=context.device, weights_only=True)
-    module.load_state_dict(state["module"])
+    try:
+        state = torch.load(path, map_location=context.device, weights_only=True)
+    except (EOFError, OSError, RuntimeError, UnpicklingError):
+        return 0  # a checkpoint only saves time: without it the same steps are taken again
+    _restore(module, state["module"], path)
     optimiser.load_state_dict(state["optimiser"])
     schedule.load_state_dict(state["schedule"])
     fitted.history = state["history"]
@@ -268,7 +272,7 @@ def _seconds_since(path: Path) -> float:
 @contextmanager
 def seeded(seed: int, *key: int) -> Iterator[None]:
     """Draw from torch's generators, seeded from (seed, *key), and put them back as they were afterwards."""
-    state = np.random.SeedSequence([seed, *key]).generate_state(2, np.uint32)
+    state = np.random.SeedSequence(seed, spawn_key=key).generate_state(2, np.uint32)
     devices = list(range(torch.cuda.device_count()))
     with (
         torch.random.fork_rng(devices=devices),
@@ -280,7 +284,8 @@ def seeded(seed: int, *key: int) -> Iterator[None]:
 
 def generator(seed: int, *key: int) -> np.random.Generator:
     """Make numpy's generator for (seed, *key)."""
-    return np.random.default_rng([seed, *key])
+    # as a spawn key: SeedSequence([7]) and SeedSequence([7, 0]) are the same stream
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
 def shuffled(n: int, batch: int, *, seed: int, epoch: int, drop_last: bool) -> Iterator[Int]:
@@ -312,10 +317,19 @@ def mean_pearson(predicted: Tensor, observed: Tensor, /) -> float:
     return float(torch.nanmean(torch.where(torch.isfinite(r), r, torch.nan)))
 
 
+def _frozen(module: nn.Module) -> set[str]:
+    return {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
+
+
+def _trained(module: nn.Module) -> dict[str, Tensor]:
+    """Collect what training can change; a frozen encoder of gigabytes is not written again at every epoch."""
+    frozen = _frozen(module)
+    return {name: tensor.detach() for name, tensor in module.state_dict().items() if name not in frozen}
+
+
 def save_weights(module: nn.Module, path: Path) -> None:
     """Write what training could change, parameters and buffers, as safetensors; frozen parameters are left out."""
-    frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
-    state = {n: t.detach().cpu().contiguous() for n, t in module.state_dict().items() if n not in frozen}
+    state = {name: tensor.cpu().contiguous() for name, tensor in _trained(module).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(state, path)
 
@@ -328,8 +342,12 @@ def load_weights(module: nn.Module, path: Path) -> None:
     DataError
         Naming the tensors that are missing, or that the module has no place for.
     """
-    frozen = {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
-    missing, unexpected = module.load_state_dict(load_file(path), strict=False)
+    _restore(module, load_file(path), path)
+
+
+def _restore(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    missing, unexpected = module.load_state_dict(state, strict=False)
+    frozen = _frozen(module)
     missing = [name for name in missing if name not in frozen]
     if missing or unexpected:
         raise DataError(f"{path}: tensors missing: {missing or 'none'}; unexpected: {unexpected or 'none'}.")
