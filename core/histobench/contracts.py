@@ -84,7 +84,7 @@ class Dataset(Protocol):
     """Slides with spots, targets and images, read as their publisher ships them."""
 
     def slides(self, target: str) -> Sequence[Slide]:
-        """List the slides whose files for this target are all here, in a fixed order; nothing is read yet."""
+        """List the slides whose files for this target are all here, in a fixed order; nothing large is read yet."""
         ...
 
     def left_out(self, target: str) -> Mapping[str, str]:
@@ -103,6 +103,10 @@ class Dataset(Protocol):
 
     def notes(self, slide: Slide, target: str) -> Sequence[str]:
         """Say, a sentence each, what of this slide was dropped on reading; empty if nothing was."""
+        ...
+
+    def notes(self, slide: Slide, target: str) -> tuple[str, ...]:
+        """Say in sentences what of this slide was dropped while reading its table, and why; empty if nothing was."""
         ...
 
     def image(self, slide: Slide) -> SlideImage:
