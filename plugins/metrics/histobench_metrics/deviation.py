@@ -87,10 +87,8 @@ def r2(predicted: Float, observed: Float, /) -> Float:
     centred = right - right.mean(axis=0, keepdims=True) if len(right) else right
     scale = np.abs(centred).max(axis=0, initial=0.0)
     scale = np.where(scale > 0, scale, 1.0)
-    total = np.where(undefined, 1.0, _sum_of_squares(centred / scale))
-    return np.where(undefined, np.nan, 1.0 - _sum_of_squares((left - right) / scale) / total)
-
-
-def _sum_of_squares(values: Columns) -> Columns:
-    squares: Columns = (values**2).sum(axis=0)
-    return squares
+    with np.errstate(over="ignore"):  # an error beyond the range of float64 is as bad as a number can say
+        missed = (((left - right) / scale) ** 2).sum(axis=0)
+        lost = missed / np.where(undefined, 1.0, ((centred / scale) ** 2).sum(axis=0))
+    explained: Columns = np.maximum(1.0 - lost, -np.finfo(np.float64).max)
+    return np.where(undefined, np.nan, explained)

@@ -54,12 +54,13 @@ def jensen_shannon_distance(predicted: Float, observed: Float, /) -> Float:
     q = _distribution(np.where(defined, right, 0.0))
     middle = (p + q) / 2
     divergence = (p * np.log(p / middle) + q * np.log(q / middle)).sum(axis=0) / 2
-    distance: Columns = np.sqrt(np.maximum(divergence, 0.0))
-    return np.where(defined, distance, np.nan)
+    distance: Columns = np.where(defined, np.sqrt(np.maximum(divergence, 0.0)), np.nan)
+    return distance
 
 
 def _distribution(mass: Columns) -> Columns:
     lifted = mass + OFFSET
-    shares: Columns = lifted / lifted.max(axis=0)
+    shares = lifted / lifted.max(axis=0)
     # the smallest positive number keeps 0 · ln 0 = 0 where the offset is lost beside a huge value
-    return np.maximum(shares / shares.sum(axis=0), float(np.finfo(np.float64).tiny))
+    lifted = np.maximum(shares / shares.sum(axis=0), np.finfo(np.float64).tiny)
+    return lifted
