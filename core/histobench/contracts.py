@@ -105,10 +105,6 @@ class Dataset(Protocol):
         """Say, a sentence each, what of this slide was dropped on reading; empty if nothing was."""
         ...
 
-    def notes(self, slide: Slide, target: str) -> tuple[str, ...]:
-        """Say in sentences what of this slide was dropped while reading its table, and why; empty if nothing was."""
-        ...
-
     def image(self, slide: Slide) -> SlideImage:
         """Open the slide's image without decoding it.
 

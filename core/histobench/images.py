@@ -138,9 +138,9 @@ def cut_patches(image: UInt8, xy_px: Float, geometry: PatchGeometry, /, *, mpp: 
         Centres of the spots in pixels of that image, x first. A centre is rounded (halves to even) to the pixel right
         of and below the middle of the square, so that a field of 224 pixels spans ``round(x) - 112 … round(x) + 111``.
     geometry
-        The field is ``field_px`` pixels wide where its ``mpp`` is ``None``, else the ``patch_px * geometry.mpp`` microns
-        that the model wants, rounded to whole pixels. Where the field is not ``patch_px`` wide it is resized with Pillow's
-        bilinear filter, whose support grows with the reduction: no aliasing.
+        The field is ``field_px`` pixels wide where its ``mpp`` is ``None``, else the ``patch_px * geometry.mpp``
+        microns that the model wants, rounded to whole pixels. Where the field is not ``patch_px`` wide it is resized
+        with Pillow's bilinear filter, whose support grows with the reduction: no aliasing.
     mpp
         Microns per pixel of the image.
 
@@ -175,8 +175,8 @@ def _field_px(geometry: PatchGeometry, mpp: float | None) -> int:
         return geometry.field_px
     if mpp is None:
         raise DataError(
-            f"patches of {geometry.mpp:g} microns per pixel cannot be cut: the slide's own microns per pixel are unknown; "
-            "give the dataset's resolution or take a geometry in pixels."
+            f"patches of {geometry.mpp:g} microns per pixel cannot be cut: the slide's own microns per pixel are "
+            "unknown; give the dataset's resolution or take a geometry in pixels."
         )
     return max(1, round(geometry.patch_px * geometry.mpp / mpp))
 
