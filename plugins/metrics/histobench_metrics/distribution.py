@@ -60,7 +60,7 @@ def jensen_shannon_distance(predicted: Float, observed: Float, /) -> Float:
 
 def _distribution(mass: Columns) -> Columns:
     lifted = mass + OFFSET
-    shares = lifted / lifted.max(axis=0)
+    lifted = lifted / lifted.max(axis=0)
     # the smallest positive number keeps 0 · ln 0 = 0 where the offset is lost beside a huge value
-    lifted = np.maximum(shares / shares.sum(axis=0), np.finfo(np.float64).tiny)
-    return lifted
+    shares: Columns = np.maximum(lifted / lifted.sum(axis=0), np.finfo(np.float64).tiny)
+    return shares
