@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import timm
 import torch
-from histobench_heads.hist2cell.network import GraphAttention, Hist2CellNetwork, fuse
 from torch import nn
+
+from histobench_heads.hist2cell.network import GraphAttention, Hist2CellNetwork, fuse
 
 pytestmark = pytest.mark.reference
 

@@ -8,6 +8,7 @@ from histobench import EncoderSlot, Kind, Method, MethodCard
 from histobench_heads.controls.options import MeanOptions, OracleOptions, PositionOptions
 from histobench_heads.cuca.options import CucaOptions
 from histobench_heads.foundation.options import LinearOptions, MlpOptions
+from histobench_heads.hist2cell.options import Hist2CellOptions
 from histobench_heads.ridge.options import RidgeOptions
 
 __all__ = ["METHODS"]
@@ -61,6 +62,12 @@ def _cuca(options: CucaOptions) -> Method:
     from histobench_heads.cuca.method import Cuca
 
     return Cuca(options)
+
+
+def _hist2cell(options: Hist2CellOptions) -> Method:
+    from histobench_heads.hist2cell.method import Hist2Cell
+
+    return Hist2Cell(options)
 
 
 _MEAN = MethodCard(
@@ -201,6 +208,25 @@ _CUCA = MethodCard(
     presets={"quick": {"epochs": 5, "batch": 64, "patch_px": 64}},
 )
 
+_HIST2CELL = MethodCard(
+    name="hist2cell",
+    title="Hist2Cell: a graph transformer over each spot's neighbourhood",
+    url="https://github.com/Weiqin-Zhao/Hist2Cell",
+    licence="MIT (the authors' code; this is a clean-room implementation from its specification)",
+    citation="Zhao et al. (2024), bioRxiv 2024.02.17.580852",
+    build=_hist2cell,
+    options=Hist2CellOptions,
+    targets=_CONTINUOUS,
+    unit="neighbourhood",
+    encoder=EncoderSlot(
+        default="resnet18",
+        default_mode="full",
+        modes=("full", "lora", "frozen"),
+        scratch="resnet18.random",
+    ),
+    presets={"quick": {"epochs": 6, "patch_px": 64}},
+)
+
 METHODS: tuple[MethodCard, ...] = (
     _MEAN,
     _POSITION,
@@ -210,5 +236,6 @@ METHODS: tuple[MethodCard, ...] = (
     _LINEAR,
     _MLP,
     _CUCA,
+    _HIST2CELL,
 )
 """Every method of this package; one line each."""

@@ -1,7 +1,7 @@
 """The Hist2Cell network: a graph transformer over the spots of one batch.
 
-Written from the specification and the paper (Zhao et al. 2024, bioRxiv 2024.02.17.580852). Sub-modules carry the names of
-the published checkpoints, so that their tensors can be matched one by one; only the backbone's inner names are the
+Written from the specification of Zhao et al. (2024), bioRxiv 2024.02.17.580852. Sub-modules carry the names of the
+published checkpoints, so that their tensors can be matched one by one; only the backbone's inner names are the
 encoder's own.
 
 Normalisation and attention run over all nodes of a batch as one set: what is predicted for a spot depends on the
