@@ -57,6 +57,7 @@ class Hist2Cell(Method):
         self.options = options
         self._names: tuple[str, ...] = ()
         self._dim = 0
+        self._seed = 0
         self._module: Hist2CellNetwork | None = None
 
     @override
@@ -65,6 +66,7 @@ class Hist2Cell(Method):
             raise DataError(f"hist2cell needs at least two training spots, got {len(train)}: add slides.")
         self._names = train.targets.names
         self._dim = _width(train, context)
+        self._seed = context.seed
         self._module = self._build(context)
         batching = Batching(train, self.options)
 
@@ -96,20 +98,20 @@ class Hist2Cell(Method):
     def save(self, folder: Path) -> None:
         if self._module is None:
             raise DataError("hist2cell has learned nothing yet: call fit before save.")
-        write_facts(folder, {"names": self._names, "dim": self._dim})
+        write_facts(folder, {"names": self._names, "dim": self._dim, "seed": self._seed})
         save_weights(self._module, folder / _WEIGHTS)
 
     @override
     def load(self, folder: Path, context: FitContext) -> None:
         facts = read_facts(folder)
-        self._names, self._dim = tuple(facts["names"]), int(facts["dim"])
+        self._names, self._dim, self._seed = tuple(facts["names"]), int(facts["dim"]), int(facts["seed"])
         module = self._build(context)
         load_weights(module, folder / _WEIGHTS)
         self._module = module.to(context.device).eval()
 
     def _build(self, context: FitContext) -> Hist2CellNetwork:
-        # the encoder first and under the fit's seed, so that `load` finds the frozen weights beneath adapters again
-        with seeded(context.seed):
+        # under the seed of the fit, also in `load`: random weights beneath adapters are drawn again, not saved
+        with seeded(self._seed):
             return Hist2CellNetwork(
                 nn.Identity() if context.mode == "frozen" else tuned_encoder(context),
                 self._dim,
