@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from histobench.testing import ToyDataset
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 DATA_VARIABLE = "HISTOBENCH_TEST_DATA"
 
@@ -28,6 +30,12 @@ def her2st_root() -> Path:
     if not root.is_dir():
         pytest.skip(f"no real data: {root} is not there; set {DATA_VARIABLE} to the folder that holds 'her2st'")
     return root
+
+
+@pytest.fixture(scope="session")
+def toy() -> ToyDataset:
+    """Four patients, sixty spots each, with a signal worth finding."""
+    return ToyDataset()
 
 
 @pytest.fixture(autouse=True)

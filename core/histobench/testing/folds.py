@@ -82,7 +82,7 @@ def _patches(toy: ToyDataset, slide: Slide, patch_px: int) -> UInt8:
 def _samples(
     tables: Sequence[SpotTable], patches: UInt8, /, *, targets: Targets, auxiliary: Targets | None
 ) -> LabelledSamples:
-    oracles = [table.oracle for table in tables if table.oracle is not None]
+    oracles = [_choose(table.oracle, targets.names) for table in tables if table.oracle is not None]
     return LabelledSamples(
         slide_ids=np.concatenate([np.full(len(table.spot_ids), table.slide.id) for table in tables]),
         spot_ids=np.concatenate([np.array(table.spot_ids) for table in tables]),
@@ -109,3 +109,9 @@ def _embed(patches: UInt8) -> Float:
 
 def _stack(parts: Sequence[Targets]) -> Targets:
     return Targets(kind=parts[0].kind, names=parts[0].names, values=np.concatenate([part.values for part in parts]))
+
+
+def _choose(oracle: Targets, names: tuple[str, ...]) -> Targets:
+    """Keep the oracle's columns of these names, in their order."""
+    columns = [oracle.names.index(name) for name in names]
+    return Targets(kind=oracle.kind, names=names, values=oracle.values[:, columns])

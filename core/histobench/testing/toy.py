@@ -95,7 +95,9 @@ class ToyDataset:
         """Draw (60, 3) smooth fields in [0, 1], file order."""
         draw = self._generator(slide, 0)
         x, y = np.meshgrid(np.arange(_COLUMNS) / _COLUMNS, np.arange(_ROWS) / _ROWS)
-        waves = [np.sin(2 * np.pi * (a * x + b * y + c)) for a, b, c in draw.uniform((-1, -1, 0), (1, 1, 1), (3, 3))]
+        waves = [
+            np.sin(2 * np.pi * (a * x + b * y + c)) for a, b, c in draw.uniform((-1.5, -1.5, 0), (1.5, 1.5, 1), (3, 3))
+        ]
         fields: Float = (np.stack(waves, axis=-1).reshape(-1, 3) + 1) / 2
         return fields
 

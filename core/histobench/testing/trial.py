@@ -1,0 +1,180 @@
+"""One trial of a method: it trains on two toy patients, predicts a third, and is watched while it does."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from histobench.cards import MethodCard
+from histobench.config import RunConfig, method_options
+from histobench.contracts import FitContext, Method, Mode
+from histobench.data import Kind, LabelledSamples, Prediction, Samples
+from histobench.testing.encoder import ToyEncoder
+from histobench.testing.facts import columns, expect, untouched
+from histobench.testing.folds import toy_fold, unlabelled
+
+__all__ = ["EPOCHS", "PATCH_PX", "Trial", "check_behaviour"]
+
+EPOCHS = 2
+"""Epochs of a trial, where the method has such an option."""
+
+PATCH_PX = 32
+"""Side of the patches of a trial, in pixels."""
+
+_PICKLES = {".pkl", ".pickle", ".joblib"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One method, on one kind of target, in one mode of its encoder slot (``None`` without a slot)."""
+
+    card: MethodCard
+    kind: Kind
+    mode: Mode | None
+
+    def __str__(self) -> str:
+        """Name the trial: ``cuca cell_abundance full``."""
+        return " ".join(part for part in (self.card.name, self.kind, self.mode) if part)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Bench:
+    """A trial with its data, as the runner would hand them over, and the numbers that the method reports."""
+
+    it: str
+    trial: Trial
+    train: LabelledSamples
+    val: LabelledSamples
+    test: Samples
+    numbers: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)
+
+    def new(self) -> Method:
+        """Build the method with its quick options, made smaller still."""
+        card = self.trial.card
+        preset = "quick" if "quick" in card.presets else "published"
+        small = {f"{card.name}.patch_px": PATCH_PX} if hasattr(card.options(), "patch_px") else {}
+        config = RunConfig(preset=preset, epochs=EPOCHS, set=small)
+        return card.build(method_options(card, config, dataset="", mode=self.trial.mode))
+
+    def context(self, seed: int) -> FitContext:
+        """Make a context, with the toy encoder where the method trains one."""
+        return FitContext(
+            seed=seed,
+            mode=self.trial.mode or "frozen",
+            encoder=ToyEncoder(patch_px=PATCH_PX) if self.trial.mode in ("lora", "full") else None,
+            report=lambda epoch, numbers: self.numbers.append((epoch, dict(numbers))),
+        )
+
+    def fit(self, val: LabelledSamples | None, *, seed: int) -> Method:
+        """Train a new method."""
+        self.numbers.clear()
+        method = self.new()
+        given = columns(self.train) + (columns(val) if val else [])
+        with untouched(f"{self.it}: fit", *given):
+            method.fit(self.train, val, self.context(seed))
+        return method
+
+    def predict(self, method: Method, samples: Samples) -> Prediction:
+        """Predict, and check what came out as the runner does."""
+        with untouched(f"{self.it}: predict", *columns(samples)):
+            prediction = method.predict(samples)
+        expect(isinstance(prediction, Prediction), f"{self.it}: predict must return a Prediction.")
+        prediction.check_against(len(samples), self.train.targets.names)
+        dtype = prediction.values.dtype
+        expect(dtype == np.float32, f"{self.it}: a prediction is float32, got {dtype}.")
+        return prediction
+
+
+def check_behaviour(trial: Trial, /) -> None:
+    """Train, predict, repeat, save and load, and hold the method to what the contract says of each.
+
+    Raises
+    ------
+    ContractError
+        Naming the method and the first promise that it does not keep.
+    ShapeError
+        If it predicts other spots or targets than it was asked for, or values that are not finite.
+    """
+    bench = _bench(trial)
+    method = bench.fit(bench.val, seed=1)
+    _check_report(bench)
+    prediction = bench.predict(method, bench.test)
+    _check_again(bench, method, prediction)
+    _check_parts(bench, method, prediction)
+    _check_seed(bench, prediction)
+    _check_saved(bench, method, prediction)
+    bench.predict(bench.fit(None, seed=1), bench.test)
+
+
+def _bench(trial: Trial) -> _Bench:
+    card = trial.card
+    fold = toy_fold(trial.kind, patch_px=PATCH_PX, auxiliary=card.auxiliary)
+    train, val, test = (_feed(trial, side) for side in (fold.train, fold.val, fold.test))
+    asked = unlabelled(test)
+    return _Bench(
+        it=f"method {card.name!r} ({trial.kind}, {trial.mode or 'no encoder'})",
+        trial=trial,
+        train=train,
+        val=val,
+        test=replace(asked, oracle=fold.test.oracle) if card.needs_oracle else asked,
+    )
+
+
+def _feed(trial: Trial, samples: LabelledSamples) -> LabelledSamples:
+    """Keep of the toy samples what the runner would give in this mode."""
+    return replace(
+        samples,
+        embeddings=samples.embeddings if trial.mode == "frozen" else None,
+        patches=samples.patches if trial.mode in ("lora", "full") else None,
+        oracle=samples.oracle if trial.card.needs_oracle else None,
+    )
+
+
+def _check_report(bench: _Bench) -> None:
+    epochs = [epoch for epoch, _ in bench.numbers]
+    expect(epochs == sorted(set(epochs)), f"{bench.it}: it reports epochs out of order or twice: {epochs}.")
+    expect(not epochs or epochs[0] == 0, f"{bench.it}: epochs count from 0, the first reported is {epochs[:1]}.")
+    for _, numbers in bench.numbers:
+        odd = [name for name, value in numbers.items() if not isinstance(value, float)]
+        expect(not odd, f"{bench.it}: it reports {odd[:1]} that is no number.")
+
+
+def _check_again(bench: _Bench, method: Method, prediction: Prediction) -> None:
+    again = bench.predict(method, bench.test)
+    expect(_same(prediction, again), f"{bench.it}: two predictions of the same spots differ.")
+
+
+def _check_parts(bench: _Bench, method: Method, prediction: Prediction) -> None:
+    """One spot can be predicted; a method whose item is a spot predicts it alike in any company."""
+    rows = np.array([7])
+    alone = bench.predict(method, bench.test.take(rows))
+    if bench.trial.card.unit == "spot":
+        alike = np.allclose(alone.values, prediction.values[rows], rtol=1e-4, atol=1e-5)
+        expect(alike, f"{bench.it}: its card says that spots stand alone, but a spot's prediction needs the others.")
+
+
+def _check_seed(bench: _Bench, prediction: Prediction) -> None:
+    again = bench.predict(bench.fit(bench.val, seed=1), bench.test)
+    expect(_same(prediction, again), f"{bench.it}: the same seed gives another prediction.")
+    bench.predict(bench.fit(bench.val, seed=2), bench.test)
+
+
+def _check_saved(bench: _Bench, method: Method, prediction: Prediction) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "method"
+        folder.mkdir()
+        with untouched(f"{bench.it}: save"):
+            method.save(folder)
+        pickles = [path.name for path in folder.rglob("*") if path.suffix in _PICKLES]
+        expect(not pickles, f"{bench.it}: it saves {pickles[:1]}; a pickle can run anything when it is read.")
+        loaded = bench.new()
+        with untouched(f"{bench.it}: load"):
+            loaded.load(folder, bench.context(seed=3))
+        again = bench.predict(loaded, bench.test)
+    expect(_same(prediction, again), f"{bench.it}: read back from its folder it predicts otherwise.")
+
+
+def _same(one: Prediction, other: Prediction) -> bool:
+    return one.names == other.names and np.array_equal(one.values, other.values)
