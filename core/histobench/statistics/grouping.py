@@ -1,0 +1,193 @@
+"""Which jobs are one configuration, and which configurations may stand on one board."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from histobench.records import JobSpec, RunRecord
+from histobench.statistics.boards import Ground
+
+__all__ = ["Entry", "comparable_groups", "ground_of", "nan_mean"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """The jobs of one configuration on one board: a row, before it is averaged.
+
+    Attributes
+    ----------
+    scored, unscored, failed
+        Finished with a score under the board's metric, finished without one, failed.
+    variant
+        The settings that tell it from others of the same method and encoder.
+    """
+
+    scored: tuple[RunRecord, ...]
+    unscored: tuple[RunRecord, ...]
+    failed: tuple[RunRecord, ...]
+    variant: str = ""
+
+    @property
+    def records(self) -> tuple[RunRecord, ...]:
+        """All of its jobs."""
+        return self.scored + self.unscored + self.failed
+
+    def patients(self, metric: str) -> dict[str, str]:
+        """Give the slides that have been tested and scored, and whose they are."""
+        return {slide: r.job.patients[slide] for r in self.scored for slide in r.scores[metric].per_slide}
+
+    def unit_scores(self, metric: str, unit: str) -> dict[str, float]:
+        """Average over targets, seeds and, where the unit is a patient, slides; in that order."""
+        by_slide: dict[str, list[float]] = {}
+        for record in self.scored:
+            for slide, scores in zip(*record.scores[metric].table(), strict=True):
+                by_slide.setdefault(slide, []).append(nan_mean(scores))
+        patients = self.patients(metric)
+        by_unit: dict[str, list[float]] = {}
+        for slide, seeds in by_slide.items():
+            by_unit.setdefault(patients[slide] if unit == "patients" else slide, []).append(nan_mean(seeds))
+        return {name: nan_mean(by_unit[name]) for name in sorted(by_unit)}
+
+    def pooled_score(self, metric: str) -> float:
+        """Average the pooled scores over targets, seeds and folds, in that order."""
+        by_fold: dict[str, list[float]] = {}
+        for record in self.scored:
+            scores = [np.nan if score is None else score for score in record.scores[metric].pooled]
+            by_fold.setdefault(record.job.fold, []).append(nan_mean(scores))
+        return nan_mean([nan_mean(seeds) for seeds in by_fold.values()])
+
+    def peak_memory_mb(self) -> dict[str, float]:
+        """Take the largest of each kind of memory over its jobs."""
+        peaks: dict[str, float] = {}
+        for record in self.scored:
+            for name, peak in record.peak_memory_mb.items():
+                peaks[name] = max(peak, peaks.get(name, peak))
+        return peaks
+
+
+def nan_mean(values: Iterable[float]) -> float:
+    """Average what is defined; NaN if nothing is."""
+    numbers = np.asarray(list(values), dtype=np.float64)
+    defined = numbers[np.isfinite(numbers)]
+    return float(defined.mean()) if defined.size else float("nan")
+
+
+def ground_of(record: RunRecord) -> Ground:
+    """Say where a job stands."""
+    job = record.job
+    return Ground(
+        dataset=job.dataset,
+        target=job.target,
+        kind=job.kind,
+        scheme=job.scheme,
+        leaks=job.leaks,
+        edition=job.edition,
+        dataset_revision=_revision(job, job.dataset),
+    )
+
+
+@dataclass(slots=True)
+class _Group:
+    """Jobs that agree on their terms so far."""
+
+    terms: dict[str, str] = field(default_factory=dict)
+    records: list[RunRecord] = field(default_factory=list)
+
+    def takes(self, terms: dict[str, str]) -> bool:
+        return all(self.terms.get(name, value) == value for name, value in terms.items())
+
+    def add(self, record: RunRecord, terms: dict[str, str]) -> None:
+        self.terms.update(terms)
+        self.records.append(record)
+
+
+def comparable_groups(records: Sequence[RunRecord], metric: str) -> list[list[Entry]]:
+    """Cut the jobs on one ground into groups that may be ranked together, and these into configurations.
+
+    A finished job joins the first group that it does not contradict, the oldest jobs first. A failed or unscored job
+    has no terms of its own, and goes where its configuration is, else to the first group. Without any score there is
+    no group.
+    """
+    groups: list[_Group] = []
+    in_order = sorted(records, key=lambda record: (record.started, record.job_id))
+    scored = [record for record in in_order if record.status == "done" and metric in record.scores]
+    for record in scored:
+        terms = _terms(record, metric)
+        group = next((group for group in groups if group.takes(terms)), None)
+        if group is None:
+            group = _Group()
+            groups.append(group)
+        group.add(record, terms)
+    if not groups:
+        return []
+    homes = {_configuration(r.job): group for group in reversed(groups) for r in group.records}
+    others = [record for record in in_order if record.status == "failed" or metric not in record.scores]
+    for record in others:
+        homes.get(_configuration(record.job), groups[0]).records.append(record)
+    return [_with_variants(list(_entries(group.records, metric))) for group in groups]
+
+
+def _terms(record: RunRecord, metric: str) -> dict[str, str]:
+    """Name what must not differ: throughout, and within the fold."""
+    job, panel = record.job, record.panel
+    terms = {f"fold {job.fold}: test slides": " ".join(sorted(job.test)), "metric": record.scores[metric].revision}
+    if panel is not None:
+        fitted = bool(panel.fitted_on)
+        terms["rule"] = f"{'fitted' if fitted else 'fixed'}, {panel.unit}"
+        terms[f"fold {job.fold}: panel" if fitted else "panel"] = panel.hash
+    return terms
+
+
+def _entries(records: Iterable[RunRecord], metric: str) -> Iterator[Entry]:
+    by_configuration: dict[str, list[RunRecord]] = {}
+    for record in records:
+        by_configuration.setdefault(_configuration(record.job), []).append(record)
+    for name in sorted(by_configuration):
+        jobs = sorted(by_configuration[name], key=lambda record: (record.job.fold, record.job.seed, record.job_id))
+        done = [record for record in jobs if record.status == "done"]
+        yield Entry(
+            scored=tuple(record for record in done if metric in record.scores),
+            unscored=tuple(record for record in done if metric not in record.scores),
+            failed=tuple(record for record in jobs if record.status == "failed"),
+        )
+
+
+def _configuration(job: JobSpec) -> str:
+    who = {"method": job.method, "encoder": job.encoder, "mode": job.mode, "control": job.control}
+    return json.dumps({**who, **_settings(job)}, sort_keys=True)
+
+
+def _settings(job: JobSpec) -> dict[str, Any]:  # Any: JSON values
+    """All that sets a configuration apart beside its method, encoder and mode."""
+    return {
+        **{f"option {name}": value for name, value in job.options.items()},
+        "precision": job.precision,
+        "stands in for": job.stands_in_for,
+        "weights": job.weights,
+        "revision": _revision(job, job.method),
+        "encoder revision": _revision(job, job.encoder) if job.encoder else "",
+    }
+
+
+def _revision(job: JobSpec, card: str) -> str:
+    # planning writes "distribution:plugin 1.2.0 revision 3"; only the revision can move a score
+    return job.versions.get(card, "").rpartition(" revision ")[2]
+
+
+def _with_variants(entries: list[Entry]) -> list[Entry]:
+    """Name, for rows of one method and encoder, the settings in which they differ."""
+    jobs = [entry.records[0].job for entry in entries]
+    settings = [_settings(job) for job in jobs]
+    named: list[Entry] = []
+    for entry, job, mine in zip(entries, jobs, settings, strict=True):
+        who = (job.method, job.encoder, job.mode)
+        rivals = [
+            s for other, s in zip(jobs, settings, strict=True) if (other.method, other.encoder, other.mode) == who
+        ]
+        names = [name for name in mine if any(rival.get(name) != mine[name] for rival in rivals)]
+        variant = ", ".join(f"{name.removeprefix('option ')}={mine[name]}" for name in names)
+        named.append(replace(entry, variant=variant))
+    return named
