@@ -161,7 +161,6 @@ class RunRecord(_Model):
     n_train_spots: int = 0
     panel: PanelRecord | None = None
     scores: dict[str, MetricScores] = Field(default_factory=dict)
-    parameters: int | None = None
     best_epoch: int | None = None
     epochs: tuple[dict[str, Score], ...] = ()
     seconds: dict[str, float] = Field(default_factory=dict)

@@ -115,6 +115,8 @@ def fit_module(
     wrapped, wrapped_optimiser = fabric.setup(module, optimiser)
     fitted, best = Fitted(), _Best()
     first = _resume(context, module, optimiser, schedule, fitted, best)
+    for epoch, numbers in enumerate(fitted.history):
+        context.report(epoch, numbers)  # of the attempt that was killed
     for epoch in range(first, recipe.epochs):
         if _out_of_patience(fitted, recipe):
             break

@@ -1,0 +1,322 @@
+"""Run one job: fit, save, predict, score, record, in that order; what is on disk already is not done again.
+
+Whatever goes wrong inside a job ends in a record of its failure; only an output folder that cannot be written to, and
+the user, stop more than the job.
+"""
+
+import functools
+import json
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from histobench.assembly import Assembler
+from histobench.cache import Cache
+from histobench.cards import DatasetCard, MethodCard
+from histobench.config import options_from_json
+from histobench.contracts import Dataset, Encoder, FitContext, Method, Options
+from histobench.data import Prediction, Slide, SlideResult
+from histobench.errors import HistobenchError, ShapeError, StoreError
+from histobench.evaluation import score
+from histobench.panels import Panel, fit_panel
+from histobench.provenance import Watch, determinism, git_commit, limit_threads, machine, versions
+from histobench.records import JobSpec, PanelRecord, RunRecord
+from histobench.registry import Registry
+from histobench.store import JobFolder, Store, read_predictions, write_atomically, write_predictions
+
+__all__ = ["Progress", "Workspace", "estimate_seconds", "failure", "now", "registry", "rescore", "run_job"]
+
+Progress = Callable[[JobSpec, int, Mapping[str, float]], None]
+"""Told of every epoch of a job that runs in this process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Where jobs read and write; travels to worker processes.
+
+    Attributes
+    ----------
+    metrics
+        Names of the metrics to score with.
+    since
+        When the study began, ISO 8601: a job that failed earlier is tried again, one that failed since is not.
+    progress
+        Told of every epoch; only where jobs run in this process.
+    """
+
+    out: Path
+    metrics: tuple[str, ...]
+    data_root: Path | None = None
+    since: str = ""
+    progress: Progress | None = None
+
+
+def run_job(job_id: str, spec: JobSpec, workspace: Workspace) -> RunRecord:
+    """Run one job to its record, of success or of failure.
+
+    Raises
+    ------
+    StoreError
+        If its folder cannot be written to.
+    """
+    folder = Store(workspace.out).folder(job_id)
+    folder.begin(spec)
+    folder.log("started")
+    started = now()
+    try:
+        with Watch() as watch, limit_threads(spec.threads):
+            record = _Job(job_id, spec, folder, workspace, watch).run(started)
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 -- whatever a plugin raises costs only its job
+        told = str(error) if isinstance(error, HistobenchError) else f"{type(error).__name__}: {error}"
+        folder.log(traceback.format_exc())
+        record = failure(job_id, spec, started=started, error=told, watch=watch)
+    folder.finish(record)
+    folder.log(record.status if record.error is None else f"failed: {record.error}")
+    return record
+
+
+def rescore(record: RunRecord, folder: JobFolder, metrics: Sequence[str]) -> RunRecord:
+    """Score a finished job with the metrics that its record lacks; nothing is trained."""
+    cards = [registry().metrics.get(name) for name in metrics if name not in record.scores]
+    cards = [card for card in cards if record.job.kind in card.kinds]
+    if record.status != "done" or not cards:
+        return record
+    evaluation = score(read_predictions(folder.predictions), cards)
+    record = record.model_copy(
+        update={
+            "scores": {**record.scores, **evaluation.scores},
+            "warnings": (*record.warnings, *evaluation.warnings),
+        }
+    )
+    folder.finish(record)
+    return record
+
+
+@dataclass(slots=True)
+class _Job:
+    """The phases of one job."""
+
+    job_id: str
+    spec: JobSpec
+    folder: JobFolder
+    workspace: Workspace
+    watch: Watch
+    epochs: list[dict[str, float]] = field(default_factory=list)
+
+    def run(self, started: str) -> RunRecord:
+        card = registry().methods.get(self.spec.method)
+        options = options_from_json(card, self.spec.options)
+        with self.watch.phase("read"):
+            assembler = _assembler(self.spec, self.workspace, card, options)
+        method = card.build(options)
+        n_train = self._fit(method, assembler)
+        results = self._predict(method, assembler)
+        write_predictions(self.folder.predictions, results)
+        with self.watch.phase("score"):
+            metrics = [registry().metrics.get(name) for name in self.workspace.metrics]
+            evaluation = score(results, metrics)
+        n_test = sum(len(result.spot_ids) for result in results)
+        return RunRecord(
+            job_id=self.job_id,
+            job=self.spec,
+            status="done",
+            targets=assembler.panel.names,
+            n_spots={result.slide_id: len(result.spot_ids) for result in results},
+            n_train_spots=n_train,
+            panel=_panel_record(assembler.panel),
+            scores=evaluation.scores,
+            best_epoch=_best_epoch(self.epochs),
+            epochs=tuple(dict(epoch) for epoch in self.epochs),
+            seconds=self.watch.seconds,
+            peak_memory_mb=self.watch.peak_memory_mb(),
+            spots_per_second=n_test / max(self.watch.seconds["predict"], 1e-9),
+            warnings=(*self.watch.warnings, *evaluation.warnings),
+            determinism=determinism(self.spec.device, self.spec.threads),
+            versions=versions(),
+            git_commit=git_commit(),
+            machine=machine(self.spec.device),
+            started=started,
+            finished=now(),
+        )
+
+    def _fit(self, method: Method, assembler: Assembler) -> int:
+        """Fit and save, or load what an attempt that was killed afterwards has saved; return the training spots."""
+        marker = self.folder.checkpoint / "fitted.json"
+        context = self._context(assembler)
+        if marker.exists():
+            fitted = json.loads(marker.read_text())
+            method.load(self.folder.checkpoint, context)
+            self.epochs += fitted["epochs"]
+            self.watch.seconds.update(fitted["seconds"])
+            return int(fitted["n_train_spots"])
+        slides = _slides(assembler.dataset, self.spec)
+        with self.watch.phase("embed"):
+            train = assembler.labelled([slides[name] for name in self.spec.train])
+            val = assembler.labelled([slides[name] for name in self.spec.val]) if self.spec.val else None
+        with self.watch.phase("fit"):
+            method.fit(train, val, context)
+        self.folder.checkpoint.mkdir(exist_ok=True)
+        method.save(self.folder.checkpoint)
+        fitted = {"epochs": self.epochs, "seconds": self.watch.seconds, "n_train_spots": len(train)}
+        write_atomically(marker, json.dumps(fitted).encode())
+        return len(train)
+
+    def _context(self, assembler: Assembler) -> FitContext:
+        trained = assembler.encoder if not assembler.embeds else None
+        return FitContext(
+            seed=self.spec.seed,
+            device=self.spec.device,
+            precision=self.spec.precision,
+            mode=self.spec.mode or "frozen",
+            encoder=trained,  # type: ignore[arg-type]  # planning lets only trainable ones into a training mode
+            resume=self.folder.path / "resume",
+            report=self._report,
+        )
+
+    def _report(self, epoch: int, numbers: Mapping[str, float]) -> None:
+        plain = {name: float(value) for name, value in numbers.items()}
+        self.epochs.append(plain)
+        told = " ".join(f"{name}={value:.6g}" for name, value in plain.items())
+        self.folder.log(f"epoch {epoch} {told}")
+        if self.workspace.progress is not None:
+            self.workspace.progress(self.spec, epoch, plain)
+
+    def _predict(self, method: Method, assembler: Assembler) -> list[SlideResult]:
+        slides = _slides(assembler.dataset, self.spec)
+        results = []
+        for name in self.spec.test:
+            with self.watch.phase("embed"):
+                samples, observed = assembler.unlabelled(slides[name])
+            with self.watch.phase("predict"):
+                predicted = method.predict(samples)
+            if not isinstance(predicted, Prediction):
+                raise ShapeError(f"predict must return a Prediction, got {type(predicted).__name__}.")
+            predicted.check_against(len(samples), observed.names)
+            results.append(
+                SlideResult(
+                    slide_id=name,
+                    spot_ids=samples.spot_ids,
+                    xy_um=samples.xy_um,
+                    predicted=predicted,
+                    observed=observed,
+                )
+            )
+        return results
+
+
+def estimate_seconds(spec: JobSpec, workspace: Workspace, *, n_probe: int = 32) -> float:
+    """Estimate a job's seconds from a probe: one epoch on a few spots of one training slide, scaled up.
+
+    The first of two fits warms up and is not counted.
+    """
+    card = registry().methods.get(spec.method)
+    epochs = int(spec.options.get("epochs", 1))
+    options = options_from_json(card, {**spec.options, **({"epochs": 1} if "epochs" in spec.options else {})})
+    with limit_threads(spec.threads):
+        begun = time.perf_counter()
+        assembler = _assembler(spec, workspace, card, options)
+        slides = _slides(assembler.dataset, spec)
+        one = assembler.labelled([slides[spec.train[0]]])
+        reading = (time.perf_counter() - begun) * (len(spec.train) + len(spec.test))
+        few = one.take(np.arange(min(n_probe, len(one))))
+        trained = None if assembler.embeds else assembler.encoder
+        context = FitContext(seed=0, device=spec.device, mode=spec.mode or "frozen", encoder=trained)  # type: ignore[arg-type]
+        for _ in range(2):
+            method = card.build(options)
+            begun = time.perf_counter()
+            method.fit(few, None, context)
+        fitting = (time.perf_counter() - begun) * epochs * len(one) * len(spec.train) / len(few)
+    return reading + fitting
+
+
+def _assembler(spec: JobSpec, workspace: Workspace, card: MethodCard, options: Options) -> Assembler:
+    dataset_card = registry().datasets.get(spec.dataset)
+    dataset = _dataset(spec.dataset, workspace.data_root)
+    slides = _slides(dataset, spec)
+    train = [slides[name] for name in spec.train]
+    panel = _panel(dataset, dataset_card, spec.target, train)
+    auxiliary = None
+    if card.auxiliary is not None:
+        fact = next(target for target in dataset_card.targets if target.kind == card.auxiliary)
+        auxiliary = fit_panel(fact.kind, [dataset.table(slide, spec.target) for slide in train], unit=fact.unit)
+    embeds = spec.mode in (None, "frozen")
+    patch_px = None if embeds else getattr(options, "patch_px", None)
+    return Assembler(
+        dataset=dataset,
+        target=spec.target,
+        panel=panel,
+        cache=Cache(),
+        auxiliary=auxiliary,
+        encoder=_encoder(spec.encoder, patch_px) if spec.encoder else None,
+        encoder_name=spec.encoder or "",
+        embeds=embeds,
+        shows_oracle=card.needs_oracle,
+        device=spec.device,
+    )
+
+
+def _panel(dataset: Dataset, card: DatasetCard, target: str, train: Sequence[Slide]) -> Panel:
+    fact = next(fact for fact in card.targets if fact.name == target)
+    return fit_panel(fact.kind, [dataset.table(slide, target) for slide in train], unit=fact.unit)
+
+
+def _slides(dataset: Dataset, spec: JobSpec) -> dict[str, Slide]:
+    return {slide.id: slide for slide in dataset.slides(spec.target)}
+
+
+# One registry, and each dataset and encoder once, for all jobs of a process.
+@functools.lru_cache(maxsize=1)
+def registry() -> Registry:
+    """Give this process's plugins."""
+    return Registry.load()
+
+
+@functools.lru_cache(maxsize=2)
+def _dataset(name: str, root: Path | None) -> Dataset:
+    return registry().datasets.get(name).build(root)
+
+
+@functools.lru_cache(maxsize=2)
+def _encoder(name: str, patch_px: int | None) -> Encoder:
+    card = registry().encoders.get(name)
+    return card.build(replace(card.geometry, patch_px=patch_px) if patch_px else None)
+
+
+def _panel_record(panel: Panel) -> PanelRecord:
+    return PanelRecord(hash=panel.hash, unit=panel.unit, fitted_on=panel.fitted_on)
+
+
+def _best_epoch(epochs: Sequence[Mapping[str, float]]) -> int | None:
+    scores = [epoch.get("val_score", np.nan) for epoch in epochs]
+    if not epochs:
+        return None
+    return int(np.nanargmax(scores)) if np.isfinite(scores).any() else len(epochs) - 1
+
+
+def failure(job_id: str, spec: JobSpec, *, started: str, error: str, watch: Watch | None = None) -> RunRecord:
+    """Make the record of a job that failed."""
+    return RunRecord(
+        job_id=job_id,
+        job=spec,
+        status="failed",
+        error=error,
+        warnings=tuple(watch.warnings) if watch else (),
+        seconds=watch.seconds if watch else {},
+        versions=versions(),
+        git_commit=git_commit(),
+        machine=machine(spec.device),
+        started=started,
+        finished=now(),
+    )
+
+
+def now() -> str:
+    """Tell the time as records do: UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
