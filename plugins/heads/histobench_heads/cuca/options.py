@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from histobench import ConfigError
-from histobench_heads.foundation.options import SpotOptions
+from histobench_heads.spotwise.options import ProjectorOptions
 
 __all__ = ["MOLECULAR_WIDTHS", "Alignment", "CucaOptions"]
 
@@ -19,13 +19,11 @@ MOLECULAR_WIDTHS = {256: (1024, 1024, 256), 512: (1024, 1024, 512), 1024: (1024,
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CucaOptions(SpotOptions):
+class CucaOptions(ProjectorOptions):
     """Options of CUCA, and of CUCAMLP where the encoder is frozen.
 
     Attributes
     ----------
-    hidden, projection
-        Widths of the projector.
     weight_main, weight_reconstruction, weight_alignment
         Weights of the three losses; differ by dataset and mode (see the card).
     align_before_relu
@@ -36,16 +34,8 @@ class CucaOptions(SpotOptions):
     half_precision_features
         Replicates a published defect of CUCAMLP as nearly as stored embeddings allow: those that are trained on are
         rounded to half precision, those that are predicted from are not.
-    lora_rank, lora_alpha, lora_dropout, lora_last_blocks
-        Adapters of mode ``lora``.
-    patch_px
-        Side of the patch given to an encoder that is trained.
     """
 
-    hidden: int = 512  # cuca, Architecture
-    projection: int = 512  # cuca, Architecture
-    dropout: float = 0.25  # cuca, Architecture
-    batch_norm: bool = True  # cuca, Architecture
     weight_main: float = 0.3  # cuca, Loss: her2st and humanlung, encoder trained
     weight_reconstruction: float = 0.6  # cuca, Loss: her2st and humanlung, encoder trained
     weight_alignment: float = 0.1  # cuca, Loss: all datasets
@@ -53,15 +43,10 @@ class CucaOptions(SpotOptions):
     align_before_relu: bool = False  # cuca, Known defects: kept as published
     rmse_epsilon: float = 0.0  # cuca, Known defects: kept as published
     half_precision_features: bool = False  # published: True; a defect (cuca, Known defects)
-    lora_rank: int = 8  # cuca, LoRA
-    lora_alpha: float = 16.0  # cuca, LoRA
-    lora_dropout: float = 0.1  # cuca, LoRA
-    lora_last_blocks: int = 2  # cuca, LoRA
-    patch_px: int = 224  # protocol, section 2
 
     def __post_init__(self) -> None:
         """Refuse what the architecture does not define."""
-        SpotOptions.__post_init__(self)  # super() does not work in a slotted dataclass
+        ProjectorOptions.__post_init__(self)  # super() does not work in a slotted dataclass
         if self.projection not in MOLECULAR_WIDTHS:
             known = ", ".join(map(str, MOLECULAR_WIDTHS))
             raise ConfigError(f"projection must be one of {known}, got {self.projection}.")

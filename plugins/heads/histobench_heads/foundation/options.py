@@ -1,60 +1,17 @@
 """Options of the heads on foundation models; no import here is heavy.
 
-Numbers marked *foundation_heads* or *protocol* are the published ones, from the specification of these heads and of
-the training protocol of Yan et al. (2025).
+Numbers marked *foundation_heads* are the published ones, from the specification of these heads of Yan et al. (2025).
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from histobench import ConfigError
+from histobench_heads.spotwise.options import ProjectorOptions, SpotOptions
 
-__all__ = ["LinearOptions", "Loss", "MlpOptions", "SpotOptions"]
+__all__ = ["LinearOptions", "Loss", "MlpOptions"]
 
 Loss = Literal["rmse", "mse", "l1", "pearson"]
-"""Losses of the protocol, section 5."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpotOptions:
-    """How a module that reads single spots is trained: the protocol shared by LinearProbing, MLP and CUCA.
-
-    Attributes
-    ----------
-    epochs
-        Passes over the training spots.
-    batch
-        Spots in a step; an incomplete last batch is dropped in training.
-    lr
-        Peak learning rate.
-    weight_decay
-        L2 added to the gradient of every trained parameter.
-    schedule
-        See `histobench.training.Recipe`.
-    accumulate
-        Batches whose gradients make one step.
-    drop_last_in_validation
-        Replicates a published defect: the tail of the validation spots that fills no batch is ignored in selection.
-    """
-
-    epochs: int = 100  # protocol, section 6
-    batch: int = 128  # protocol, section 4
-    lr: float = 2e-3  # protocol, section 6
-    weight_decay: float = 1e-4  # protocol, section 6
-    schedule: Literal["onecycle", "cosine", "step", "constant"] = "onecycle"  # protocol, section 6
-    accumulate: int = 1  # protocol: none
-    drop_last_in_validation: bool = False  # published: True; a defect (protocol, section 11.2)
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that no training can use."""
-        if self.epochs < 1:
-            raise ConfigError(f"epochs must be at least 1, got {self.epochs}.")
-        if self.batch < 2:
-            raise ConfigError(f"batch must be at least 2, batch normalisation needs it, got {self.batch}.")
-        if self.accumulate < 1:
-            raise ConfigError(f"accumulate must be at least 1, got {self.accumulate}.")
-        if not self.lr > 0:
-            raise ConfigError(f"lr must be positive, got {self.lr}.")
+"""What is minimised (protocol, section 5); published runs use ``rmse``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,26 +22,7 @@ class LinearOptions(SpotOptions):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MlpOptions(SpotOptions):
-    """Options of MLP, and of FMMLP where the encoder is trained.
-
-    Attributes
-    ----------
-    hidden, projection
-        Widths H and Q of the projector.
-    lora_rank, lora_alpha, lora_dropout, lora_last_blocks
-        Adapters of mode ``lora``.
-    patch_px
-        Side of the patch given to an encoder that is trained.
-    """
+class MlpOptions(ProjectorOptions):
+    """Options of MLP, and of FMMLP where the encoder is trained."""
 
     loss: Loss = "rmse"  # foundation_heads, Loss and defaults
-    hidden: int = 512  # foundation_heads, Architectures
-    projection: int = 512  # foundation_heads, Architectures
-    dropout: float = 0.25  # foundation_heads, Architectures
-    batch_norm: bool = True  # foundation_heads, Architectures
-    lora_rank: int = 8  # cuca, LoRA
-    lora_alpha: float = 16.0  # cuca, LoRA
-    lora_dropout: float = 0.1  # cuca, LoRA
-    lora_last_blocks: int = 2  # cuca, LoRA
-    patch_px: int = 224  # protocol, section 2

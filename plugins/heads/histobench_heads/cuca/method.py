@@ -1,0 +1,78 @@
+"""CUCA: cell-type abundances from patches, with an autoencoder of genes as companion in training; and CUCAMLP.
+
+The latent of the image is pulled towards the latent of the spot's genes while both learn; to predict, the image is
+enough. With an encoder that is trained this is CUCA, on frozen embeddings CUCAMLP. Written from the specification
+``cuca.md`` and from Yan et al. (2025), *Bioinformatics* (ISMB/ECCB 2025); the authors' code is GPL-3.0 and was not
+consulted. The molecular branch follows the SNN of MCAT (Chen et al. 2021, ICCV) as the specification gives it.
+
+Differences from the published method
+-------------------------------------
+* Kept: the image latent of CUCA is not negative, the molecular one is signed (``align_before_relu=True`` aligns
+  before the ReLU). Abundances may be negative and are scored as they are.
+* Kept: RMSE has no epsilon, so that its gradient is NaN at an error of exactly zero (``rmse_epsilon``).
+* Fixed: the encoder normalises as it was trained to; published: ImageNet's statistics whatever the encoder. For
+  Virchow2, UNI, GigaPath and Phikon the two are the same. Normalisation belongs to the encoder, so there is no option.
+* Fixed: adapters are placed by block, as the encoder lists its blocks; published: by the second part of a layer's name,
+  which finds nothing in some encoders.
+* Fixed: the epoch is selected on validation slides, or is the last one; published, for the lung: on the test donor. A
+  method never sees test targets here, so there is no option.
+* Fixed: incomplete batches are dropped in training only; published: in validation and test too
+  (``drop_last_in_validation=True`` replicates the selection; a test spot is never left out).
+* Fixed: frozen embeddings have one precision; published: half in training, single in evaluation
+  (``half_precision_features=True`` rounds those that are trained on).
+* Fixed: every fold starts from its own seed and its own list of target names.
+* Dropped: a divergence of raw abundances as the main loss. As alignment it remains (``alignment="kl"``).
+* Dropped: gene embeddings as the molecular input, which no published run uses.
+* The auxiliary genes are those of the fold's panel, so that as many are put in as there are: 250 on her2st.
+* Loss weights are published for her2st, stnet and humanlung; other datasets take her2st's.
+"""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from typing_extensions import override
+
+from histobench import ConfigError
+from histobench_heads.cuca.losses import cuca_losses
+from histobench_heads.cuca.modules import CucaModule, MolecularBranch
+from histobench_heads.cuca.options import MOLECULAR_WIDTHS, CucaOptions
+from histobench_heads.spotwise.method import Batch, Blueprint, SpotMethod
+from histobench_heads.spotwise.projector import make_projector
+
+__all__ = ["Cuca"]
+
+
+class Cuca(SpotMethod[CucaOptions]):
+    """CUCA where the encoder is trained, CUCAMLP where it is frozen."""
+
+    uses_auxiliary = True
+
+    @override
+    def make_module(self, blueprint: Blueprint, backbone: nn.Module | None) -> nn.Module:
+        options = self.options
+        if backbone is None and options.projection != 512:
+            raise ConfigError(f"on a frozen encoder the projection must be 512, got {options.projection}.")
+        projector = make_projector(
+            blueprint.features,
+            options.hidden,
+            projection=options.projection,
+            dropout=options.dropout,
+            batch_norm=options.batch_norm,
+            closed=backbone is not None,
+        )
+        widths = MOLECULAR_WIDTHS[options.projection]
+        return CucaModule(
+            projector,
+            MolecularBranch(len(blueprint.auxiliary), widths, dropout=options.dropout),
+            projection=options.projection,
+            n_targets=len(blueprint.targets),
+            backbone=backbone,
+            align_before_relu=options.align_before_relu,
+        )
+
+    @override
+    def losses(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        images, genes = batch.images, batch.auxiliary
+        if self.options.half_precision_features and images.is_floating_point():
+            images = images.half().float()
+        return cuca_losses(module(images, genes), batch.targets, genes, options=self.options)

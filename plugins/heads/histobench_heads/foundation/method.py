@@ -1,0 +1,64 @@
+"""LinearProbing, MLP and FMMLP: heads on a pathology foundation model.
+
+How far image features alone go; FMMLP is CUCA without its molecular branch. Written from the specification
+``foundation_heads.md`` and from Yan et al. (2025), *Bioinformatics* (ISMB/ECCB 2025); the authors' code is GPL-3.0 and
+was not consulted.
+
+Differences from the published method
+-------------------------------------
+* Incomplete batches are dropped in training only; published: in validation and test too
+  (``drop_last_in_validation=True`` replicates the selection; a test spot is never left out).
+* The epoch is selected on validation slides or is the last one, never on the test donor; there is no option for it.
+* Embeddings have the one precision that the encoder's card names; published: half in training, single in evaluation.
+* The encoder normalises as it was trained to; published: ImageNet's statistics whatever the encoder. For Virchow2, UNI,
+  GigaPath and Phikon the two are the same.
+* Every fold starts from its own seed; published: the generator runs on from fold to fold.
+* Embeddings are cached under a hash of all that decides them; published: under encoder, split and subset.
+* The embedding of MLP and FMMLP can be had from the module (`MlpModule.embed`); published: not of FMMLP.
+"""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from typing_extensions import override
+
+from histobench_heads.foundation.losses import LOSSES
+from histobench_heads.foundation.modules import LinearModule, MlpModule
+from histobench_heads.foundation.options import LinearOptions, MlpOptions
+from histobench_heads.spotwise.method import Batch, Blueprint, SpotMethod
+from histobench_heads.spotwise.projector import make_projector
+
+__all__ = ["LinearProbing", "Mlp"]
+
+
+class LinearProbing(SpotMethod[LinearOptions]):
+    """One linear layer on frozen embeddings."""
+
+    @override
+    def make_module(self, blueprint: Blueprint, backbone: nn.Module | None) -> nn.Module:
+        return LinearModule(blueprint.features, len(blueprint.targets))
+
+    @override
+    def losses(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        return {"loss": LOSSES[self.options.loss](module(batch.images), batch.targets)}
+
+
+class Mlp(SpotMethod[MlpOptions]):
+    """Projector and regression on frozen embeddings (MLP), or behind an encoder that is trained (FMMLP)."""
+
+    @override
+    def make_module(self, blueprint: Blueprint, backbone: nn.Module | None) -> nn.Module:
+        options = self.options
+        projector = make_projector(
+            blueprint.features,
+            options.hidden,
+            projection=options.projection,
+            dropout=options.dropout,
+            batch_norm=options.batch_norm,
+            closed=False,
+        )
+        return MlpModule(projector, len(blueprint.targets), backbone)
+
+    @override
+    def losses(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        return {"loss": LOSSES[self.options.loss](module(batch.images), batch.targets)}

@@ -1,0 +1,91 @@
+"""Ridge regression from frozen embeddings: the strong, dull baseline that every learned head has to beat.
+
+Embeddings are standardised on the training spots; one penalty serves all targets and is chosen by cross-validation
+within the training slides. Validation slides are not used. On the encoder ``colour-stats`` it is the colour control.
+
+References
+----------
+Hoerl & Kennard (1970), *Technometrics* 12:55–67.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from typing_extensions import override
+
+from histobench import DataError, FitContext, Float, LabelledSamples, Method, Prediction, Samples
+from histobench_heads.ridge.options import RidgeOptions
+from histobench_heads.ridge.selection import choose_penalty, groups_of
+from histobench_heads.ridge.solver import Design, Spectrum
+from histobench_heads.saved import read_arrays, write_arrays
+
+__all__ = ["Ridge"]
+
+
+class Ridge(Method):
+    """Predict every target as a linear function of the embedding.
+
+    Attributes
+    ----------
+    penalty
+        The chosen one, per training spot; NaN before `fit`.
+    """
+
+    def __init__(self, options: RidgeOptions) -> None:
+        self.options = options
+        self.penalty = float("nan")
+        self._names: tuple[str, ...] = ()
+        self._design = Design(mean=np.empty(0), deviation=np.empty(0))
+        self._weights: Float = np.empty((0, 0))
+        self._intercept: Float = np.empty(0)
+
+    @override
+    def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
+        embeddings, targets = _embeddings(train), train.targets.values.astype(np.float64)
+        options = self.options
+        self.penalty, errors = choose_penalty(
+            embeddings,
+            targets,
+            groups=groups_of(train, blocks=options.folds),
+            penalties=np.logspace(options.lowest, options.highest, options.steps),
+            folds=options.folds,
+        )
+        self._names = train.targets.names
+        self._design = Design.of(embeddings)
+        self._intercept = targets.mean(axis=0)
+        spectrum = Spectrum.of(self._design(embeddings), targets - self._intercept)
+        self._weights = spectrum.weights(self.penalty * len(train))
+        context.report(0, {"penalty": self.penalty, "held_out_error": float(errors.min())})
+
+    @override
+    def predict(self, samples: Samples) -> Prediction:
+        values = self._design(_embeddings(samples)) @ self._weights + self._intercept
+        return Prediction(names=self._names, values=values.astype(np.float32))
+
+    @override
+    def save(self, folder: Path) -> None:
+        write_arrays(
+            folder,
+            {
+                "names": self._names,
+                "penalty": self.penalty,
+                "mean": self._design.mean,
+                "deviation": self._design.deviation,
+                "weights": self._weights,
+                "intercept": self._intercept,
+            },
+        )
+
+    @override
+    def load(self, folder: Path, context: FitContext) -> None:
+        arrays = read_arrays(folder)
+        self._names = tuple(map(str, arrays["names"]))
+        self.penalty = float(arrays["penalty"])
+        self._design = Design(mean=arrays["mean"], deviation=arrays["deviation"])
+        self._weights, self._intercept = arrays["weights"], arrays["intercept"]
+
+
+def _embeddings(samples: Samples) -> Float:
+    if samples.embeddings is None:
+        raise DataError("ridge regression needs embeddings; the samples carry none.")
+    return samples.embeddings

@@ -1,0 +1,214 @@
+"""The frame of every method that reads one spot at a time: batches, selection, prediction, saving."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from histobench import ConfigError, DataError, FitContext, Int, LabelledSamples, Method, Mode, Prediction, Samples
+from histobench.adapters import LoraOptions, tuned_encoder
+from histobench.training import Fitted, Recipe, fit_module, load_weights, mean_pearson, save_weights, seeded, shuffled
+from histobench_heads.saved import read_facts, write_facts
+from histobench_heads.spotwise.options import ProjectorOptions, SpotOptions
+
+__all__ = ["Batch", "Blueprint", "SpotMethod"]
+
+OptionsT = TypeVar("OptionsT", bound=SpotOptions)
+
+_WEIGHTS = "weights.safetensors"
+_SPOTS_AT_ONCE = 256
+
+
+class Batch(NamedTuple):
+    """Some training spots.
+
+    Attributes
+    ----------
+    images
+        (n, d) float32 embeddings, or (n, h, w, 3) uint8 patches where the encoder is trained.
+    targets
+        (n, t) float32.
+    auxiliary
+        (n, g) float32; g is 0 for a method that asked for none.
+    """
+
+    images: Tensor
+    targets: Tensor
+    auxiliary: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """What a module is made from, beside the options; kept with its weights.
+
+    Attributes
+    ----------
+    features
+        Width of the embedding.
+    auxiliary
+        Names of the auxiliary targets.
+    seed
+        From which weights are drawn that are then frozen, and so not saved.
+    """
+
+    features: int
+    targets: tuple[str, ...]
+    auxiliary: tuple[str, ...]
+    mode: Mode
+    seed: int
+
+
+class SpotMethod(Method, Generic[OptionsT]):
+    """Train a module on single spots and predict them one by one.
+
+    A method says how its module is made and what its losses are. In evaluation mode the module maps images, as a
+    `Batch` has them, to (n, t) predictions.
+
+    Attributes
+    ----------
+    fitted
+        What the last fit went through; ``None`` before.
+    """
+
+    uses_auxiliary = False
+    """True for a method that needs auxiliary targets in training."""
+
+    def __init__(self, options: OptionsT) -> None:
+        self.options = options
+        self.fitted: Fitted | None = None
+        self._blueprint: Blueprint | None = None
+        self._module: nn.Module = nn.Identity()
+
+    @abstractmethod
+    def make_module(self, blueprint: Blueprint, backbone: nn.Module | None) -> nn.Module:
+        """Make the module, its random weights drawn from torch's generator; ``backbone`` is an encoder to train."""
+
+    @abstractmethod
+    def losses(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        """Compute the named losses of a training step; ``"loss"`` is minimised."""
+
+    @override
+    def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
+        if len(train) < 2:
+            raise DataError(f"batch normalisation needs at least 2 training spots, got {len(train)}.")
+        if self.uses_auxiliary and train.auxiliary is None:
+            raise DataError(
+                "this method needs gene expression beside its targets while training, and the training samples carry "
+                "no auxiliary targets; take a dataset with transcript counts."
+            )
+        self._blueprint = Blueprint(
+            features=_features(train, context),
+            targets=train.targets.names,
+            auxiliary=train.auxiliary.names if train.auxiliary is not None and self.uses_auxiliary else (),
+            mode=context.mode,
+            seed=context.seed,
+        )
+        self._module = self._build(self._blueprint, context)
+        self.fitted = fit_module(
+            self._module,
+            self.losses,
+            self._batches(train, context),
+            recipe=_recipe(self.options),
+            context=context,
+            validate=None if val is None else self._selection(val),
+        )
+
+    @override
+    def predict(self, samples: Samples) -> Prediction:
+        values = self._run(self._module, samples, len(samples))
+        return Prediction(names=self._made().targets, values=values.numpy())
+
+    @override
+    def save(self, folder: Path) -> None:
+        write_facts(folder, asdict(self._made()))
+        save_weights(self._module, folder / _WEIGHTS)
+
+    @override
+    def load(self, folder: Path, context: FitContext) -> None:
+        facts = read_facts(folder)
+        facts["targets"], facts["auxiliary"] = tuple(facts["targets"]), tuple(facts["auxiliary"])
+        self._blueprint = Blueprint(**facts)
+        self._module = self._build(self._blueprint, context).to(context.device)
+        load_weights(self._module, folder / _WEIGHTS)
+        self._module.eval()
+
+    def _made(self) -> Blueprint:
+        if self._blueprint is None:
+            raise ConfigError("this method has learned nothing yet; fit or load it first.")
+        return self._blueprint
+
+    def _build(self, blueprint: Blueprint, context: FitContext) -> nn.Module:
+        with seeded(blueprint.seed):
+            backbone = None if blueprint.mode == "frozen" else tuned_encoder(context, _lora(self.options))
+            return self.make_module(blueprint, backbone)
+
+    def _batches(self, train: LabelledSamples, context: FitContext) -> Callable[[int], Iterator[Batch]]:
+        targets = torch.as_tensor(train.targets.values)
+        extra = train.auxiliary if self.uses_auxiliary else None
+        auxiliary = targets[:, :0] if extra is None else torch.as_tensor(extra.values)
+
+        def batches(epoch: int) -> Iterator[Batch]:
+            for rows in shuffled(len(train), self.options.batch, seed=context.seed, epoch=epoch, drop_last=True):
+                yield Batch(_images(train, rows, context.mode), targets[rows], auxiliary[rows])
+
+        return batches
+
+    def _selection(self, val: LabelledSamples) -> Callable[[nn.Module], float]:
+        """Score by Pearson's r over the pooled validation spots, averaged over targets (protocol, section 7)."""
+        n, batch = len(val), self.options.batch
+        if self.options.drop_last_in_validation and n > batch:
+            n -= n % batch
+        observed = torch.as_tensor(val.targets.values[:n])
+        return lambda module: mean_pearson(self._run(module, val, n), observed)
+
+    def _run(self, module: nn.Module, samples: Samples, n: int) -> Tensor:
+        """Predict the first ``n`` spots: (n, t) float32 on the CPU."""
+        mode = self._made().mode
+        device = next(module.parameters()).device
+        parts = []
+        with torch.no_grad():
+            for start in range(0, n, _SPOTS_AT_ONCE):
+                rows = np.arange(start, min(start + _SPOTS_AT_ONCE, n))
+                parts.append(module(_images(samples, rows, mode).to(device)).float().cpu())
+        return torch.cat(parts)
+
+
+def _features(train: Samples, context: FitContext) -> int:
+    if context.mode != "frozen" and context.encoder is not None:
+        return context.encoder.dim
+    return int(_images(train, np.arange(1), "frozen").shape[1])
+
+
+def _images(samples: Samples, rows: Int, mode: Mode) -> Tensor:
+    source = samples.embeddings if mode == "frozen" else samples.patches
+    if source is None:
+        what = "embeddings" if mode == "frozen" else "patches"
+        raise DataError(f"an encoder in mode {mode!r} needs samples with {what}; these carry none.")
+    return torch.as_tensor(source[rows])
+
+
+def _lora(options: SpotOptions) -> LoraOptions:
+    if not isinstance(options, ProjectorOptions):
+        raise ConfigError("this method reads embeddings only; use mode 'frozen'.")
+    return LoraOptions(
+        rank=options.lora_rank,
+        alpha=options.lora_alpha,
+        dropout=options.lora_dropout,
+        last_blocks=options.lora_last_blocks,
+    )
+
+
+def _recipe(options: SpotOptions) -> Recipe:
+    return Recipe(
+        epochs=options.epochs,
+        lr=options.lr,
+        weight_decay=options.weight_decay,
+        schedule=options.schedule,
+        accumulate=options.accumulate,
+    )

@@ -1,0 +1,91 @@
+"""Options that the methods reading single spots share; no import here is heavy.
+
+Numbers marked *protocol* and *cuca* are the published ones, from the specifications of the training protocol and the
+architecture of Yan et al. (2025).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from histobench import ConfigError
+
+__all__ = ["ProjectorOptions", "SpotOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpotOptions:
+    """How a module that reads single spots is trained: the protocol shared by LinearProbing, MLP and CUCA.
+
+    Attributes
+    ----------
+    epochs
+        Passes over the training spots.
+    batch
+        Spots in a step; an incomplete last batch is dropped in training.
+    lr
+        Peak learning rate.
+    weight_decay
+        L2 added to the gradient of every trained parameter.
+    schedule
+        See `histobench.training.Recipe`.
+    accumulate
+        Batches whose gradients make one step.
+    drop_last_in_validation
+        Replicates a published defect: the tail of the validation spots that fills no batch is ignored in selection.
+    """
+
+    epochs: int = 100  # protocol, section 6
+    batch: int = 128  # protocol, section 4
+    lr: float = 2e-3  # protocol, section 6
+    weight_decay: float = 1e-4  # protocol, section 6
+    schedule: Literal["onecycle", "cosine", "step", "constant"] = "onecycle"  # protocol, section 6
+    accumulate: int = 1  # protocol: none
+    drop_last_in_validation: bool = False  # published: True; a defect (protocol, section 11.2)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no training can use."""
+        if self.epochs < 1:
+            raise ConfigError(f"epochs must be at least 1, got {self.epochs}.")
+        if self.batch < 2:
+            raise ConfigError(f"batch must be at least 2, batch normalisation needs it, got {self.batch}.")
+        if self.accumulate < 1:
+            raise ConfigError(f"accumulate must be at least 1, got {self.accumulate}.")
+        if not self.lr > 0:
+            raise ConfigError(f"lr must be positive, got {self.lr}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectorOptions(SpotOptions):
+    """The projector between encoder and regression, and how the encoder is trained.
+
+    Attributes
+    ----------
+    hidden, projection
+        Widths of the projector.
+    dropout
+        Share of the hidden units dropped in training.
+    lora_rank, lora_alpha, lora_dropout, lora_last_blocks
+        Adapters of mode ``lora``; see `histobench.adapters.LoraOptions`.
+    patch_px
+        Side of the patch given to an encoder that is trained.
+    """
+
+    hidden: int = 512  # cuca, Architecture; foundation_heads, Architectures
+    projection: int = 512  # cuca, Architecture; foundation_heads, Architectures
+    dropout: float = 0.25  # cuca, Architecture; foundation_heads, Architectures
+    batch_norm: bool = True  # cuca, Architecture; foundation_heads, Architectures
+    lora_rank: int = 8  # cuca, LoRA
+    lora_alpha: int = 16  # cuca, LoRA
+    lora_dropout: float = 0.1  # cuca, LoRA
+    lora_last_blocks: int = 2  # cuca, LoRA
+    patch_px: int = 224  # protocol, section 2
+
+    def __post_init__(self) -> None:
+        """Refuse widths and shares that make no layer."""
+        SpotOptions.__post_init__(self)  # super() does not work in a slotted dataclass
+        for name in ("hidden", "projection", "lora_rank", "lora_last_blocks", "patch_px"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        for name in ("dropout", "lora_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 0 and less than 1, got {getattr(self, name)}.")
