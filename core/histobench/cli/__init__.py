@@ -1,0 +1,77 @@
+"""The ``histobench`` command line: thin commands over the library.
+
+This package and the plugins' ``catalogue.py`` are the only places where imports stand inside functions, so that
+``histobench --help`` and ``list`` answer at once.
+"""
+
+import os
+import sys
+
+import click
+
+from histobench.cli import data, inspect, results, run, services
+from histobench.cli.output import Output
+from histobench.errors import HistobenchError
+from histobench.registry import Registry
+
+__all__ = ["cli", "main"]
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells count it."""
+
+MISTAKE = 2
+"""Exit code of a mistake of the user's."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="histobench")
+@click.option("--quiet", "-q", is_flag=True, help="Print results and errors only.")
+@click.option("--verbose", "-v", is_flag=True, help="Print every epoch and every note.")
+@click.pass_context
+def cli(context: click.Context, quiet: bool, verbose: bool) -> None:
+    """Benchmark methods that predict cell types and gene expression from H&E images."""
+    context.obj.output = Output(quiet=quiet, verbose=verbose)
+
+
+for command in (
+    run.run,
+    run.plan,
+    inspect.list_group,
+    inspect.show,
+    data.data,
+    results.results,
+    results.score,
+    services.doctor,
+    services.mlflow,
+):
+    cli.add_command(command)
+
+
+class App:
+    """What every command is given: the installed plugins, and where to print."""
+
+    def __init__(self) -> None:
+        self.registry = Registry.load()
+        self.output = Output()
+
+
+def main() -> None:
+    """Run the command line; an error raised on purpose becomes one sentence and exit code 2."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a benchmark of patients' slides calls nobody
+    app = App()
+    app.registry.add_commands(cli)
+    try:
+        code = cli.main(standalone_mode=False, obj=app, prog_name="histobench")
+    except HistobenchError as error:
+        app.output.error(str(error))
+        sys.exit(MISTAKE)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code or MISTAKE)
+    except (KeyboardInterrupt, click.Abort):
+        app.output.error("stopped; nothing is lost, the same command goes on where it was.")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)

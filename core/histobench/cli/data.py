@@ -1,0 +1,74 @@
+"""``histobench data``: what is here, fetch it, verify it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from histobench.cli.names import PluginNames
+
+if TYPE_CHECKING:
+    from histobench.cli import App
+
+__all__ = ["data"]
+
+_ROOT = click.option("--data-root", type=click.Path(path_type=Path), help="Folder of the dataset's files.")
+
+
+@click.group()
+def data() -> None:
+    """List, download and verify datasets."""
+
+
+@data.command("list")
+@_ROOT
+@click.pass_obj
+def list_data(app: "App", data_root: Path | None) -> None:
+    """Say of every dataset which slides are here."""
+    from histobench.errors import HistobenchError
+
+    rows = []
+    for card in app.registry.datasets:
+        try:
+            dataset = card.build(data_root)
+            target = card.targets[0].name
+            here, absent = len(dataset.slides(target)), len(dataset.left_out(target))
+            state = f"{here} of {here + absent} slides"
+        except HistobenchError as error:
+            state = str(error)
+        rows.append([card.name, "generated" if card.generated else "files", state])
+    app.output.table(rows, ["dataset", "source", "here"])
+
+
+@data.command()
+@click.argument("dataset", type=PluginNames("datasets"))
+@_ROOT
+@click.pass_obj
+def download(app: "App", dataset: str, data_root: Path | None) -> None:
+    """Fetch a dataset's missing files from its publisher; what is here and verified is not fetched again."""
+    from histobench.errors import ConfigError
+
+    card = app.registry.datasets.get(dataset)
+    if card.download is None:
+        raise ConfigError(f"dataset {dataset!r} " + ("is generated." if card.generated else "cannot be downloaded."))
+    card.download(data_root)
+    app.output.result(f"{dataset} is complete.")
+
+
+@data.command()
+@click.argument("dataset", type=PluginNames("datasets"))
+@_ROOT
+@click.pass_obj
+def check(app: "App", dataset: str, data_root: Path | None) -> None:
+    """Verify a dataset's files; exit code 1 if one is missing or altered."""
+    from histobench.errors import ConfigError
+
+    card = app.registry.datasets.get(dataset)
+    if card.check is None:
+        raise ConfigError(f"dataset {dataset!r} " + ("is generated." if card.generated else "cannot be verified."))
+    wrong = card.check(data_root)
+    for path, what in wrong.items():
+        app.output.result(f"{path}: {what}")
+    app.output.result(f"{len(wrong)} files are missing or altered." if wrong else "every file is here and unaltered.")
+    sys.exit(1 if wrong else 0)

@@ -1,0 +1,41 @@
+"""Parameters that name installed plugins and complete in the shell."""
+
+import click
+from click.shell_completion import CompletionItem
+
+from histobench.registry import Registry
+
+__all__ = ["PluginNames", "settings"]
+
+
+class PluginNames(click.ParamType):  # type: ignore[type-arg]  # generic only in newer clicks
+    """A comma-separated list of plugin names of one kind: ``methods``, ``encoders``, ``datasets``, ``metrics``."""
+
+    name = "names"
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Complete the last name of the list."""
+        del ctx, param
+        before, comma, last = incomplete.rpartition(",")
+        names = getattr(Registry.load(), self._kind).names()
+        return [CompletionItem(f"{before}{comma}{name}") for name in names if name.startswith(last)]
+
+
+def settings(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, object]:
+    """Read repeated ``NAME.OPTION=VALUE``; values are YAML scalars or lists."""
+    del context
+    import yaml
+
+    found: dict[str, object] = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        if not equals or "." not in key:
+            raise click.BadParameter(f"expected NAME.OPTION=VALUE, got {text!r}.", param=parameter)
+        try:
+            found[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise click.BadParameter(f"the value of {key!r} is not understood: {value!r}.", param=parameter) from error
+    return found

@@ -1,0 +1,259 @@
+"""``histobench run`` and ``histobench plan``."""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from histobench.cli.names import PluginNames, settings
+
+if TYPE_CHECKING:
+    from histobench.cli import App
+    from histobench.config import RunConfig
+    from histobench.planning import Plan
+    from histobench.records import JobSpec
+    from histobench.runner import Workspace
+    from histobench.study import Outcome
+    from histobench.tracking import Tracker
+
+__all__ = ["plan", "run"]
+
+CommandT = TypeVar("CommandT", bound=Callable[..., None])
+
+_OPTIONS = (
+    click.option("--methods", type=PluginNames("methods"), help="Comma-separated; 'all' for every one. [all]"),
+    click.option("--datasets", type=PluginNames("datasets"), help="Comma-separated. [synthetic]"),
+    click.option("--encoders", type=PluginNames("encoders"), help="NAME or NAME@frozen|lora|full. [each method's own]"),
+    click.option("--targets", help="KIND or KIND:VARIANT, such as cell_abundance:major. [the dataset's first]"),
+    click.option("--scheme", help="Split scheme. [the dataset's first]"),
+    click.option("--folds", help="Comma-separated. [all]"),
+    click.option("--seeds", help="Comma-separated. [0]"),
+    click.option("--metrics", type=PluginNames("metrics"), help="Comma-separated. [all]"),
+    click.option("--epochs", type=int, help="Override every method's number of epochs."),
+    click.option("--set", "set", multiple=True, callback=settings, metavar="NAME.OPTION=VALUE", help="Repeatable."),
+    click.option("--preset", help="published, or quick for trying out. [published]"),
+    click.option("--data-root", type=click.Path(path_type=Path), help="Folder with the dataset's files."),
+    click.option("--out", type=click.Path(path_type=Path), help="Output folder. [histobench-out]"),
+    click.option("--workers", type=int, help="Worker processes; one GPU each where there are several. [1]"),
+    click.option("--device", help="auto, cpu, cuda or cuda:N. [auto]"),
+    click.option("--precision", help="32-true, bf16-mixed or 16-mixed. [32-true]"),
+    click.option("--threads", type=int, help="CPU threads of one job. [cores / workers]"),
+    click.option("--tracking/--no-tracking", default=None, help="Log to MLflow. [on]"),
+    click.option("--config", "file", type=click.Path(path_type=Path), help="YAML with the same settings."),
+)
+
+
+def _study_options(command: CommandT) -> CommandT:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_study_options
+@click.pass_obj
+def run(app: "App", /, file: Path | None, **given: Any) -> None:  # Any: values of many options
+    """Train and score every combination, with controls; run it again to go on where it stopped."""
+    from histobench.planning import job_id
+    from histobench.store import Store
+
+    config, workspace, planned = _prepare(app, file, given)
+    Store(config.out)  # a folder that cannot be written to must be told before anything is trained
+    jobs = {job_id(spec): spec for spec in planned.jobs}
+    failures = _execute(app, config, workspace, jobs)
+    _report(app, workspace, set(jobs))
+    if failures:
+        app.output.warn(f"{failures} of {len(jobs)} jobs failed; run the same command to try them again.")
+    if planned.damaged:
+        app.output.error(f"left out because damaged: {_damaged(planned)}.")
+        sys.exit(2)
+    sys.exit(1 if failures else 0)
+
+
+@click.command()
+@_study_options
+@click.option("--probe/--no-probe", default=True, help="Estimate the time by training briefly on a few spots.")
+@click.pass_obj
+def plan(app: "App", /, file: Path | None, probe: bool, **given: Any) -> None:  # Any: values of many options
+    """Show what `run` would do: the grid, what is left out and why, and how long it may take."""
+    config, workspace, planned = _prepare(app, file, given)
+    groups: dict[tuple[str, ...], list[JobSpec]] = {}
+    for spec in planned.jobs:
+        key: tuple[str, ...] = (
+            spec.method,
+            spec.encoder or "-",
+            spec.mode or "-",
+            spec.dataset,
+            spec.target,
+            spec.scheme,
+        )
+        groups.setdefault(key, []).append(spec)
+    rows, total = [], 0.0
+    for key, specs in groups.items():
+        seconds = _estimate(app, specs, workspace) if probe else None
+        total += seconds or 0.0
+        rows.append([*key, str(len(specs)), "?" if seconds is None else _duration(seconds)])
+    header = ["method", "encoder", "mode", "dataset", "target", "scheme", "jobs", "time"]
+    app.output.table(rows, header, title=f"{len(planned.jobs)} jobs into {config.out}")
+    if probe:
+        app.output.result(f"about {_duration(total / config.workers)} in all, from a probe on a few spots")
+    for item in planned.left_out:
+        app.output.result(f"left out: {item.what}: {item.why}")
+    if planned.damaged:
+        sys.exit(2)
+
+
+def _prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[RunConfig, Workspace, Plan]":
+    import os
+
+    from histobench.config import RunConfig
+    from histobench.planning import plan_study
+    from histobench.runner import Workspace, now
+
+    config = RunConfig.read(file, {name: value for name, value in given.items() if value != {}})
+    for broken in app.registry.broken:
+        app.output.warn(f"plugin {broken.name!r} is left out: {broken.cause}")
+    threads = config.threads or max(1, (os.cpu_count() or 1) // config.workers)
+    planned = plan_study(config, app.registry, device=_device(config.device), threads=threads)
+    for sentence in planned.notices:
+        app.output.warn(sentence)
+    for item in planned.left_out:
+        (app.output.warn if item.damaged else app.output.line)(f"left out: {item.what}: {item.why}")
+    metrics = tuple(card.name for card in planned.metrics)
+    return config, Workspace(out=config.out, metrics=metrics, data_root=config.data_root, since=now()), planned
+
+
+def _execute(app: "App", config: "RunConfig", workspace: "Workspace", jobs: "dict[str, JobSpec]") -> int:
+    """Run the jobs and count those that failed."""
+    from dataclasses import replace
+
+    from histobench.executors import InProcess, LocalProcesses
+    from histobench.store import Store
+    from histobench.study import run_study
+
+    store, tracker = Store(config.out), _tracker(app, config)
+    failures = 0
+    with app.output.progress(len(jobs)) as bar:
+
+        def epoch(spec: "JobSpec", number: int, numbers: Mapping[str, float]) -> None:
+            bar.say(f"{spec.method}, fold {spec.fold}, epoch {number}")
+            told = " ".join(f"{name}={value:.4g}" for name, value in numbers.items())
+            app.output.note(f"{spec.method}, fold {spec.fold}, epoch {number}: {told}")
+
+        executor = LocalProcesses(config.workers, gpus=_gpus()) if config.workers > 1 else InProcess()
+        here = replace(workspace, progress=epoch) if config.workers == 1 else workspace
+        try:
+            for outcome in run_study(jobs, here, executor):
+                failures += _tell(app, outcome)
+                if outcome.record is not None:
+                    tracker.log(outcome.record, store.folder(outcome.job_id))
+                bar.step()
+        finally:
+            complaint = tracker.close()
+    if complaint:
+        app.output.warn(complaint)
+    return failures
+
+
+def _tell(app: "App", outcome: "Outcome") -> int:
+    record, spec = outcome.record, outcome.spec
+    encoder = f" on {spec.encoder}" if spec.encoder else ""
+    name = f"{spec.method}{encoder}, {spec.dataset} {spec.target}, fold {spec.fold}, seed {spec.seed}"
+    if record is None:
+        return 0
+    if record.status == "failed":
+        app.output.warn(f"failed: {name}: {record.error}")
+        return 1
+    if outcome.done_now:
+        app.output.line(f"done: {name} in {_duration(sum(record.seconds.values()))}")
+    else:
+        app.output.note(f"done before: {name}")
+    return 0
+
+
+def _report(app: "App", workspace: "Workspace", job_ids: set[str]) -> None:
+    from histobench.cli.results import print_boards
+    from histobench.store import Store
+
+    records = [record for record in Store(workspace.out).records() if record.job_id in job_ids]
+    print_boards(app, records, metric=None)
+    app.output.result(f"records: {workspace.out / 'jobs'}")
+    if (workspace.out / "mlflow.db").exists():
+        app.output.result(
+            f"MLflow store: {workspace.out / 'mlflow.db'} (open it with `histobench mlflow --out {workspace.out}`)"
+        )
+
+
+def _tracker(app: "App", config: "RunConfig") -> "Tracker":
+    try:
+        from histobench.tracking import MlflowTracker, NoTracker
+    except ImportError as error:
+        app.output.warn(f"nothing is tracked: {error}; the records are whole.")
+        return _NoMlflow()
+    return MlflowTracker(config.out) if config.tracking else NoTracker()
+
+
+class _NoMlflow:
+    """Stands where MLflow is not installed."""
+
+    def log(self, record: object, folder: object) -> None:
+        """Forget the job."""
+
+    def close(self) -> str | None:
+        """Have nothing to say."""
+        return None
+
+
+def _device(asked: str) -> str:
+    """Settle ``auto``; refuse a device that is not there."""
+    from histobench.errors import ConfigError
+
+    kind, _, index = asked.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (index and not index.isdigit()):
+        raise ConfigError(f"--device takes auto, cpu, cuda or cuda:N, got {asked!r}.")
+    gpus = _gpus()
+    if kind == "auto":
+        return "cuda" if gpus else "cpu"
+    if kind == "cuda" and (not gpus or (index and int(index) >= len(gpus))):
+        raise ConfigError(f"--device {asked}: this machine has {len(gpus)} CUDA devices.")
+    return asked
+
+
+def _gpus() -> tuple[str, ...]:
+    """List the CUDA devices without importing torch where there is no driver."""
+    import os
+    import shutil
+    import subprocess
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return tuple(part for part in visible.split(",") if part and part != "-1")
+    if shutil.which("nvidia-smi") is None:
+        return ()
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=30)  # noqa: S607
+    return tuple(str(number) for number, line in enumerate(listed.stdout.splitlines()) if line.startswith("GPU "))
+
+
+def _estimate(app: "App", specs: "list[JobSpec]", workspace: "Workspace") -> float | None:
+    from histobench.errors import HistobenchError
+    from histobench.runner import estimate_seconds
+
+    try:
+        return estimate_seconds(specs[0], workspace) * len(specs)
+    except HistobenchError as error:
+        app.output.warn(f"no estimate for {specs[0].method}: {error}")
+        return None
+
+
+def _damaged(planned: "Plan") -> str:
+    return "; ".join(item.what for item in planned.left_out if item.damaged)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"

@@ -1,0 +1,99 @@
+"""``histobench doctor`` and ``histobench mlflow``."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from histobench.cli import App
+
+__all__ = ["doctor", "mlflow"]
+
+GIB = 2**30
+
+
+@click.command()
+@click.option("--data-root", type=click.Path(path_type=Path), help="Folder of the datasets' files.")
+@click.pass_obj
+def doctor(app: "App", data_root: Path | None) -> None:
+    """Check this installation: versions, devices, plugins, weights, data, disk."""
+    from histobench.cache import Cache
+    from histobench.provenance import versions
+
+    rows = [["version", name, found] for name, found in versions().items()]
+    rows += [["device", *_device()]]
+    rows += [["plugin", plugin.name, plugin.version] for plugin in app.registry.plugins]
+    rows += [["plugin", broken.name, f"BROKEN: {broken.cause}"] for broken in app.registry.broken]
+    rows += _weights(app)
+    rows += _data(app, data_root)
+    cache = Cache().root
+    free = shutil.disk_usage(next(parent for parent in (cache, *cache.parents) if parent.exists())).free
+    rows += [["disk", str(cache), f"{free / GIB:.1f} GiB free"]]
+    app.output.table(rows, ["what", "name", "state"])
+    sys.exit(1 if app.registry.broken else 0)
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("histobench-out"), help="Output folder.")
+@click.option("--port", type=int, default=5000, show_default=True)
+@click.option("--sync-only", is_flag=True, help="Log what the store lacks, and open nothing.")
+@click.pass_obj
+def mlflow(app: "App", out: Path, port: int, sync_only: bool) -> None:
+    """Open MLflow on a study, after logging every record that its store lacks."""
+    import os
+    import subprocess
+
+    from histobench.store import Store
+    from histobench.tracking import MlflowTracker, tracking_uri
+
+    store = Store(out, write=False)
+    tracker = MlflowTracker(out)
+    for record in store.records():
+        tracker.log(record, store.folder(record.job_id))
+    complaint = tracker.close()
+    if complaint:
+        app.output.warn(complaint)
+    uri = tracking_uri(out)
+    if sync_only or not uri.startswith("sqlite:"):
+        app.output.result(f"MLflow store: {uri}")
+        sys.exit(1 if complaint else 0)
+    app.output.line(f"MLflow on http://127.0.0.1:{port} over {uri}; Ctrl-C ends it")
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--port", str(port)]
+    sys.exit(subprocess.run(command, check=False, env=os.environ).returncode)  # noqa: S603 -- our own arguments
+
+
+def _device() -> tuple[str, str]:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda", ", ".join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))
+    return "cpu", f"{torch.get_num_threads()} threads; no CUDA device"
+
+
+def _weights(app: "App") -> list[list[str]]:
+    from histobench.errors import WeightsError
+
+    rows = []
+    for card in app.registry.encoders:
+        if card.find_weights is None:
+            continue
+        try:
+            rows.append(["weights", card.name, str(card.find_weights())])
+        except WeightsError as error:
+            rows.append(["weights", card.name, f"not here: {error}"])
+    return rows
+
+
+def _data(app: "App", data_root: Path | None) -> list[list[str]]:
+    from histobench.errors import HistobenchError
+
+    rows = []
+    for card in app.registry.datasets:
+        try:
+            rows.append(["data", card.name, f"{len(card.build(data_root).slides(card.targets[0].name))} slides"])
+        except HistobenchError as error:
+            rows.append(["data", card.name, str(error)])
+    return rows
