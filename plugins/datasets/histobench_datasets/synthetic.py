@@ -1,0 +1,121 @@
+"""Synthetic tissue: a data set that needs no download and whose truth is known.
+
+Sections are grown (`synthetic_tissue`), measured (`synthetic_measurement`) and drawn (`synthetic_image`) when they are
+asked for, all from one seed. The noise-free values behind the targets come along as the oracle: the best that any
+prediction can do. It scales in slides and patients; memory stays that of a few slides.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from histobench import Counts, DataError, Float, Slide, SlideImage, SpotTable, Targets
+from histobench.images import ArrayImage
+from histobench_datasets.synthetic_image import draw_image, patient_mpp
+from histobench_datasets.synthetic_measurement import Measurement, gene_names, measure
+from histobench_datasets.synthetic_tissue import CELL_TYPES, Design, grow_tissue
+
+__all__ = ["TARGETS", "Synthetic"]
+
+TARGETS = ("cell_abundance", "gene_expression")
+"""What can be asked of it."""
+
+_GENERATION = 1  # raise when a change to the generator changes what it makes
+
+
+class Synthetic:
+    """Generated sections of generated patients.
+
+    Parameters
+    ----------
+    design
+        How much tissue is made; ``None`` for four patients with two slides of eighty spots each.
+    """
+
+    def __init__(self, design: Design | None = None) -> None:
+        self.design = design or Design()
+        self._places = {
+            _slide_id(patient, number): (patient, number)
+            for patient in range(self.design.n_patients)
+            for number in range(self.design.slides_per_patient)
+        }
+
+    def slides(self, target: str) -> Sequence[Slide]:
+        """List all slides; each is grown when it is first read."""
+        _check_target(target)
+        return [
+            Slide(id=slide_id, patient=f"synthetic:P{patient + 1}", mpp=patient_mpp(self.design, patient))
+            for slide_id, (patient, _) in self._places.items()
+        ]
+
+    def left_out(self, target: str) -> Mapping[str, str]:
+        """Leave nothing out."""
+        _check_target(target)
+        return {}
+
+    def table(self, slide: Slide, target: str) -> SpotTable:
+        """Grow and measure one slide; counts and the oracle come with either target."""
+        _check_target(target)
+        patient, number = self._place(slide)
+        tissue = grow_tissue(self.design, patient, number)
+        measured = measure(self.design, patient, number)
+        mpp = patient_mpp(self.design, patient)
+        cells = tuple(cell.name for cell in CELL_TYPES)
+        abundance = Targets(kind="cell_abundance", names=cells, values=measured.abundance)
+        is_abundance = target == "cell_abundance"
+        truth = Targets(kind="cell_abundance", names=cells, values=measured.cells)
+        return SpotTable(
+            slide=Slide(id=slide.id, patient=f"synthetic:P{patient + 1}", mpp=mpp),
+            spot_ids=tuple(f"{x}x{y}" for x, y in tissue.array),
+            xy_um=tissue.spot_xy_um,
+            xy_px=tissue.spot_xy_um / mpp,
+            array=tissue.array,
+            lattice=self.design.lattice,
+            targets=abundance if is_abundance else None,
+            counts=Counts(names=gene_names(self.design), values=measured.counts),
+            oracle=truth if is_abundance else _expected_expression(self.design, measured),
+        )
+
+    def notes(self, slide: Slide, target: str) -> tuple[str, ...]:
+        """Drop nothing."""
+        self._place(slide)
+        _check_target(target)
+        return ()
+
+    def image(self, slide: Slide) -> SlideImage:
+        """Draw the slide."""
+        return _draw(self.design, *self._place(slide))
+
+    def fingerprint(self, slide: Slide, target: str) -> str:
+        """Hash what the slide is generated from: generator, design and name."""
+        self._place(slide)
+        text = f"{_GENERATION} {self.design} {slide.id} {target}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _place(self, slide: Slide) -> tuple[int, int]:
+        if slide.id not in self._places:
+            raise DataError(f"synthetic has no slide {slide.id!r}; it has {', '.join(self._places)}.")
+        return self._places[slide.id]
+
+
+@lru_cache(maxsize=2)
+def _draw(design: Design, patient: int, number: int) -> ArrayImage:
+    return ArrayImage(draw_image(design, patient, number))
+
+
+def _expected_expression(design: Design, measured: Measurement) -> Targets:
+    """Log-normalise the expected counts, as the platform normalises the observed: ln(1 + counts per 10,000)."""
+    expected = measured.expected_counts
+    values: Float = np.log1p(1e4 * expected / expected.sum(axis=1, keepdims=True)).astype(np.float32)
+    return Targets(kind="gene_expression", names=gene_names(design), values=values)
+
+
+def _slide_id(patient: int, number: int) -> str:
+    return f"P{patient + 1}S{number + 1}"
+
+
+def _check_target(target: str) -> None:
+    if target not in TARGETS:
+        raise DataError(f"synthetic has no target {target!r}; it has {', '.join(TARGETS)}.")

@@ -1,0 +1,113 @@
+"""Synthetic tissue, second step: what the instrument and the deconvolution would report of it.
+
+Counts are negative binomial around the cells' transcripts with dropout; abundance is what a deconvolution gives, the
+number of cells of each type under the spot with an error that grows with the number. The noise-free values
+are kept: they are the best that any prediction can do.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from histobench import Float
+from histobench_datasets.synthetic_tissue import CELL_TYPES, Design, grow_tissue, patient_rng
+
+__all__ = ["Measurement", "gene_names", "measure"]
+
+_MARKERS_PER_TYPE = 10
+_MARKER_FOLD = (6.0, 30.0)  # over the baseline, log-uniform
+_COUNTS_PER_CELL = 120.0  # of all genes together, for a cell with rna = 1
+_AMBIENT_COUNTS = 30.0  # per spot: transcripts that drifted in from the whole slide
+_CAPTURE_SD = 0.35  # of the log: how well a spot captured
+_GENE_BATCH_SD = 0.1  # of the log, per gene and patient
+_DISPERSION = 4.0  # the variance of a count is mean + mean² / 4
+_DROPOUT = 0.3  # chance of losing a gene at a spot where next to nothing is expected
+_ESTIMATE_CV = 0.25  # error of the deconvolution, relative to the number of cells
+_ESTIMATE_FLOOR = 0.05  # cells that a deconvolution sees where there are none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """What is reported of a section, one row a spot.
+
+    Attributes
+    ----------
+    cells
+        (n, k) float32 true number of cells of each type under the spot.
+    abundance
+        (n, k) float32 their noisy estimate.
+    counts
+        (n, g) float32 whole numbers.
+    expected_counts
+        (n, g) float64 their expectation for a spot that captured as well as the average.
+    """
+
+    cells: Float
+    abundance: Float
+    counts: Float
+    expected_counts: Float
+
+
+def gene_names(design: Design) -> tuple[str, ...]:
+    """Name the genes, so that none is taken for a real one."""
+    return tuple(f"SYN{number:03d}" for number in range(1, design.n_genes + 1))
+
+
+@lru_cache(maxsize=32)
+def measure(design: Design, patient: int, slide: int, /) -> Measurement:
+    """Measure one section; the same arguments give the same numbers, bit for bit."""
+    cells = _count_cells(design, patient, slide)
+    expected = _expect_counts(design, patient, slide, cells=cells)
+    rng = patient_rng(design, patient, slide, 1)
+    captured = expected * np.exp(_CAPTURE_SD * rng.standard_normal((len(expected), 1)))
+    counts = rng.poisson(rng.gamma(_DISPERSION, captured / _DISPERSION))
+    counts[rng.random(counts.shape) < _dropout(captured)] = 0
+    return Measurement(
+        cells=cells.astype(np.float32),
+        abundance=_estimate(cells, rng).astype(np.float32),
+        counts=counts.astype(np.float32),
+        expected_counts=expected * (1 - _dropout(expected)),
+    )
+
+
+def _count_cells(design: Design, patient: int, slide: int) -> Float:
+    tissue = grow_tissue(design, patient, slide)
+    under = cKDTree(tissue.cell_xy_um).query_ball_point(tissue.spot_xy_um, tissue.spot_radius_um)
+    return np.array([np.bincount(tissue.cell_types[cells], minlength=len(CELL_TYPES)) for cells in under], dtype=float)
+
+
+def _expect_counts(design: Design, patient: int, slide: int, /, *, cells: Float) -> Float:
+    per_cell = _signatures(design) * np.array([[cell.rna] for cell in CELL_TYPES]) * _COUNTS_PER_CELL
+    batch = np.exp(_GENE_BATCH_SD * patient_rng(design, patient, 0, 2).standard_normal(design.n_genes))
+    # One cell of each type is added so that the drifting transcripts have a profile however empty the section is.
+    whole_slide = 1 + np.bincount(grow_tissue(design, patient, slide).cell_types, minlength=len(CELL_TYPES))
+    profile = whole_slide @ per_cell / (whole_slide @ per_cell).sum()
+    expected: Float = (cells @ per_cell + _AMBIENT_COUNTS * profile) * batch
+    return expected
+
+
+@lru_cache(maxsize=8)
+def _signatures(design: Design) -> Float:
+    """Draw each type's share of transcripts per gene, the same in every patient: (k, g), rows sum to one."""
+    rng = np.random.default_rng(design.seed)
+    n_types = len(CELL_TYPES)
+    rows = np.exp(rng.standard_normal(design.n_genes) + 0.3 * rng.standard_normal((n_types, design.n_genes)))
+    markers = rng.permutation(design.n_genes)[: n_types * _MARKERS_PER_TYPE].reshape(n_types, _MARKERS_PER_TYPE)
+    low, high = np.log(_MARKER_FOLD)
+    for row, genes in zip(rows, markers, strict=True):
+        row[genes] *= np.exp(rng.uniform(low, high, _MARKERS_PER_TYPE))
+    signatures: Float = rows / rows.sum(axis=1, keepdims=True)
+    return signatures
+
+
+def _dropout(expected: Float) -> Float:
+    chance: Float = _DROPOUT * np.exp(-expected)
+    return chance
+
+
+def _estimate(cells: Float, rng: np.random.Generator) -> Float:
+    """Draw gamma variates with the cells as mean and a constant coefficient of variation; never negative."""
+    shape = 1 / _ESTIMATE_CV**2
+    return rng.gamma(shape, (cells + _ESTIMATE_FLOOR) / shape)
