@@ -1,10 +1,15 @@
 """What tests of several packages share."""
 
+import hashlib
 import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from histobench.records import JobSpec, MetricScores, PanelRecord, RunRecord
 
 from histobench.testing import ToyDataset
 
@@ -23,10 +28,16 @@ def repository() -> Path:
 
 
 @pytest.fixture(scope="session")
-def her2st_root() -> Path:
-    """The folder of the real her2st release, or a skip."""
+def data_folder() -> Path:
+    """The folder with one folder of real data per dataset; it may not be there."""
     given = os.environ.get(DATA_VARIABLE)
-    root = (Path(given) if given else REPOSITORY.parent / "shared" / "data") / "her2st"
+    return Path(given) if given else REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def her2st_root(data_folder: Path) -> Path:
+    """The folder of the real her2st release, or a skip."""
+    root = data_folder / "her2st"
     if not root.is_dir():
         pytest.skip(f"no real data: {root} is not there; set {DATA_VARIABLE} to the folder that holds 'her2st'")
     return root
@@ -40,7 +51,83 @@ def toy() -> ToyDataset:
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep what a developer has set, and their caches, out of the tests."""
+    """Keep a developer's settings, their caches and the network out of the tests."""
     for variable in ("HISTOBENCH_PLUGINS", "HISTOBENCH_DATA", "MLFLOW_TRACKING_URI"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("HISTOBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    own = tmp_path_factory.getbasetemp()
+    monkeypatch.setenv("HISTOBENCH_CACHE", str(own / "cache"))
+    monkeypatch.setenv("HISTOBENCH_WEIGHTS", os.environ.get("HISTOBENCH_TEST_WEIGHTS", str(own / "weights")))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+MakeRecord = Callable[..., RunRecord]
+
+
+@pytest.fixture(scope="session")
+def make_record() -> MakeRecord:
+    """A function that makes the record of a finished job from its scores per slide."""
+    return _make_record
+
+
+def _make_record(
+    scores: Mapping[str, Sequence[float]] | Mapping[str, Mapping[str, Sequence[float]]],
+    *,
+    higher_is_better: bool = True,
+    panel: PanelRecord | None = PanelRecord(hash="p0", unit="cells per spot"),
+    record: Mapping[str, Any] | None = None,
+    **job: Any,
+) -> RunRecord:
+    """Make a record; ``scores`` is slide -> scores per target, for one metric named pearson, or that by metric.
+
+    A slide belongs to the patient of its first letter. Whatever a job's specification holds can be given by name, and
+    whatever the record itself holds through ``record``.
+    """
+    by_metric = scores if scores and isinstance(next(iter(scores.values())), Mapping) else {"pearson": scores}
+    slides = tuple(next(iter(by_metric.values())))
+    spec = JobSpec(**{**_JOB, "test": slides, "patients": {slide: slide[0] for slide in (*slides, "Z1")}, **job})
+    tables = {
+        metric: MetricScores(
+            per_slide={slide: tuple(map(float, table[slide])) for slide in table},
+            pooled=tuple(float(column[0]) for column in zip(*table.values(), strict=True)),
+            higher_is_better=higher_is_better,
+            revision="1",
+        )
+        for metric, table in by_metric.items()
+        if table
+    }
+    n_targets = max((len(table.pooled) for table in tables.values()), default=0)
+    identity = hashlib.sha256(f"{spec.model_dump_json()}{panel}".encode()).hexdigest()[:16]
+    facts = {
+        "job_id": identity,
+        "status": "done",
+        "targets": tuple(f"target-{place}" for place in range(n_targets)),
+        "n_spots": dict.fromkeys(slides, 60),
+        "scores": tables,
+        "seconds": {"fit": 2.0, "predict": 1.0},
+        "peak_memory_mb": {"ram": 512.0},
+        "started": "2026-01-01T00:00:00.000+00:00",
+        "finished": "2026-01-01T00:00:03.000+00:00",
+    }
+    return RunRecord(job=spec, panel=panel, **{**facts, **(record or {})})
+
+
+_JOB: dict[str, Any] = {
+    "method": "ridge",
+    "encoder": None,
+    "mode": None,
+    "dataset": "toy",
+    "target": "cell_abundance",
+    "kind": "cell_abundance",
+    "scheme": "leave-one-patient-out",
+    "leaks": False,
+    "fold": "A",
+    "train": ("Z1",),
+    "val": (),
+    "seed": 0,
+    "options": {},
+    "precision": "32-true",
+    "device": "cpu",
+    "threads": 1,
+    "edition": "e0",
+    "versions": {"toy": "histobench:toy 0.1.0 revision 1"},
+}

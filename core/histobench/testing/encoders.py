@@ -1,4 +1,4 @@
-"""Proof that an encoder keeps its promise, on four generated patches."""
+"""Proof that an encoder keeps its promise, on three generated patches."""
 
 from typing import TypeGuard
 
@@ -15,7 +15,7 @@ from histobench.training import seeded
 
 __all__ = ["check_encoder"]
 
-_PATCHES = 4
+_PATCHES = 3
 
 
 def check_encoder(card: EncoderCard, /, *, geometry: PatchGeometry | None = None) -> None:
