@@ -10,7 +10,6 @@ import pytest
 from hypothesis import settings
 
 from histobench.records import JobSpec, MetricScores, PanelRecord, RunRecord
-
 from histobench.testing import ToyDataset
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -62,6 +61,8 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
 
 MakeRecord = Callable[..., RunRecord]
 
+_FIXED_PANEL = PanelRecord(hash="p0", unit="cells per spot")
+
 
 @pytest.fixture(scope="session")
 def make_record() -> MakeRecord:
@@ -73,7 +74,7 @@ def _make_record(
     scores: Mapping[str, Sequence[float]] | Mapping[str, Mapping[str, Sequence[float]]],
     *,
     higher_is_better: bool = True,
-    panel: PanelRecord | None = PanelRecord(hash="p0", unit="cells per spot"),
+    panel: PanelRecord | None = _FIXED_PANEL,
     record: Mapping[str, Any] | None = None,
     **job: Any,
 ) -> RunRecord:

@@ -1,1 +1,14 @@
-"""The leaderboard."""
+"""The leaderboard: a static site made from the records of a study, and the command that makes it."""
+
+import click
+
+from histobench import hookimpl
+from histobench_leaderboard.cli import leaderboard
+
+__all__ = ["register_commands"]
+
+
+@hookimpl
+def register_commands(cli: click.Group) -> None:
+    """Add ``histobench leaderboard``."""
+    cli.add_command(leaderboard)

@@ -1,0 +1,159 @@
+"""What a job's page shows, as plain data."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from histobench.evaluation import primary_metric
+from histobench.records import RunRecord
+from histobench_leaderboard.charts import Chart, charts
+from histobench_leaderboard.model import Cell
+from histobench_leaderboard.text import duration, memory, number
+
+__all__ = ["JobPage", "Table", "job_page"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A header and rows; the first cell of a row names it."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPage:
+    """One job.
+
+    Attributes
+    ----------
+    facts, versions
+        Pairs of a name and a text.
+    slides
+        A row a test slide: mean over targets of every metric.
+    targets
+        A row a target: mean over slides of every metric.
+    picture
+        File name of the spot map; empty where there is none, with the reason in ``no_picture``.
+    """
+
+    id: str
+    title: str
+    status: str
+    error: str
+    marks: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    options: tuple[tuple[str, str], ...]
+    versions: tuple[tuple[str, str], ...]
+    slides: Table
+    targets: Table
+    charts: tuple[Chart, ...]
+    warnings: tuple[str, ...]
+    picture: str
+    no_picture: str
+
+
+def job_page(record: RunRecord, *, picture: str, no_picture: str) -> JobPage:
+    """Make the page of a job."""
+    job = record.job
+    ranking = primary_metric(job.kind)
+    metrics = sorted(record.scores, key=lambda name: (name != ranking, name))
+    return JobPage(
+        id=record.job_id,
+        title=f"{job.method} on {job.dataset}, fold {job.fold}",
+        status=record.status,
+        error=record.error or "",
+        marks=tuple(_marks(record)),
+        facts=tuple(_facts(record)),
+        options=tuple((name, json.dumps(value, ensure_ascii=False)) for name, value in sorted(job.options.items())),
+        versions=tuple(sorted({**record.versions, **job.versions}.items())),
+        slides=_slides(record, metrics),
+        targets=_targets(record, metrics),
+        charts=tuple(charts(record.epochs, record.best_epoch)),
+        warnings=record.warnings,
+        picture=picture,
+        no_picture=no_picture,
+    )
+
+
+def _marks(record: RunRecord) -> list[str]:
+    job = record.job
+    marks = ["ceiling: was shown the truth"] if job.oracle else ["control"] if job.control else []
+    if job.leaks:
+        marks.append("leaks: patients stand in training and test")
+    if job.stands_in_for:
+        marks.append(f"stands in for {job.stands_in_for}, whose weights were not to be had")
+    return marks
+
+
+def _facts(record: RunRecord) -> list[tuple[str, str]]:
+    job, panel = record.job, record.panel
+    seconds = ", ".join(f"{name} {duration(value)}" for name, value in record.seconds.items())
+    peaks = ", ".join(f"{name} {memory(value)}" for name, value in record.peak_memory_mb.items())
+    facts = [
+        ("method", job.method),
+        ("encoder", f"{job.encoder} ({job.mode})" if job.encoder else "none"),
+        ("weights", job.weights),
+        ("dataset", f"{job.dataset}, edition {job.edition}"),
+        ("target", f"{job.target} ({len(record.targets)} targets)"),
+        ("panel", f"{panel.hash}, in {panel.unit}" if panel else ""),
+        ("panel fitted on", " ".join(panel.fitted_on) if panel else ""),
+        ("scheme", f"{job.scheme}, fold {job.fold}"),
+        ("train", f"{_named(job.train, job.patients)}; {record.n_train_spots} spots"),
+        ("validation", _named(job.val, job.patients)),
+        ("test", _named(job.test, job.patients)),
+        ("seed", str(job.seed)),
+        ("precision", job.precision),
+        ("device", f"{job.device}, {job.threads} threads"),
+        ("best epoch", str(record.best_epoch) if record.best_epoch is not None else ""),
+        ("time", seconds),
+        ("throughput", f"{record.spots_per_second:.0f} spots/s" if record.spots_per_second else ""),
+        ("peak memory", peaks),
+        ("machine", ", ".join(f"{name} {value}" for name, value in record.machine.items())),
+        ("git commit", record.git_commit or ""),
+        ("repeatable", record.determinism),
+        ("started", record.started),
+        ("finished", record.finished),
+    ]
+    return [(name, text) for name, text in facts if text]
+
+
+def _named(slides: Sequence[str], patients: dict[str, str]) -> str:
+    return ", ".join(f"{slide} (patient {patients.get(slide, 'unknown')})" for slide in slides)
+
+
+def _slides(record: RunRecord, metrics: Sequence[str]) -> Table:
+    rows = []
+    for slide in record.n_spots or record.job.test:
+        cells = [Cell(text=slide), Cell(text=record.job.patients.get(slide, "unknown"))]
+        n_spots = record.n_spots.get(slide, 0)
+        cells.append(Cell(text=str(n_spots), sort=n_spots))
+        cells += [_mean([_value(s) for s in record.scores[name].per_slide.get(slide, ())]) for name in metrics]
+        rows.append(tuple(cells))
+    return Table(header=("slide", "patient", "spots", *metrics), rows=tuple(rows))
+
+
+def _targets(record: RunRecord, metrics: Sequence[str]) -> Table:
+    tables = {metric: record.scores[metric].table()[1] for metric in metrics}
+    rows = [
+        (Cell(text=name), *(_mean(list(tables[metric][:, column])) for metric in metrics))
+        for column, name in enumerate(record.targets)
+    ]
+    return Table(header=("target", *metrics), rows=tuple(rows) if metrics else ())
+
+
+def _value(score: float | None) -> float:
+    return math.nan if score is None else score
+
+
+def _mean(values: Sequence[float]) -> Cell:
+    """Average what is defined, and say how much is not."""
+    scores = np.asarray(values, dtype=np.float64)
+    defined = scores[np.isfinite(scores)]
+    if not defined.size:
+        return Cell(text="undefined")
+    missing = f" ({scores.size - defined.size} undefined)" if defined.size < scores.size else ""
+    return Cell(text=number(float(defined.mean())) + missing, sort=float(defined.mean()))

@@ -1,0 +1,158 @@
+"""Write the site: read the records, make every page in a new folder, put that in the old one's place."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import filelock
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from histobench.errors import ConfigError, DataError, StoreError
+from histobench.maps import spot_map
+from histobench.records import RunRecord, read_record
+from histobench.store import read_predictions
+from histobench_leaderboard.jobs import job_page
+from histobench_leaderboard.model import index_page
+
+__all__ = ["MARKER", "Built", "build_site"]
+
+MARKER = ".histobench-site"
+"""File that says that a folder is a site and may be replaced by a newer one."""
+
+_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """What was built.
+
+    Attributes
+    ----------
+    left_out
+        Files that are no record → why.
+    """
+
+    index: Path
+    n_jobs: int
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def build_site(out: Path, site: Path | None = None) -> Built:
+    """Build the site of a study; the same records give the same files.
+
+    Parameters
+    ----------
+    out
+        Output folder with ``jobs/*/record.json``. Nothing in it but the site is written.
+    site
+        Folder of the site, ``<out>/site`` by default; an older site there is replaced as a whole.
+
+    Raises
+    ------
+    StoreError
+        If there are no jobs, or the site cannot be written.
+    ConfigError
+        If ``site`` holds something that is no site.
+    """
+    if not (out / "jobs").is_dir():
+        raise StoreError(f"{str(out)!r} holds no study: there is no folder 'jobs' in it.")
+    site = out / "site" if site is None else site
+    _refuse_foreign(site)
+    records, left_out = _read(out)
+    with _replacing(site) as fresh:
+        _write(fresh, out, records, left_out)
+    return Built(index=site / "index.html", n_jobs=len(records), left_out=left_out)
+
+
+def _refuse_foreign(site: Path) -> None:
+    if site.exists() and not site.is_dir():
+        raise ConfigError(f"the site {str(site)!r} is a file; choose a folder with --site.")
+    if site.is_dir() and any(site.iterdir()) and not (site / MARKER).exists():
+        raise ConfigError(
+            f"the folder {str(site)!r} holds something else than a leaderboard, and would be replaced; "
+            "choose an empty or a new one with --site."
+        )
+
+
+def _read(out: Path) -> tuple[list[RunRecord], dict[str, str]]:
+    records: list[RunRecord] = []
+    left_out: dict[str, str] = {}
+    for path in sorted((out / "jobs").glob("*/record.json")):
+        try:
+            record = read_record(path)
+            _check_identity(record, path)
+        except DataError as error:
+            left_out[f"jobs/{path.parent.name}/record.json"] = str(error)
+            continue
+        records.append(record)
+    return records, left_out
+
+
+def _check_identity(record: RunRecord, path: Path) -> None:
+    # The id becomes a file name, so one that is no plain name must not get further than this.
+    if record.job_id != path.parent.name or not _JOB_ID.fullmatch(record.job_id):
+        raise DataError(f"{path} calls itself job {record.job_id!r}, which is not the name of its folder.")
+
+
+@contextmanager
+def _replacing(site: Path) -> Iterator[Path]:
+    """Yield a new folder beside the site that takes its place in the end; on an error the old site stays."""
+    prefix = f".{site.name}-building-"
+    fresh, old = (site.parent / f"{prefix}{word}-{os.getpid()}" for word in ("new", "old"))
+    try:
+        site.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(site.parent / f".{site.name}.lock"):
+            for stale in site.parent.glob(f"{prefix}*"):  # what a killed build has left
+                shutil.rmtree(stale)
+            fresh.mkdir()
+            try:
+                yield fresh
+                if site.exists():
+                    site.rename(old)
+                fresh.rename(site)
+            finally:
+                for folder in (fresh, old):
+                    shutil.rmtree(folder, ignore_errors=True)
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreError(f"the site {str(site)!r} cannot be written: {error}; choose another with --site.") from error
+
+
+def _write(folder: Path, out: Path, records: list[RunRecord], left_out: Mapping[str, str]) -> None:
+    templates = Environment(
+        loader=PackageLoader("histobench_leaderboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    (folder / MARKER).write_text("made by `histobench leaderboard build`, and replaced by the next\n", encoding="utf-8")
+    index = templates.get_template("index.html").render(page=index_page(records, left_out))
+    (folder / "index.html").write_text(index, encoding="utf-8")
+    (folder / "jobs").mkdir()
+    for record in records:
+        source = out / "jobs" / record.job_id
+        picture, why_not = _picture(source, folder / "jobs" / f"{record.job_id}.png", record)
+        page = job_page(record, picture=picture, no_picture=why_not)
+        html = templates.get_template("job.html").render(page=page)
+        (folder / "jobs" / f"{record.job_id}.html").write_text(html, encoding="utf-8")
+        shutil.copyfile(source / "record.json", folder / "jobs" / f"{record.job_id}.json")
+
+
+def _picture(source: Path, target: Path, record: RunRecord) -> tuple[str, str]:
+    """Draw the spot map from the stored predictions; give its file name, or an empty one and the reason."""
+    if record.status != "done":
+        return "", ""
+    job = record.job
+    try:
+        results = read_predictions(source / "predictions.h5")
+        title = f"{job.method} on {job.dataset}, {job.target}, fold {job.fold}"
+        spot_map(results, target, title=title, unit=record.panel.unit if record.panel else "")
+    except DataError as error:
+        return "", str(error)
+    return target.name, ""
