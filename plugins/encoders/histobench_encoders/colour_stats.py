@@ -21,11 +21,11 @@ __all__ = ["BINS", "CHANNELS", "UPPER", "ColourStats"]
 CHANNELS = ("red", "green", "blue", "haematoxylin", "eosin", "dab")
 """In the order of the embedding."""
 
-UPPER = (1.0, 1.0, 1.0, 0.25, 0.25, 0.25)
+UPPER = (1.0, 1.0, 1.0, 0.32, 0.064, 0.064)
 """Where each channel's histogram ends; all begin at 0, and what is above falls into the last bin.
 
-Fixed, so that a patch's embedding does not depend on other patches. Light is in [0, 1]. A stain's density is in units
-of ln(1e6), as scikit-image scales it; 0.25 lets through a thirtieth of the light, which tissue hardly exceeds.
+Fixed, so that a patch's embedding does not depend on other patches. Light is in [0, 1]; a stain's density is in units
+of ln(1e6), as scikit-image scales it. On five sections of her2st 99 % of the pixels lie below 0.28, 0.024 and 0.041.
 """
 
 BINS = 8

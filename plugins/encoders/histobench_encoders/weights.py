@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 import requests
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
 from histobench import Weights, WeightsError
 
@@ -59,21 +59,19 @@ def find_weights(name: str, weights: Weights) -> Path:
 
 
 def _fetch(weights: Weights) -> tuple[Path | None, str]:
-    endpoint = constants.ENDPOINT
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         return None, "the hub was not asked, because HF_HUB_OFFLINE is set"
-    if not _answers(endpoint):
-        return None, f"{endpoint} does not answer"
+    if not _answers(constants.ENDPOINT):
+        return None, f"{constants.ENDPOINT} does not answer"
     for file in weights.files:
         try:
-            path = hf_hub_download(weights.hub_id, file, cache_dir=constants.HF_HUB_CACHE, endpoint=endpoint)
-        except LocalEntryNotFoundError as error:
-            return None, f"the download of {file} broke off ({_first_line(error)})"
-        except EntryNotFoundError:
-            continue
-        except (HfHubHTTPError, requests.RequestException, OSError) as error:
-            return None, f"the hub refused {file} ({_first_line(error)})"
-        return Path(path), ""
+            path = hf_hub_download(weights.hub_id, file, cache_dir=constants.HF_HUB_CACHE)
+        except Exception as error:  # noqa: BLE001 -- refused, broken off, disk full: the client changes its types
+            absent = isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError)
+            if not absent:
+                return None, f"{file} could not be fetched ({_first_line(error)})"
+        else:
+            return Path(path), ""
     return None, "the hub has none of these files"
 
 

@@ -1,0 +1,146 @@
+"""The cache keeps what it built, and builds what it cannot trust."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from histobench.cache import Cache, digest
+from histobench.errors import DataError, StoreError
+
+KEY = {"image": "a", "mpp": 0.5, "geometry": {"patch_px": 224}}
+TWO_BUILDERS = """
+import sys, time
+from pathlib import Path
+from histobench.cache import Cache
+
+root = Path(sys.argv[1])
+
+def build(path):
+    with (root / "builds").open("a") as log:
+        log.write("built\\n")
+    time.sleep(0.3)
+    path.write_text("whole")
+
+path = Cache(root).make("texts", {"a": 1}, build=build, valid=lambda path: path.read_text() == "whole", suffix=".txt")
+print(path.read_text())
+"""
+
+
+class Builder:
+    """Writes a text and counts how often it was asked to."""
+
+    def __init__(self, text: str = "whole") -> None:
+        self.text = text
+        self.built = 0
+
+    def __call__(self, path: Path) -> None:
+        self.built += 1
+        path.write_text(self.text)
+
+
+def whole(path: Path) -> bool:
+    return path.read_text() == "whole"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+def make(cache: Cache, build: Builder, key: dict[str, object] | None = None, kind: str = "texts") -> Path:
+    return cache.make(kind, key or KEY, build=build, valid=whole, suffix=".txt")
+
+
+def test_a_file_is_built_once(cache: Cache) -> None:
+    build = Builder()
+    assert make(cache, build) == make(cache, build)
+    assert build.built == 1
+
+
+def test_the_file_lies_under_its_kind_and_the_hash_of_its_key(cache: Cache) -> None:
+    assert make(cache, Builder()) == cache.root / "texts" / f"{digest(KEY)}.txt"
+
+
+def test_the_order_of_a_key_does_not_matter() -> None:
+    assert digest(KEY) == digest(dict(reversed(KEY.items())))
+
+
+def test_another_value_is_another_file() -> None:
+    assert digest(KEY) != digest({**KEY, "mpp": 0.25})
+
+
+def test_another_kind_is_another_file(cache: Cache) -> None:
+    assert make(cache, Builder(), kind="one") != make(cache, Builder(), kind="two")
+
+
+def test_a_damaged_file_is_built_again(cache: Cache) -> None:
+    build = Builder()
+    make(cache, build).write_text("who")
+    assert make(cache, build).read_text() == "whole"
+    assert build.built == 2
+
+
+def test_a_failed_build_leaves_nothing_behind(cache: Cache) -> None:
+    def build(path: Path) -> None:
+        path.write_text("half")
+        raise DataError("the image ends early.")
+
+    with pytest.raises(DataError, match="ends early"):
+        cache.make("texts", KEY, build=build, valid=whole, suffix=".txt")
+    assert not [path for path in (cache.root / "texts").iterdir() if path.suffix != ".lock"]
+
+
+def test_the_rest_of_a_killed_build_is_swept_away(cache: Cache) -> None:
+    path = cache.path("texts", KEY, suffix=".txt")
+    path.parent.mkdir(parents=True)
+    partial = path.with_suffix(".partial.txt")
+    partial.write_text("half")
+    make(cache, Builder())
+    assert path.read_text() == "whole"
+    assert not partial.exists()
+
+
+def test_a_file_that_is_there_needs_no_writable_folder(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make(cache, Builder())
+
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise PermissionError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert make(cache, Builder()) == made
+
+
+def test_a_full_disk_is_told_in_a_sentence(cache: Cache) -> None:
+    def build(_path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(StoreError, match=r"cache folder .* cannot be written: .*No space left .* HISTOBENCH_CACHE"):
+        cache.make("texts", KEY, build=build, valid=whole, suffix=".txt")
+
+
+def test_a_cache_folder_that_is_a_file_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(StoreError, match="cannot be written"):
+        make(Cache(tmp_path / "file"), Builder())
+
+
+def test_two_processes_build_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", TWO_BUILDERS, str(tmp_path)]
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [run.communicate(timeout=60)[0].strip() for run in runs] == ["whole", "whole"]
+    assert (tmp_path / "builds").read_text() == "built\n"
+
+
+def test_the_environment_moves_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HISTOBENCH_CACHE", str(tmp_path))
+    assert Cache().root == tmp_path
+
+
+def test_the_cache_lies_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HISTOBENCH_CACHE", raising=False)
+    assert Cache().root == platformdirs.user_cache_path("histobench")
