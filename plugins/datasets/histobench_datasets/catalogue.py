@@ -1,10 +1,14 @@
 """The built-in datasets' cards; listing them imports nothing heavy."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from histobench import Dataset, DatasetCard, TargetFact, leave_one_patient_out, leave_one_slide_out
+from histobench_datasets.her2st_layout import CUCA_4FOLD
 
-__all__ = ["DATASETS"]
+__all__ = ["DATASETS", "HER2ST", "SYNTHETIC"]
+
+_COUNTS_PER_TEN_THOUSAND = "ln(1 + counts per 10,000)"
 
 
 def _build_synthetic(_root: Path | None) -> Dataset:
@@ -13,34 +17,97 @@ def _build_synthetic(_root: Path | None) -> Dataset:
     return Synthetic()
 
 
-DATASETS = (
-    DatasetCard(
-        name="synthetic",
-        title="generated breast-like tissue with a known truth; nothing to download",
-        licence="Apache-2.0",
-        build=_build_synthetic,
-        targets=(
-            TargetFact(
-                name="cell_abundance",
-                kind="cell_abundance",
-                title="cells of 8 types under the spot, as a deconvolution would estimate them",
-                unit="cells per spot",
-            ),
-            TargetFact(
-                name="gene_expression",
-                kind="gene_expression",
-                title="expression of 120 invented genes",
-                unit="ln(1 + counts per 10,000)",
-            ),
+def _build_her2st(root: Path | None) -> Dataset:
+    from histobench_datasets.her2st import Her2st
+
+    return Her2st(root)
+
+
+def _download_her2st(root: Path | None) -> None:
+    from histobench_datasets.her2st_download import download
+
+    download(root)
+
+
+def _check_her2st(root: Path | None) -> Mapping[str, str]:
+    from histobench_datasets.her2st_download import check
+
+    return check(root)
+
+
+def _proportions(tier: str, n_types: int) -> TargetFact:
+    return TargetFact(
+        name=f"cell_abundance:{tier}",
+        kind="cell_abundance",
+        title=f"share of {n_types} cell types at the spot, by stereoscope; the shares of a spot sum to one",
+        unit="proportion",
+    )
+
+
+SYNTHETIC = DatasetCard(
+    name="synthetic",
+    title="generated breast-like tissue with a known truth; nothing to download",
+    licence="Apache-2.0",
+    build=_build_synthetic,
+    targets=(
+        TargetFact(
+            name="cell_abundance",
+            kind="cell_abundance",
+            title="cells of 8 types under the spot, as a deconvolution would estimate them",
+            unit="cells per spot",
         ),
-        schemes=(leave_one_patient_out, leave_one_slide_out),
-        organ="breast",
-        platform="generated",
-        lattice="square",
-        n_slides=8,
-        n_patients=4,
-        generated=True,
-        has_oracle=True,
+        TargetFact(
+            name="gene_expression",
+            kind="gene_expression",
+            title="expression of 120 invented genes",
+            unit=_COUNTS_PER_TEN_THOUSAND,
+        ),
     ),
+    schemes=(leave_one_patient_out, leave_one_slide_out),
+    organ="breast",
+    platform="generated",
+    lattice="square",
+    n_slides=8,
+    n_patients=4,
+    generated=True,
+    has_oracle=True,
 )
+"""Made on the spot; the default."""
+
+HER2ST = DatasetCard(
+    name="her2st",
+    title="HER2-positive breast cancer, 36 sections of 8 patients",
+    url="https://github.com/almaan/her2st",
+    licence="CC BY 4.0 (see Zenodo 10.5281/zenodo.4751624)",
+    citation="Andersson et al. (2021), Nature Communications 12:6012, doi:10.1038/s41467-021-26271-2",
+    build=_build_her2st,
+    targets=(
+        _proportions("minor", 22),
+        _proportions("major", 8),
+        _proportions("subset", 41),
+        TargetFact(
+            name="gene_expression",
+            kind="gene_expression",
+            title="expression by the Spatial Transcriptomics array",
+            unit=_COUNTS_PER_TEN_THOUSAND,
+        ),
+        TargetFact(
+            name="label",
+            kind="label",
+            title="the pathologist's class of tissue, on one slide of each patient; undetermined spots are left out",
+            unit="class",
+        ),
+    ),
+    schemes=(leave_one_patient_out, CUCA_4FOLD, leave_one_slide_out),
+    organ="breast",
+    platform="Spatial Transcriptomics (legacy)",
+    lattice="square",
+    n_slides=36,
+    n_patients=8,
+    download=_download_her2st,
+    check=_check_her2st,
+)
+"""As its publisher ships it."""
+
+DATASETS = (SYNTHETIC, HER2ST)
 """Every dataset of this package."""

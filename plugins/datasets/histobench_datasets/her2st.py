@@ -1,0 +1,277 @@
+"""her2st: 36 sections of HER2-positive breast cancer from 8 patients, read as the publisher ships them.
+
+Legacy Spatial Transcriptomics, spots of 100 µm, 200 µm apart (Andersson et al. 2021, *Nat. Commun.* 12:6012; data
+CC BY 4.0, Zenodo 10.5281/zenodo.4751624). Choices made here:
+
+- a spot is used if it is selected, has counts, and has the target; what is dropped is said by `Her2st.notes`;
+- a spot without a single count is dropped: it has no expression, and its proportions were inferred from nothing;
+- spots are sorted by array row, then column;
+- microns per pixel follow from the lattice, because patient A's images are smaller than the others';
+- cell abundance is stereoscope's proportion, which sums to one over the types; the publisher gives no numbers of cells;
+- a spot that the pathologist left undetermined has no label.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from histobench import Counts, DataError, Int, Slide, SlideImage, SpotTable, Targets
+from histobench.images import FileImage, check_image
+from histobench_datasets import her2st_files as files
+from histobench_datasets.her2st_join import check_same_slide, join_spots, spot_position
+from histobench_datasets.her2st_layout import (
+    LATTICE,
+    PATIENTS,
+    SLIDES,
+    TIERS,
+    counts_path,
+    find_root,
+    image_folder,
+    labels_path,
+    proportions_path,
+    selection_path,
+)
+from histobench_datasets.her2st_table import Matrix
+
+__all__ = ["TARGETS", "Her2st"]
+
+TARGETS = (*(f"cell_abundance:{tier}" for tier in TIERS), "gene_expression", "label")
+"""What can be asked of it."""
+
+_FETCH = "`histobench data download her2st` fetches it"
+_TOO_WIDE = 1.5  # times the whole lattice: a right image shows little more than it
+
+_Stamp = tuple[int, int]
+
+
+class Her2st:
+    """The data set in a folder.
+
+    Parameters
+    ----------
+    root
+        Folder that holds ``data`` and ``res``, or the one above it; ``None`` to look in the usual places.
+
+    Raises
+    ------
+    DataError
+        If the data are not there.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = find_root(root)
+
+    def slides(self, target: str) -> Sequence[Slide]:
+        """List the slides that have counts, selection, image and target; only their selections are read."""
+        gone = self.left_out(target)
+        return [self._slide(slide_id) for slide_id in SLIDES if slide_id not in gone]
+
+    def left_out(self, target: str) -> Mapping[str, str]:
+        """Say of the other slides what is missing."""
+        _check_target(target)
+        reasons = {slide_id: self._find_missing(slide_id, target) for slide_id in SLIDES}
+        return {slide_id: reason for slide_id, reason in reasons.items() if reason}
+
+    def table(self, slide: Slide, target: str) -> SpotTable:
+        """Read one slide; counts come with every target."""
+        parts = self._read(_check_slide(slide), target)
+        spots, _ = parts.join()
+        selection, counts, targets = parts.selection, parts.counts, parts.targets
+        xy_px = selection.xy_px[_rows(selection.spot_ids, spots)]
+        return SpotTable(
+            slide=self._slide(slide.id),
+            spot_ids=spots,
+            xy_um=xy_px * selection.mpp,
+            xy_px=xy_px,
+            array=np.array([spot_position(spot) for spot in spots], dtype=np.int64),
+            lattice="square",
+            targets=targets.take(_rows(parts.target_spots, spots)) if targets else None,
+            counts=Counts(names=counts.names, values=counts.values[_rows(counts.spot_ids, spots)]),
+        )
+
+    def notes(self, slide: Slide, target: str) -> tuple[str, ...]:
+        """Say how many spots of each table were dropped, and why."""
+        parts = self._read(_check_slide(slide), target)
+        return (*parts.notes, *parts.join()[1])
+
+    def image(self, slide: Slide) -> SlideImage:
+        """Open the slide's image after comparing its size with the slide's spots."""
+        slide_id = _check_slide(slide)
+        found = _list_images(self.root, slide_id)
+        if len(found) != 1:
+            names = ", ".join(path.name for path in found) or "none"
+            raise DataError(f"'{image_folder(self.root, slide_id)}' must hold one image (.jpg), found {names}.")
+        _check_extent(found[0], check_image(found[0]), self._selection(slide_id))
+        return FileImage(found[0])
+
+    def fingerprint(self, slide: Slide, target: str) -> str:
+        """Hash counts, selection, image and target of the slide with SHA-256."""
+        slide_id = _check_slide(slide)
+        _check_target(target)
+        paths = [counts_path(self.root, slide_id), selection_path(self.root, slide_id)]
+        paths += _list_images(self.root, slide_id)
+        if target == "label":
+            paths.append(labels_path(self.root, slide_id))
+        digests = [_digest(path, _stamp(path)) for path in paths]
+        if target.startswith("cell_abundance"):
+            archive = proportions_path(self.root, target.partition(":")[2])
+            digests.append(_digest_proportions(archive, slide_id, _stamp(archive)))
+        return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+    def _find_missing(self, slide_id: str, target: str) -> str:
+        needed = {"counts": counts_path(self.root, slide_id), "selection of spots": selection_path(self.root, slide_id)}
+        if target.startswith("cell_abundance"):
+            needed["proportions"] = proportions_path(self.root, target.partition(":")[2])
+        if target == "label":
+            needed["label file"] = labels_path(self.root, slide_id)
+        missing = [what for what, path in needed.items() if not path.is_file()]
+        if not _list_images(self.root, slide_id):
+            missing.append("image")
+        if "label file" in missing:
+            return "the publisher gives labels for one slide of each patient, not for this one"
+        if missing:
+            return f"no {' and no '.join(missing)} here; {_FETCH}"
+        archive = needed.get("proportions")
+        if archive and slide_id not in _list_proportions(archive, _stamp(archive)):
+            return f"'{archive.name}' holds no proportions of it"
+        return ""
+
+    def _slide(self, slide_id: str) -> Slide:
+        try:
+            mpp = self._selection(slide_id).mpp
+        except DataError:
+            mpp = None  # the slide stays listed; reading its table says what is wrong with it
+        return Slide(id=slide_id, patient=PATIENTS[slide_id], mpp=mpp)
+
+    def _selection(self, slide_id: str) -> files.Selection:
+        path = selection_path(self.root, slide_id)
+        return _read_selection(path, _stamp(path))
+
+    def _read(self, slide_id: str, target: str) -> "_Parts":
+        _check_target(target)
+        path = counts_path(self.root, slide_id)
+        parts = _Parts(slide_id=slide_id, selection=self._selection(slide_id), counts=_read_counts(path, _stamp(path)))
+        if target == "gene_expression":
+            return parts
+        if target == "label":
+            return _add_labels(parts, labels_path(self.root, slide_id))
+        return _add_proportions(parts, proportions_path(self.root, target.partition(":")[2]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parts:
+    """What was read of one slide, not joined yet."""
+
+    slide_id: str
+    selection: files.Selection
+    counts: Matrix
+    target_name: str = ""
+    target_spots: tuple[str, ...] = ()
+    targets: Targets | None = None
+    notes: tuple[str, ...] = ()
+
+    def join(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        tables = {"selection": self.selection.spot_ids, "counts": self.counts.spot_ids}
+        if self.targets is not None:
+            tables[self.target_name] = self.target_spots
+        without = self.counts.values.sum(axis=1) == 0
+        empty = [spot for spot, nothing in zip(self.counts.spot_ids, without, strict=True) if nothing]
+        return join_spots(self.slide_id, tables, empty=empty)
+
+
+def _add_proportions(parts: _Parts, archive: Path) -> _Parts:
+    matrix = files.read_proportions(archive, parts.slide_id)
+    check_same_slide(str(archive), matrix.spot_ids, parts.counts.spot_ids, slide_id=parts.slide_id)
+    targets = Targets(kind="cell_abundance", names=matrix.names, values=matrix.values)
+    return replace(parts, target_name="proportions", target_spots=matrix.spot_ids, targets=targets)
+
+
+def _add_labels(parts: _Parts, path: Path) -> _Parts:
+    if not path.is_file():
+        raise DataError(f"slide {parts.slide_id!r} has no labels: there is no '{path}'.")
+    labels = files.read_labels(path)
+    check_same_slide(str(path), (*labels.by_spot, *labels.undetermined), parts.counts.spot_ids, slide_id=parts.slide_id)
+    one_hot = np.array([[label == name for name in files.LABELS] for label in labels.by_spot.values()])
+    values = one_hot.reshape(-1, len(files.LABELS)).astype(np.float32)
+    targets = Targets(kind="label", names=files.LABELS, values=values)
+    lost = {
+        "spots are left out, as the pathologist left them undetermined": len(labels.undetermined),
+        "labels are left out, as they have no position": labels.n_without_position,
+    }
+    notes = tuple(f"slide {parts.slide_id!r}: {n_lost} {why}." for why, n_lost in lost.items() if n_lost)
+    return replace(parts, target_name="labels", target_spots=tuple(labels.by_spot), targets=targets, notes=notes)
+
+
+def _check_slide(slide: Slide) -> str:
+    if slide.id not in PATIENTS:
+        raise DataError(f"her2st has no slide {slide.id!r}; it has {SLIDES[0]} to {SLIDES[-1]}.")
+    return slide.id
+
+
+def _check_target(target: str) -> None:
+    if target not in TARGETS:
+        raise DataError(f"her2st has no target {target!r}; it has {', '.join(TARGETS)}.")
+
+
+def _check_extent(path: Path, extent: tuple[int, int], selection: files.Selection) -> None:
+    """Compare an image's width and height with where its spots should lie."""
+    size = f"image '{path}' has the wrong size, {extent[0]} x {extent[1]} pixels"
+    outside = (selection.xy_px < 0).any(axis=1) | (selection.xy_px >= extent).any(axis=1)
+    if outside.any():
+        first = int(outside.argmax())
+        x, y = selection.xy_px[first]
+        raise DataError(f"{size}: spot '{selection.spot_ids[first]}' at ({x:.0f}, {y:.0f}) lies outside.")
+    lattice = np.array(LATTICE) * selection.pitch_px
+    if (np.array(extent) > _TOO_WIDE * lattice).any():
+        raise DataError(f"{size}: the whole array of spots spans only {lattice[0]:.0f} x {lattice[1]:.0f}.")
+
+
+def _rows(spot_ids: Sequence[str], wanted: Sequence[str]) -> Int:
+    place = {spot: row for row, spot in enumerate(spot_ids)}
+    return np.array([place[spot] for spot in wanted], dtype=np.int64)
+
+
+def _list_images(root: Path, slide_id: str) -> list[Path]:
+    folder = image_folder(root, slide_id)
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg"))
+
+
+def _stamp(path: Path) -> _Stamp:
+    """Tell a file from its later versions, so that what was read of it may be kept."""
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise DataError(f"there is no '{path}'; {_FETCH}.") from error
+    return stat.st_size, stat.st_mtime_ns
+
+
+@lru_cache(maxsize=4)  # a slide's counts take up to 45 MB
+def _read_counts(path: Path, _stamp: _Stamp) -> Matrix:
+    return files.read_counts(path)
+
+
+@lru_cache(maxsize=64)
+def _read_selection(path: Path, _stamp: _Stamp) -> files.Selection:
+    return files.read_selection(path)
+
+
+@lru_cache(maxsize=8)
+def _list_proportions(path: Path, _stamp: _Stamp) -> frozenset[str]:
+    return files.list_proportions(path)
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path, _stamp: _Stamp) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _digest_proportions(archive: Path, slide_id: str, _stamp: _Stamp) -> str:
+    return hashlib.sha256(files.read_proportions_bytes(archive, slide_id)).hexdigest()

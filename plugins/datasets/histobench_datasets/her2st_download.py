@@ -1,0 +1,211 @@
+"""Fetching her2st from its publisher, and verifying what is there.
+
+The files come from GitHub at one commit, whose git blob ids are shipped with this package: a file is right if its
+blob id, SHA-1 over ``"blob " + length + NUL + content``, is the table's. A killed download leaves a ``.part`` that the
+next one continues; a file with other content is renamed to ``.wrong`` and never read; a failure costs only its file.
+"""
+
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pooch
+import requests
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from histobench import DataError
+from histobench_datasets.her2st_layout import find_root, pick_download_root, read_blob_table
+
+__all__ = ["BASE_URL", "URL_ENVIRONMENT", "check", "download", "git_blob_id"]
+
+BASE_URL = "https://raw.githubusercontent.com/almaan/her2st/85df7411b987a7dec3feff9718b869a7a82091ec/"
+"""Where the publisher's files are, at the commit of the shipped table."""
+
+URL_ENVIRONMENT = "HISTOBENCH_HER2ST_URL"
+"""Environment variable for a mirror of `BASE_URL`."""
+
+_TIMEOUT_S = (10, 60)  # to connect, to wait for more
+_CHUNK_BYTES = 1 << 16
+_ATTEMPTS = 3
+_UNREACHABLE = 3  # files in a row that found no server: then the rest is not tried
+_NAMED = 5  # failed files that the closing sentence names
+_TOO_MANY_REQUESTS, _RANGE_REFUSED, _SERVER_ERROR = 429, 416, 500
+
+
+def download(root: Path | None, /, *, base_url: str | None = None, blobs: Mapping[str, str] | None = None) -> None:
+    """Fetch the files that are missing or wrong; those that are there and verified are left alone.
+
+    Parameters
+    ----------
+    root
+        As for `her2st_layout.pick_download_root`.
+    base_url
+        Mirror to fetch from; ``None`` for the environment's ``HISTOBENCH_HER2ST_URL``, else the publisher.
+    blobs
+        Path → git blob id of what to fetch; ``None`` for the whole published commit.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written or is in use by another download, or, at the end, naming what did not arrive.
+    """
+    folder = pick_download_root(root)
+    wanted = read_blob_table() if blobs is None else blobs
+    source = (base_url or os.environ.get(URL_ENVIRONMENT) or BASE_URL).rstrip("/") + "/"
+    with _own(folder), _quiet_pooch():
+        failed = _fetch_all(pooch.create(path=folder, base_url=source, registry=dict.fromkeys(wanted)), wanted)
+    if failed:
+        named = "; ".join(f"{path}: {why}" for path, why in list(failed.items())[:_NAMED])
+        more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+        raise DataError(
+            f"{len(failed)} of {len(wanted)} files of her2st did not arrive in '{folder}': {named}{more}. "
+            "Run the command again to fetch only these."
+        )
+
+
+def check(root: Path | None, /, *, blobs: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Verify a folder: path → ``missing`` or ``altered (…)``, only for files that are not as published.
+
+    Raises
+    ------
+    DataError
+        If there is no such folder.
+    """
+    folder = find_root(root)
+    wanted = read_blob_table() if blobs is None else blobs
+    found = {path: git_blob_id(folder / path) if (folder / path).is_file() else "" for path in wanted}
+    return {
+        path: f"altered (git blob id {found[path]}, expected {blob})" if found[path] else "missing"
+        for path, blob in wanted.items()
+        if found[path] != blob
+    }
+
+
+def git_blob_id(path: Path, /) -> str:
+    """Hash a file as git does: SHA-1 over ``"blob " + length + NUL + content``, 40 hex digits."""
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _fetch_all(source: pooch.Pooch, blobs: Mapping[str, str]) -> dict[str, str]:
+    """Fetch one file after the other; return what failed: path → why."""
+    failed: dict[str, str] = {}
+    unreachable = 0
+    for path, blob in tqdm(blobs.items(), desc="her2st", unit="file", disable=None):
+        if unreachable >= _UNREACHABLE:
+            failed[path] = "not tried, as the server cannot be reached"
+            continue
+        try:
+            _fetch(source, path, blob)
+            unreachable = 0
+        except (DataError, OSError) as error:  # requests' errors are OSErrors
+            failed[path] = str(error)
+            lost = isinstance(error, requests.ConnectionError | requests.Timeout)
+            unreachable = unreachable + 1 if lost else 0
+    return failed
+
+
+def _fetch(source: pooch.Pooch, path: str, blob: str) -> None:
+    target = Path(source.abspath) / path
+    if target.is_file():
+        if git_blob_id(target) == blob:
+            return
+        target.replace(_aside(target))
+    source.fetch(path, downloader=_Downloader(part=target.with_name(f"{target.name}.part"), blob=blob))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Downloader:
+    """What pooch calls to get one file: continues the part that is there, verifies, hands over."""
+
+    part: Path
+    blob: str
+
+    def __call__(self, url: str, output_file: str, _pooch: object) -> None:
+        resumed = self.part.is_file() and self.part.stat().st_size > 0
+        if not resumed or git_blob_id(self.part) != self.blob:
+            self._stream_patiently(url)
+        if resumed and git_blob_id(self.part) != self.blob:  # the part was of something else
+            self.part.unlink()
+            self._stream_patiently(url)
+        found = git_blob_id(self.part)
+        if found != self.blob:
+            aside = _aside(self.part.with_suffix(""))
+            self.part.replace(aside)
+            raise DataError(f"wrong content, kept as '{aside.name}' (git blob id {found}, expected {self.blob})")
+        self.part.replace(output_file)
+
+    def _stream_patiently(self, url: str) -> None:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return self._stream(url)
+            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
+                if attempt == _ATTEMPTS:
+                    raise
+            time.sleep(0.2 * attempt)
+        return None
+
+    def _stream(self, url: str) -> None:
+        """Get what is still missing of the file; start over where the server gives no ranges."""
+        offset = self.part.stat().st_size if self.part.is_file() else 0
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
+        with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
+            if response.status_code == _RANGE_REFUSED:
+                self.part.unlink()
+                raise requests.ConnectionError("the server refused to continue the file")
+            if response.status_code == _TOO_MANY_REQUESTS or response.status_code >= _SERVER_ERROR:
+                raise requests.ConnectionError(f"the server answered {response.status_code} {response.reason}")
+            if not response.ok:
+                raise DataError(f"the server answered {response.status_code} {response.reason}")
+            continues = response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
+            self._write(response, offset if continues else 0)
+
+    def _write(self, response: requests.Response, offset: int) -> None:
+        length = int(response.headers.get("Content-Length", 0))
+        with (
+            self.part.open("ab" if offset else "wb") as file,
+            tqdm(
+                total=offset + length or None, initial=offset, desc=self.part.stem, unit="B", unit_scale=True,
+                leave=False, disable=None,
+            ) as bar,
+        ):  # fmt: skip
+            for chunk in response.iter_content(_CHUNK_BYTES):
+                bar.update(file.write(chunk))
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f"{path.name}.wrong")
+
+
+@contextmanager
+def _own(folder: Path) -> Iterator[None]:
+    """Make the folder and keep a second download out of it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".download.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise DataError(f"another download into '{folder}' is running; wait for it to end.") from error
+    except OSError as error:
+        raise DataError(f"cannot write into '{folder}': {error.strerror or error}.") from error
+
+
+@contextmanager
+def _quiet_pooch() -> Iterator[None]:
+    """Keep pooch from logging a line a file; the progress bar says it."""
+    logger = pooch.get_logger()
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
