@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from histobench.cli.names import PluginNames
 if TYPE_CHECKING:
     from histobench.cli import App
     from histobench.records import RunRecord
+    from histobench.statistics import Board, Standing
 
 __all__ = ["print_boards", "results", "score"]
 
@@ -69,9 +71,70 @@ def score(app: "App", out: Path, metrics: str | None) -> None:
 
 
 def print_boards(app: "App", records: "Sequence[RunRecord]", *, metric: str | None) -> None:
-    """Print one table for each dataset, target and scheme."""
-    raise NotImplementedError
+    """Print a table for each dataset, target and scheme, and beneath it what a reader must know."""
+    boards = _boards(records, metric)
+    if not boards:
+        app.output.result("no job has a score yet.")
+    for board in boards:
+        ground = board.ground
+        leaks = "; LEAKS: patients stand in training and test" if ground.leaks else ""
+        title = f"{ground.dataset} | {ground.target} | {ground.scheme} | {board.metric} per slide{leaks}"
+        app.output.table([_row(board, row) for row in board.rows], _HEADER, title=title)
+        app.output.result(
+            f"{board.metric}: mean over targets, then slides, then patients; ± is a 95 % interval over {board.unit}."
+        )
+        for warning in board.warnings:
+            app.output.warn(warning)
+        app.output.result()
 
 
-def _boards(records: "Sequence[RunRecord]", metric: str | None) -> list:
-    raise NotImplementedError
+_HEADER = ("", "method", "encoder", "score", "95 %", "undefined", "pooled", "vs best control", "folds", "time")
+
+
+def _row(board: "Board", row: "Standing") -> list[str]:
+    encoder = f"{row.encoder} ({row.mode})" if row.encoder else "-"
+    return [
+        _place(row),
+        row.method + (f" [{row.variant}]" if row.variant else ""),
+        encoder + (f", for {row.stands_in_for}" if row.stands_in_for else ""),
+        _number(row.score),
+        f"{_number(row.low)} to {_number(row.high)}" if math.isfinite(row.low) else "-",
+        f"{row.undefined}/{row.total}" if row.undefined else "-",
+        _number(row.pooled),
+        _against(row),
+        f"{len(row.folds_done)}/{len(board.folds)}",
+        f"{row.seconds:.1f} s",
+    ]
+
+
+def _place(row: "Standing") -> str:
+    if row.oracle:
+        return "ceiling"
+    if row.control:
+        return "control"
+    return "-" if row.rank is None else str(row.rank)
+
+
+def _against(row: "Standing") -> str:
+    """Say by how much a method beats the control that is hardest to beat; one under it is marked."""
+    best = row.best_control
+    if best is None or row.control:
+        return "-"
+    return f"{best.difference:+.3f} {'' if row.beats_controls else 'UNDER '}{best.other}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else "undefined"
+
+
+def _boards(records: "Sequence[RunRecord]", metric: str | None) -> "list[Board]":
+    """Make the boards, under one metric or under the one that each kind of target is ranked by."""
+    from histobench.evaluation import primary_metric
+    from histobench.statistics import standings
+
+    if metric is not None:
+        return standings(records, metric)
+    by_metric: dict[str, list[RunRecord]] = {}
+    for record in records:
+        by_metric.setdefault(primary_metric(record.job.kind), []).append(record)
+    return [board for name in sorted(by_metric) for board in standings(by_metric[name], name)]
