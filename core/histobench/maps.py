@@ -93,7 +93,8 @@ def _draw(ax: Axes, xy_um: Float, values: Float, *, limits: tuple[float, float],
         linewidths=0,
         rasterized=True,
     )
-    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_aspect("equal", adjustable="box")
+    ax.margins(0.08)
     ax.invert_yaxis()  # image coordinates: y points down
     ax.set_axis_off()
     ax.set_title(_plain(title), fontsize=10)
@@ -102,7 +103,7 @@ def _draw(ax: Axes, xy_um: Float, values: Float, *, limits: tuple[float, float],
 
 def _spot_area(n_spots: int) -> float:
     # points²: 600 spots of 40, on some 4 by 3.5 inches, nearly touch; the area falls as their number grows
-    return float(np.clip(24000 / max(n_spots, 1), 2, 90))
+    return float(np.clip(24000 / max(n_spots, 1), 2, 400))
 
 
 def _limits(values: Sequence[Float]) -> tuple[float, float]:

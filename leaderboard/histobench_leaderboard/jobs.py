@@ -107,7 +107,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
         ("test", _named(job.test, job.patients)),
         ("seed", str(job.seed)),
         ("precision", job.precision),
-        ("device", f"{job.device}, {job.threads} threads"),
+        ("device", f"{job.device}, {job.threads} thread{'s' if job.threads != 1 else ''}"),
         ("best epoch", str(record.best_epoch) if record.best_epoch is not None else ""),
         ("time", seconds),
         ("throughput", f"{record.spots_per_second:.0f} spots/s" if record.spots_per_second else ""),

@@ -75,9 +75,10 @@ class RowView:
     undefined: Cell
     pooled: Cell
     seconds: Cell
-    memory: Cell
+    memory: str
     coverage: Cell
     incomplete: bool
+    failed: bool
     leaks: bool
     per_unit: tuple[tuple[str, str], ...]
     jobs: tuple[JobLink, ...]
@@ -159,7 +160,7 @@ def index_page(records: Sequence[RunRecord], left_out: Mapping[str, str]) -> Ind
         failed=failed,
         left_out=tuple(sorted(left_out.items())),
         n_jobs=len(records),
-        latest=max((record.finished for record in records), default=""),
+        latest=max((record.finished for record in records), default="")[:16].replace("T", " "),
     )
 
 
@@ -253,9 +254,10 @@ def _row(row: Standing, board: Board, by_id: Mapping[str, RunRecord]) -> RowView
         undefined=Cell(text=f"{row.undefined} of {row.total}", sort=row.undefined / row.total if row.total else None),
         pooled=_cell(row.pooled, number(row.pooled)),
         seconds=_cell(row.seconds, duration(row.seconds)),
-        memory=_cell(peak, memory(peak) if math.isfinite(peak) else "unknown"),
+        memory=memory(peak) if math.isfinite(peak) else "",
         coverage=Cell(text=_coverage(row, folds), sort=done),
         incomplete=done < folds,
+        failed=not row.job_ids,
         leaks=row.leaks,
         per_unit=tuple((name, number(score)) for name, score in row.per_unit.items()),
         jobs=tuple(_links(row, by_id)),
@@ -273,7 +275,7 @@ def _range(row: Standing) -> str:
 
 
 def _coverage(row: Standing, folds: int) -> str:
-    failed = f", {len(row.folds_failed)} failed" if row.folds_failed else ""
+    failed = f", {len(row.failed_job_ids)} failed" if row.failed_job_ids else ""
     seeds = f", {row.n_seeds} seeds" if row.n_seeds > 1 else ""
     return f"{len(row.folds_done)} of {folds}{failed}{seeds}"
 

@@ -156,16 +156,18 @@ def _entries(records: Iterable[RunRecord], metric: str) -> Iterator[Entry]:
 
 
 def _configuration(job: JobSpec) -> str:
-    who = {"method": job.method, "encoder": job.encoder, "mode": job.mode, "control": job.control}
-    return json.dumps({**who, **_settings(job)}, sort_keys=True)
+    return json.dumps([_who(job), _settings(job)], sort_keys=True)
+
+
+def _who(job: JobSpec) -> tuple[str | None, ...]:
+    return job.method, job.encoder, job.mode, job.stands_in_for
 
 
 def _settings(job: JobSpec) -> dict[str, Any]:  # Any: JSON values
-    """All that sets a configuration apart beside its method, encoder and mode."""
+    """All that sets a configuration apart beside its method and encoder."""
     return {
         **{f"option {name}": value for name, value in job.options.items()},
         "precision": job.precision,
-        "stands in for": job.stands_in_for,
         "weights": job.weights,
         "revision": _revision(job, job.method),
         "encoder revision": _revision(job, job.encoder) if job.encoder else "",
