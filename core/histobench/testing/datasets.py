@@ -31,22 +31,23 @@ def check_dataset(card: DatasetCard, /, *, root: Path | None = None, slides: int
     ContractError
         Naming the dataset and the first promise that it does not keep.
     DataError
-        If its files are not there.
+        If its files are not there. A target none of whose slides is here is passed over.
     """
     check_facts(card, "dataset")
     it = f"dataset {card.name!r}"
     _check_card(it, card)
     dataset = card.build(root)
-    for target in card.targets:
-        here = f"{it}, {target.name}"
-        known = _check_slides(here, card, dataset, target)
-        tables = [_check_table(here, card, dataset, target=target, slide=slide) for slide in known[:slides]]
-        fit_panel(target.kind, tables, unit=target.unit)
-        names = {table.targets.names for table in tables if table.targets is not None}
-        expect(len(names) <= 1, f"{here}: its slides do not share their target names.")
-        _check_fingerprints(here, dataset, target, known[:slides])
-        _check_schemes(here, card.schemes, known)
-    for slide in known[:slides]:
+    known = {target: _check_slides(f"{it}, {target.name}", card, dataset, target) for target in card.targets}
+    if not any(known.values()):
+        raise DataError(f"{it}: no slide of any target is here, so there is nothing to check.")
+    for target, listed in known.items():
+        if listed:
+            _check_target(f"{it}, {target.name}", card, dataset, target=target, slides=listed[:slides])
+            formed = _count_folds(f"{it}, {target.name}", card.schemes, listed)
+            whole = not dataset.left_out(target.name)
+            expect(formed > 0 or not whole, f"{it}, {target.name}: no scheme forms a fold from all of its slides.")
+    target, listed = next((target, listed) for target, listed in known.items() if listed)
+    for slide in listed[:slides]:
         _check_image(it, dataset, slide, dataset.table(slide, target.name))
 
 
@@ -65,7 +66,6 @@ def _check_card(it: str, card: DatasetCard) -> None:
 
 def _check_slides(here: str, card: DatasetCard, dataset: Dataset, target: TargetFact) -> Sequence[Slide]:
     slides = dataset.slides(target.name)
-    expect(bool(slides), f"{here}: it has no slides.")
     expect(
         list(slides) == list(dataset.slides(target.name)), f"{here}: it lists its slides in another order each time."
     )
@@ -73,6 +73,7 @@ def _check_slides(here: str, card: DatasetCard, dataset: Dataset, target: Target
     expect(len(set(ids)) == len(ids), f"{here}: it lists a slide twice.")
     expect(all(slide.patient for slide in slides), f"{here}: a slide has no patient.")
     left_out = dataset.left_out(target.name)
+    expect(bool(slides) or bool(left_out), f"{here}: it has no slides, and none is left out with a reason.")
     both = sorted(set(ids) & set(left_out))
     expect(not both, f"{here}: slide {both[:1]} is both listed and left out.")
     expect(all(why.strip() for why in left_out.values()), f"{here}: a slide is left out without a reason.")
@@ -81,6 +82,17 @@ def _check_slides(here: str, card: DatasetCard, dataset: Dataset, target: Target
     patients = len({slide.patient for slide in slides})
     expect(card.n_patients is None or patients <= card.n_patients, f"{here}: it has more patients than its card says.")
     return slides
+
+
+def _check_target(
+    here: str, card: DatasetCard, dataset: Dataset, *, target: TargetFact, slides: Sequence[Slide]
+) -> None:
+    tables = [_check_table(here, card, dataset, target=target, slide=slide) for slide in slides]
+    names = {table.targets.names for table in tables if table.targets is not None}
+    expect(len(names) <= 1, f"{here}: its slides do not share their target names.")
+    panel = fit_panel(target.kind, tables, unit=target.unit)
+    expect(bool(panel.names), f"{here}: it has nothing to predict.")
+    _check_fingerprints(here, dataset, target, slides)
 
 
 def _check_table(here: str, card: DatasetCard, dataset: Dataset, *, target: TargetFact, slide: Slide) -> SpotTable:
@@ -142,7 +154,7 @@ def _check_fingerprints(here: str, dataset: Dataset, target: TargetFact, slides:
     expect(prints == again, f"{here}: a slide's fingerprint changes.")
 
 
-def _check_schemes(here: str, schemes: Sequence[Scheme], slides: Sequence[Slide]) -> None:
+def _count_folds(here: str, schemes: Sequence[Scheme], slides: Sequence[Slide]) -> int:
     """Form the folds of every scheme; a `Split` refuses leakage by itself, unless its scheme says that it leaks."""
     formed = 0
     for scheme in schemes:
@@ -153,4 +165,4 @@ def _check_schemes(here: str, schemes: Sequence[Scheme], slides: Sequence[Slide]
         except LeakageError as error:
             expect(False, f"{here}: scheme {scheme.name!r} is not marked as leaking: {error}")
         formed += len(folds.splits)
-    expect(formed > 0, f"{here}: no scheme forms a fold from its {len(slides)} slides.")
+    return formed

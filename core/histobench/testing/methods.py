@@ -35,8 +35,9 @@ def check_method(card: MethodCard, /) -> None:
     ContractError
         Naming the method and the first promise that it does not keep.
     """
+    _check_card(card)
     for trial in trials(card):
-        check_trial(trial)
+        check_behaviour(trial)
 
 
 def check_trial(trial: Trial, /) -> None:
@@ -50,10 +51,15 @@ def check_trial(trial: Trial, /) -> None:
     ContractError
         Naming the method and the first promise that it does not keep.
     """
-    check_facts(trial.card, "method")
-    _check_options(trial.card)
-    _check_slot(trial.card)
+    _check_card(trial.card)
     check_behaviour(trial)
+
+
+def _check_card(card: MethodCard) -> None:
+    check_facts(card, "method")
+    expect(bool(card.targets), f"method {card.name!r}: its card serves no kind of target.")
+    _check_options(card)
+    _check_slot(card)
 
 
 def _check_options(card: MethodCard) -> None:
@@ -78,7 +84,6 @@ def _check_options(card: MethodCard) -> None:
 
 def _check_slot(card: MethodCard) -> None:
     it = f"method {card.name!r}"
-    expect(bool(card.targets), f"{it}: its card serves no kind of target.")
     slot = card.encoder
     if slot is None:
         return

@@ -83,19 +83,26 @@ def _check_perfection(judge: _Judge, predicted: Float, observed: Float) -> None:
     expect(reached, f"{judge.it}: a perfect prediction scores {perfect}, not its card's best, {bound}.")
 
 
-def _check_awkward(judge: _Judge, predicted: Float, observed: Float, *, independent: bool) -> None:
-    """One spot, constant columns: a score or NaN, no warning, no error, and never at the cost of another target.
+def _check_alone(judge: _Judge, predicted: Float, observed: Float) -> None:
+    """Score each target without the others; classes are the exception, they compete for a spot."""
+    together = judge(predicted, observed)
+    for column in range(_TARGETS):
+        one = slice(column, column + 1)
+        alone = judge(np.ascontiguousarray(predicted[:, one]), np.ascontiguousarray(observed[:, one]))
+        alike = np.allclose(alone, together[one], atol=_SLACK, equal_nan=True)
+        expect(alike, f"{judge.it}: the score of a target depends on the targets beside it.")
 
-    The classes of a label are not independent: the largest column decides, so a constant one changes the others.
-    """
+
+def _check_awkward(judge: _Judge, predicted: Float, observed: Float, *, independent: bool) -> None:
+    """One spot, constant columns: a score or NaN, no warning, no error, and never at the cost of another target."""
     judge(predicted[:1], observed[:1])
-    flat = observed.copy()
-    flat[:, 0] = flat[0, 0]
+    flat = np.repeat(observed[:1], _SPOTS, axis=0)  # one class, or one value, everywhere
+    half = np.concatenate([flat[:, :2], observed[:, 2:]], axis=1)
     for one, other in ((predicted, flat), (flat, observed), (flat, flat)):
-        whole = judge(one, other)
-        apart = judge(np.ascontiguousarray(one[:, 1:]), np.ascontiguousarray(other[:, 1:]))
-        alike = np.allclose(whole[1:], apart, atol=_SLACK, equal_nan=True)
-        expect(alike or not independent, f"{judge.it}: one constant target changes the score of the others.")
+        judge(one, other)
+    if independent:
+        for one, other in ((predicted, half), (half, observed), (half, half)):
+            _check_alone(judge, one, other)
 
 
 def _spots(kind: Kind) -> tuple[Float, Float]:
