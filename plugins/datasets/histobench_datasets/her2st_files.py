@@ -42,6 +42,7 @@ LABELS = (
 
 _UNDETERMINED = "undetermined"
 _PITCH_UM = 200.0  # centre to centre on the legacy array (Andersson et al. 2021)
+_LEAST_PITCH_PX = 2  # less is an array coordinate, not a pixel
 _SUM_TOLERANCE = 1e-2  # of a spot's proportions; the published ones are within 1e-6
 _MISSING = ("", "NA", "NaN", "nan")
 
@@ -223,6 +224,6 @@ def _lattice_pitch(array: Float | Int, xy_px: Float, path: Path) -> float:
         )
     affine, *_ = np.linalg.lstsq(design, xy_px, rcond=None)
     pitch = float(np.sqrt(abs(np.linalg.det(affine[:2]))))
-    if pitch < 1:
+    if pitch < _LEAST_PITCH_PX:
         raise DataError(f"'{path}': neighbouring spots are {pitch:.2g} pixels apart; is it the selection of an image?")
     return pitch

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from histobench import DataError, Float
@@ -61,24 +62,29 @@ def _parse_numbers(rows: Sequence[str], names: Sequence[str], source: str) -> Fl
     text = io.StringIO("\n".join(rows).replace("\t", "\n"))
     try:
         column = pd.read_csv(
-            text, header=None, dtype=np.float32, na_filter=False, skip_blank_lines=False, quoting=csv.QUOTE_NONE
+            text, header=None, dtype=np.float64, na_filter=False, skip_blank_lines=False, quoting=csv.QUOTE_NONE
         )
     except (ValueError, pd.errors.ParserError) as error:
         raise _find_non_number(rows, names, source) from error
-    values: Float = column.to_numpy(dtype=np.float32).reshape(len(rows), len(names))
-    if not np.isfinite(values).all():
+    values = column.to_numpy().reshape(len(rows), len(names))
+    if not _is_number(values).all():
         raise _find_non_number(rows, names, source)
-    return values
+    return values.astype(np.float32)
+
+
+def _is_number(values: Float | np.float64) -> npt.NDArray[np.bool_]:
+    """Tell what fits into a float32; NaN and infinity do not."""
+    fits: npt.NDArray[np.bool_] = np.abs(values) <= np.finfo(np.float32).max
+    return fits
 
 
 def _find_non_number(rows: Sequence[str], names: Sequence[str], source: str) -> DataError:
     """Say where the first value lies that is no finite number; slow, and only asked for when there is one."""
-    largest = np.finfo(np.float32).max
     places = (
         f"'{source}', line {number}, column {name!r}: {found!r}"
         for number, row in enumerate(rows, start=2)
         for name, found in zip(names, row.split("\t"), strict=True)
-        if not abs(pd.to_numeric(found, errors="coerce")) <= largest
+        if not _is_number(np.float64(pd.to_numeric(found, errors="coerce")))
     )
     return DataError(f"{next(places, repr(source))} is not a finite number.")
 
