@@ -66,7 +66,7 @@ def spot_map(
             _draw(ax, result.xy_um, part, limits=_limits(values), title=f"{result.slide_id}: {word}")
             for ax, result, part in zip(axes[:, side], drawn, values, strict=True)
         ]
-        bar = figure.colorbar(shown[-1], ax=list(axes[:, side]), location="bottom", shrink=0.8, aspect=30, pad=0.02)
+        bar = figure.colorbar(shown[-1], ax=list(axes[:, side]), location="bottom", shrink=0.8, aspect=30, pad=0.04)
         bar.set_label(_plain(f"{word} {name}" + (f" ({unit})" if unit else "")))
     left_out = len(results) - len(drawn)
     figure.suptitle(_plain((title or name) + (f" (and {left_out} more slides)" if left_out else "")), fontsize=11)

@@ -59,7 +59,7 @@ def test_y_points_down(tmp_path):
     )
     spot_map([result], tmp_path / "map.png")
     pixels = _pixels(tmp_path / "map.png").astype(int)
-    spots = pixels[: int(len(pixels) * 0.75)]  # without the colour bar
+    spots = pixels[: int(len(pixels) * 0.8)]  # without the colour bar
     yellow = np.argwhere((spots[..., 0] > 240) & (spots[..., 2] < 60))
     violet = np.argwhere((spots[..., 0] < 80) & (spots[..., 1] < 10) & (spots[..., 2] > 70))
     assert violet[:, 0].max() < yellow[:, 0].min()
