@@ -93,6 +93,7 @@ def _samples(
         oracle=_stack(oracles),
         targets=targets,
         auxiliary=auxiliary,
+        patients=np.concatenate([np.full(len(table.spot_ids), table.slide.patient) for table in tables]),
     )
 
 
