@@ -34,7 +34,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from histobench import DataError, FitContext, Int, LabelledSamples, Method, Prediction, Samples
+from histobench import (
+    DataError,
+    FitContext,
+    Int,
+    LabelledSamples,
+    Method,
+    Mode,
+    Patches,
+    Prediction,
+    Samples,
+    Targets,
+)
 from histobench.adapters import tuned_encoder
 from histobench.training import Recipe, fit_module, load_weights, mean_pearson, save_weights, seeded
 from histobench_heads.hist2cell.batching import Batching, Subgraph
@@ -57,6 +68,7 @@ class Hist2Cell(Method):
         self.options = options
         self._names: tuple[str, ...] = ()
         self._dim = 0
+        self._mode: Mode = "frozen"
         self._seed = 0
         self._module: Hist2CellNetwork | None = None
 
@@ -65,13 +77,14 @@ class Hist2Cell(Method):
         if len(train) < 2:
             raise DataError(f"hist2cell needs at least two training spots, got {len(train)}: add slides.")
         self._names = train.targets.names
-        self._dim = _width(train, context)
-        self._seed = context.seed
+        self._mode, self._seed = context.mode, context.seed
+        images = _images(train, context.mode)
+        self._dim = context.encoder.dim if context.encoder is not None else images[:1].shape[1]
         self._module = self._build(context)
         batching = Batching(train, self.options)
 
         def batches(epoch: int) -> Iterator[Batch]:
-            return (load_batch(train, part) for part in batching.training(context.seed, epoch))
+            return (load_batch(images, train.targets, part) for part in batching.training(context.seed, epoch))
 
         fit_module(
             self._module,
@@ -84,7 +97,7 @@ class Hist2Cell(Method):
                 schedule="cosine",
             ),
             context=context,
-            validate=None if val is None else _Selection(val, self.options),
+            validate=None if val is None else _Selection(val, _images(val, context.mode), self.options),
         )
 
     @override
@@ -92,7 +105,8 @@ class Hist2Cell(Method):
         if self._module is None:
             raise DataError("hist2cell has learned nothing yet: call fit or load before predict.")
         parts = Batching(samples, self.options).prediction()
-        return Prediction(names=self._names, values=_predict(self._module, samples, parts).numpy())
+        values = _predict(self._module, _images(samples, self._mode), parts)
+        return Prediction(names=self._names, values=values.numpy())
 
     @override
     def save(self, folder: Path) -> None:
@@ -105,6 +119,7 @@ class Hist2Cell(Method):
     def load(self, folder: Path, context: FitContext) -> None:
         facts = read_facts(folder)
         self._names, self._dim, self._seed = tuple(facts["names"]), int(facts["dim"]), int(facts["seed"])
+        self._mode = context.mode
         module = self._build(context)
         load_weights(module, folder / _WEIGHTS)
         self._module = module.to(context.device).eval()
@@ -125,21 +140,21 @@ class Hist2Cell(Method):
 class _Selection:
     """Scores a module by mean Pearson on validation slides; each spot counts once, where it is a seed."""
 
-    def __init__(self, val: LabelledSamples, options: Hist2CellOptions) -> None:
-        self._val = val
+    def __init__(self, val: LabelledSamples, images: Patches, options: Hist2CellOptions) -> None:
+        self._images = images
         self._parts = list(Batching(val, options).prediction())
         self._observed = torch.as_tensor(val.targets.values, dtype=torch.float32)
 
     def __call__(self, module: nn.Module) -> float:
-        return mean_pearson(_predict(module, self._val, self._parts), self._observed)
+        return mean_pearson(_predict(module, self._images, self._parts), self._observed)
 
 
-def load_batch(samples: LabelledSamples, part: Subgraph, /) -> Batch:
+def load_batch(images: Patches, targets: Targets, part: Subgraph, /) -> Batch:
     """Read what one step needs: every node's patch or embedding once, the edges, and the targets."""
     return {
-        "images": _images(samples, part),
+        "images": _read(images, part),
         "edges": torch.from_numpy(part.edges),
-        "targets": torch.as_tensor(samples.targets.values[part.nodes], dtype=torch.float32),
+        "targets": torch.as_tensor(targets.values[part.nodes], dtype=torch.float32),
     }
 
 
@@ -153,30 +168,27 @@ def loss_over_nodes(module: nn.Module, batch: Batch, /) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def _predict(module: nn.Module, samples: Samples, parts: Iterable[Subgraph]) -> Tensor:
-    """Predict the (n, t) targets of all samples, on the CPU; each spot in the batch in which it is a seed."""
+def _predict(module: nn.Module, images: Patches, parts: Iterable[Subgraph]) -> Tensor:
+    """Predict the (n, t) targets of all spots, on the CPU; each in the batch in which it is a seed."""
     device = next(module.parameters()).device
     rows: list[Int] = []
     predicted: list[Tensor] = []
     for part in parts:
-        values = module(_images(samples, part).to(device), torch.from_numpy(part.edges).to(device))
+        values = module(_read(images, part).to(device), torch.from_numpy(part.edges).to(device))
         rows.append(part.nodes[: part.n_seeds])
         predicted.append(values[: part.n_seeds].float().cpu())
     back = torch.from_numpy(np.argsort(np.concatenate(rows)))
     return torch.cat(predicted)[back]
 
 
-def _images(samples: Samples, part: Subgraph) -> Tensor:
-    if samples.patches is not None:
-        return torch.from_numpy(np.ascontiguousarray(samples.patches[part.nodes]))
-    if samples.embeddings is not None:
-        return torch.as_tensor(samples.embeddings[part.nodes], dtype=torch.float32)
-    raise DataError("hist2cell needs patches, or embeddings of a frozen encoder; the samples carry neither.")
+def _read(images: Patches, part: Subgraph) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(images[part.nodes]))
 
 
-def _width(train: LabelledSamples, context: FitContext) -> int:
-    if context.mode != "frozen" and context.encoder is not None:
-        return context.encoder.dim
-    if train.embeddings is None:
-        raise DataError(f"hist2cell in mode {context.mode!r} needs embeddings or an encoder to train, got neither.")
-    return int(train.embeddings.shape[1])
+def _images(samples: Samples, mode: Mode) -> Patches:
+    """Give what the backbone is shown of every spot: its patch, or its embedding by a frozen encoder."""
+    images = samples.embeddings if mode == "frozen" else samples.patches
+    if images is None:
+        needed = "embeddings" if mode == "frozen" else "patches"
+        raise DataError(f"hist2cell in mode {mode!r} needs {needed}, and the samples carry none.")
+    return images
