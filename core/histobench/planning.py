@@ -59,6 +59,13 @@ class Plan:
         """Say if the user has something to mend."""
         return any(item.damaged for item in self.left_out)
 
+    def reasons(self) -> list[str]:
+        """Say what is left out and why, a sentence for each reason."""
+        by_reason: dict[tuple[str, bool], list[str]] = {}
+        for item in self.left_out:
+            by_reason.setdefault((item.why, item.damaged), []).append(item.what)
+        return [f"{', '.join(things)}: {why}" for (why, _), things in by_reason.items()]
+
     def notice(self, sentence: str) -> None:
         """Keep a sentence once."""
         if sentence not in self.notices:
@@ -110,9 +117,10 @@ def plan_study(config: RunConfig, registry: Registry, *, device: str, threads: i
                     _job(config, task, method, choice, split, seed=seed, device=device, threads=threads)
                     for choice, split, seed in itertools.product(pair, task.splits, config.seeds)
                 ]
-    if not any(not job.control for job in plan.jobs):
-        reasons = "; ".join(f"{item.what}: {item.why}" for item in plan.left_out)
-        raise ConfigError(f"nothing can be run: {reasons}.")
+    asked = {card.name for card in methods if config.methods == ("all",) or card.name in config.methods}
+    if not any(job.method in asked for job in plan.jobs):
+        reasons = "; ".join(plan.reasons())
+        raise ConfigError(f"nothing of what was asked for can be run: {reasons}.")
     plan.jobs.sort(key=lambda job: not job.control)
     return plan
 

@@ -6,6 +6,7 @@ This package and the plugins' ``catalogue.py`` are the only places where imports
 
 import os
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -55,13 +56,13 @@ class App:
         self.output = Output()
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an error raised on purpose becomes one sentence and exit code 2."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a benchmark of patients' slides calls nobody
     app = App()
     app.registry.add_commands(cli)
     try:
-        code = cli.main(standalone_mode=False, obj=app, prog_name="histobench")
+        code = cli.main(args=arguments, standalone_mode=False, obj=app, prog_name="histobench")
     except HistobenchError as error:
         app.output.error(str(error))
         sys.exit(MISTAKE)

@@ -99,8 +99,8 @@ def plan(app: "App", /, file: Path | None, probe: bool, **given: Any) -> None:  
     app.output.table(rows, header, title=f"{len(planned.jobs)} jobs into {config.out}")
     if probe:
         app.output.result(f"about {_duration(total / config.workers)} in all, from a probe on a few spots")
-    for item in planned.left_out:
-        app.output.result(f"left out: {item.what}: {item.why}")
+    for reason in planned.reasons():
+        app.output.result(f"left out: {reason}")
     if planned.damaged:
         sys.exit(2)
 
@@ -119,8 +119,8 @@ def _prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[
     planned = plan_study(config, app.registry, device=_device(config.device), threads=threads)
     for sentence in planned.notices:
         app.output.warn(sentence)
-    for item in planned.left_out:
-        (app.output.warn if item.damaged else app.output.line)(f"left out: {item.what}: {item.why}")
+    for reason in planned.reasons():
+        app.output.warn(f"left out: {reason}")
     metrics = tuple(card.name for card in planned.metrics)
     return config, Workspace(out=config.out, metrics=metrics, data_root=config.data_root, since=now()), planned
 

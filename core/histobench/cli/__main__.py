@@ -1,0 +1,5 @@
+"""``python -m histobench.cli`` does what ``histobench`` does."""
+
+from histobench.cli import main
+
+main()

@@ -1,0 +1,161 @@
+"""Studies from the command line, on the toy dataset: what is done, what fails alone, what is done again."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Say = Callable[..., object]
+
+pytestmark = pytest.mark.usefixtures("trials")
+
+
+def run(say: Say, out: Path, *arguments: object):
+    return say("run", "--datasets", "toy", "--out", out, "--no-tracking", *arguments)
+
+
+def records(out: Path) -> dict[str, dict]:
+    return {path.parent.name: json.loads(path.read_text()) for path in sorted(out.glob("jobs/*/record.json"))}
+
+
+def test_controls_run_unasked(say: Say, tmp_path: Path) -> None:
+    said = run(say, tmp_path, "--methods", "behaves")
+    assert said.code == 0
+    assert {r["job"]["method"] for r in records(tmp_path).values()} == {"behaves", "mean", "position", "colour"}
+    assert "control" in said.out
+
+
+def test_running_again_does_nothing(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "behaves")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("jobs/*/*") if path.name != ".lock"}
+    said = run(say, tmp_path, "--methods", "behaves")
+    assert said.code == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        ("raises", "RuntimeError: the flux capacitor is empty"),
+        ("says-nan", "prediction must be finite, got 1 NaN"),
+        ("says-short", "prediction must be (60, 5), got (59, 5)."),
+        ("says-misnamed", "where the task has"),
+        ("says-array", "predict must return a Prediction, got ndarray"),
+    ],
+)
+def test_method_that_breaks_its_promise_costs_only_its_job(say: Say, tmp_path: Path, method: str, words: str) -> None:
+    said = run(say, tmp_path, "--methods", f"behaves,{method}")
+    by_method = {r["job"]["method"]: r for r in records(tmp_path).values()}
+    assert said.code == 1
+    assert by_method[method]["status"] == "failed"
+    assert words in by_method[method]["error"]
+    assert words in said.err
+    assert "Traceback" not in said.err
+    assert by_method["behaves"]["status"] == "done"
+
+
+def test_traceback_of_a_failed_job_is_in_its_log(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "raises", "--folds", "toy:1")
+    failed = next(name for name, r in records(tmp_path).items() if r["job"]["method"] == "raises")
+    assert "flux capacitor" in (tmp_path / "jobs" / failed / "log.txt").read_text()
+    assert "Traceback" in (tmp_path / "jobs" / failed / "log.txt").read_text()
+
+
+def test_failed_job_is_tried_again(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "raises", "--folds", "toy:1")
+    first = records(tmp_path)
+    run(say, tmp_path, "--methods", "raises", "--folds", "toy:1")
+    second = records(tmp_path)
+    assert first.keys() == second.keys()
+    assert any(first[name]["finished"] != second[name]["finished"] for name in first)
+
+
+def test_corrupt_record_is_set_aside_and_its_job_redone(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "behaves")
+    before = records(tmp_path)
+    victim = sorted(before)[0]
+    (tmp_path / "jobs" / victim / "record.json").write_text('{"schema_version": 1, "job_')
+    said = run(say, tmp_path, "--methods", "behaves")
+    assert said.code == 0
+    after = records(tmp_path)
+    assert after[victim]["scores"] == before[victim]["scores"]
+    assert list((tmp_path / "jobs" / victim).glob("record.corrupt-*.json"))
+
+
+def test_worker_that_dies_costs_only_its_job(say: Say, tmp_path: Path) -> None:
+    said = run(say, tmp_path, "--methods", "behaves,dies", "--workers", 2, "--folds", "toy:1")
+    by_method = {r["job"]["method"]: r for r in records(tmp_path).values()}
+    assert said.code == 1
+    assert "its worker process ended with exit code 9" in by_method["dies"]["error"]
+    assert by_method["behaves"]["status"] == "done"
+
+
+def test_workers_give_the_scores_of_one_process(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path / "one", "--methods", "behaves", "--threads", 1)
+    run(say, tmp_path / "two", "--methods", "behaves", "--threads", 1, "--workers", 2)
+    one, two = records(tmp_path / "one"), records(tmp_path / "two")
+    assert one.keys() == two.keys()
+    assert all(one[name]["scores"] == two[name]["scores"] for name in one)
+
+
+def test_new_metric_scores_old_predictions(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "behaves", "--metrics", "pearson")
+    assert all(set(r["scores"]) == {"pearson"} for r in records(tmp_path).values())
+    said = say("score", "--out", tmp_path, "--metrics", "rmse")
+    assert said.code == 0
+    assert all(set(r["scores"]) == {"pearson", "rmse"} for r in records(tmp_path).values())
+    assert f"{len(records(tmp_path))} records were scored" in said.out
+
+
+def test_record_says_where_a_number_came_from(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "behaves", "--folds", "toy:1", "--seeds", "3", "--set", "behaves.scale=0.5")
+    record = next(r for r in records(tmp_path).values() if r["job"]["method"] == "behaves")
+    assert record["job"]["seed"] == 3
+    assert record["job"]["options"] == {"epochs": 1, "scale": 0.5}
+    assert record["job"]["versions"]["behaves"] == "histobench-trials:plugin 1.0 revision 1"
+    assert record["job"]["edition"]
+    assert record["panel"]["hash"]
+    assert record["versions"]["numpy"]
+    assert record["peak_memory_mb"]["resident"] > 10
+    assert record["machine"]["device"] == "cpu"
+    assert record["determinism"].startswith("bit for bit")
+
+
+def test_results_come_as_table_json_and_csv(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "behaves")
+    table = say("results", "--out", tmp_path).out
+    rows = json.loads(say("results", "--out", tmp_path, "--json").out)
+    header = say("results", "--out", tmp_path, "--csv").out.splitlines()[0]
+    assert "behaves" in table
+    assert {row["method"] for row in rows} == {"behaves", "mean", "position", "colour"}
+    assert header.startswith("dataset,target,scheme")
+
+
+def test_plan_shows_the_grid_and_trains_nothing(say: Say, tmp_path: Path) -> None:
+    said = say("plan", "--datasets", "toy", "--methods", "behaves", "--out", tmp_path / "out")
+    assert said.code == 0
+    assert "behaves" in said.out
+    assert "16 jobs" in said.out
+    assert not (tmp_path / "out").exists()
+
+
+def test_config_file_and_command_line_meet(say: Say, tmp_path: Path) -> None:
+    study = tmp_path / "study.yaml"
+    study.write_text("methods: [behaves]\ndatasets: toy\nseeds: 5\nset:\n  behaves.scale: 2\n")
+    said = say("run", "--config", study, "--folds", "toy:2", "--out", tmp_path / "out", "--no-tracking")
+    assert said.code == 0
+    record = next(r for r in records(tmp_path / "out").values() if r["job"]["method"] == "behaves")
+    assert (record["job"]["seed"], record["job"]["fold"], record["job"]["options"]["scale"]) == (5, "toy:2", 2.0)
+
+
+def test_output_without_a_terminal_is_plain_lines(say: Say, tmp_path: Path) -> None:
+    said = run(say, tmp_path, "--methods", "behaves")
+    assert "\x1b" not in said.out + said.err
+    assert all(ord(character) < 0x2500 for character in said.out)
+
+
+def test_quiet_run_prints_the_table_alone(say: Say, tmp_path: Path) -> None:
+    said = say("--quiet", "run", "--datasets", "toy", "--methods", "behaves", "--out", tmp_path, "--no-tracking")
+    assert "done:" not in said.err
+    assert "behaves" in said.out

@@ -1,0 +1,162 @@
+"""A command line to call, and a third-party distribution of misbehaving plugins, installed for real."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from histobench import runner
+from histobench.cli import main
+
+METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+
+TRIALS = '''
+"""Methods that break their promises, each in its own way, on the toy dataset."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from histobench import DatasetCard, MethodCard, Prediction, TargetFact, hookimpl
+from histobench.testing import ToyDataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    epochs: int = 1
+    scale: float = 1.0
+
+
+class Trial:
+    def __init__(self, options, how):
+        self.options, self.how = options, how
+
+    def fit(self, train, val, context):
+        if self.how == "raises":
+            raise RuntimeError("the flux capacitor is empty")
+        if self.how == "dies":
+            os._exit(9)
+        self.names, self.mean = train.targets.names, train.targets.values.mean(axis=0)
+        for epoch in range(self.options.epochs):
+            context.report(epoch, {"loss": 1.0 / (epoch + 1)})
+
+    def predict(self, samples):
+        n, names = len(samples), self.names
+        values = np.tile(self.mean, (n, 1)) + self.options.scale * samples.xy_um[:, :1].astype(np.float32)
+        if self.how == "says-nan":
+            values[0, 0] = np.nan
+        if self.how == "says-short":
+            values = values[:-1]
+        if self.how == "says-misnamed":
+            names = tuple(reversed(names))
+        if self.how == "says-array":
+            return values
+        return Prediction(names=names, values=values.astype(np.float32))
+
+    def save(self, folder):
+        np.savez(folder / "mean.npz", mean=self.mean, names=np.array(self.names))
+
+    def load(self, folder, context):
+        with np.load(folder / "mean.npz", allow_pickle=False) as saved:
+            self.mean, self.names = saved["mean"], tuple(map(str, saved["names"]))
+
+
+def card(how):
+    return MethodCard(
+        name=how, title=how, licence="MIT", url="https://example.org", options=Options,
+        targets=("cell_abundance",), build=lambda options: Trial(options, how),
+    )
+
+
+@hookimpl
+def register_methods():
+    hows = ("behaves", "raises", "dies", "says-nan", "says-short", "says-misnamed", "says-array")
+    return [card(how) for how in hows]
+
+
+@hookimpl
+def register_datasets():
+    fact = TargetFact(name="cell_abundance", kind="cell_abundance", title="cells", unit="cells per spot")
+    return [
+        DatasetCard(
+            name="toy", title="toy", licence="MIT", url="https://example.org", generated=True,
+            targets=(fact,), build=lambda root: ToyDataset(),
+        )
+    ]
+'''
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def install(folder: Path, name: str, source: str) -> None:
+    """Install a one-module distribution that registers itself under the entry-point group."""
+    module = name.replace("-", "_")
+    (folder / f"{module}.py").write_text(source)
+    info = folder / f"{module}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(METADATA.format(name=name))
+    (info / "entry_points.txt").write_text(f"[histobench]\nplugin = {module}\n")
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A site folder in which the misbehaving distribution is installed."""
+    folder = tmp_path_factory.mktemp("site")
+    install(folder, "histobench-trials", TRIALS)
+    return folder
+
+
+@pytest.fixture()
+def trials(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The misbehaving methods and the toy dataset, among the installed plugins."""
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    for cached in (runner.registry, runner._dataset, runner._encoder):
+        cached.cache_clear()
+
+
+@pytest.fixture()
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Call the command line in this process."""
+
+    def call(*arguments: object) -> Said:
+        code = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        captured = capsys.readouterr()
+        return Said(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture()
+def spawn() -> Callable[..., "subprocess.Popen[str]"]:
+    """Start the command line as a process of its own."""
+
+    def start(*arguments: object, **environment: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "histobench.cli", *map(str, arguments)]
+        return subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    return start
