@@ -185,6 +185,13 @@ def read_record(path: Path) -> RunRecord:
     """
     try:
         return RunRecord.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{path} is no record of a job: {reason}.") from error
+    except (OSError, ValidationError) as error:
+        raise DataError(f"{path} is no record of a job: {_told(error)}.") from error
+
+
+def _told(error: OSError | ValidationError) -> str:
+    if isinstance(error, OSError):
+        return str(error)
+    first = error.errors(include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]

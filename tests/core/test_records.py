@@ -1,0 +1,138 @@
+"""Records survive JSON with their undefined scores, and nothing else is taken for a record."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from histobench.cards import MetricCard
+from histobench.errors import DataError
+from histobench.records import JobSpec, MetricScores, PanelRecord, RunRecord, read_record
+
+CARD = MetricCard(
+    name="pearson", title="t", build=lambda: np.add, kinds=("cell_abundance",), higher_is_better=True, revision="3"
+)
+
+
+def job() -> JobSpec:
+    return JobSpec(
+        method="ridge",
+        encoder="colour-stats",
+        mode="frozen",
+        dataset="toy",
+        target="cell_abundance",
+        kind="cell_abundance",
+        scheme="leave-one-patient-out",
+        leaks=False,
+        fold="A",
+        train=("B1",),
+        val=(),
+        test=("A1", "A2"),
+        patients={"A1": "A", "A2": "A", "B1": "B"},
+        seed=0,
+        options={"alpha": 1.0},
+        precision="32-true",
+        device="cpu",
+        threads=1,
+        edition="e",
+        versions={"histobench:heads": "0.1.0 r1"},
+    )
+
+
+def scores() -> MetricScores:
+    per_slide = {"A1": np.array([0.5, math.nan]), "A2": np.array([0.25, -0.5])}
+    return MetricScores.from_arrays(per_slide, np.array([0.4, math.nan]), card=CARD)
+
+
+def record(**facts: Any) -> RunRecord:  # Any: fields of different types
+    plain: dict[str, Any] = {
+        "job_id": "abc",
+        "job": job(),
+        "status": "done",
+        "targets": ("t-cell", "b-cell"),
+        "panel": PanelRecord(hash="h", unit="cells", fitted_on=("B1",)),
+        "scores": {"pearson": scores()},
+        "epochs": ({"loss": 1.0, "val_score": math.nan},),
+        "started": "2026-01-01T00:00:00+00:00",
+        "finished": "2026-01-01T00:00:01+00:00",
+    }
+    return RunRecord(**{**plain, **facts})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "record.json"
+
+
+def test_record_survives_json(path: Path) -> None:
+    path.write_text(record().model_dump_json())
+    assert read_record(path) == record()
+
+
+def test_undefined_score_is_null_on_disk_and_nan_in_a_table(path: Path) -> None:
+    path.write_text(record().model_dump_json())
+    assert json.loads(path.read_text())["scores"]["pearson"]["per_slide"]["A1"] == [0.5, None]
+    slides, table = read_record(path).scores["pearson"].table()
+    assert slides == ("A1", "A2")
+    assert np.array_equal(table, [[0.5, math.nan], [0.25, -0.5]], equal_nan=True)
+    assert table.dtype == np.float64
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_epoch_numbers_that_json_has_not_become_null(value: float) -> None:
+    assert record(epochs=({"loss": value},)).epochs == ({"loss": None},)
+
+
+def test_undefined_scores_are_counted_per_slide() -> None:
+    assert scores().undefined == 1
+
+
+def test_scores_say_how_to_read_them_where_the_metric_is_not_installed() -> None:
+    assert scores().higher_is_better
+    assert scores().revision == "3"
+
+
+def test_records_are_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        record().status = "failed"  # type: ignore[misc]  # the offence
+
+
+def test_unknown_field_is_refused() -> None:
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        record(score=1.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        record().model_dump_json().encode()[:-20],
+        record().model_dump_json().replace('"schema_version":1', '"schema_version":2').encode(),
+        record().model_dump_json().replace('"status":"done"', '"status":"perhaps"').encode(),
+        record().model_dump_json().replace('"job_id":"abc",', "").encode(),
+    ],
+    ids=["empty", "open", "list", "null", "not-text", "truncated", "other-schema", "other-status", "no-id"],
+)
+def test_what_is_no_whole_record_is_refused_by_name(path: Path, text: bytes) -> None:
+    path.write_bytes(text)
+    with pytest.raises(DataError, match=r"record\.json is no record of a job: "):
+        read_record(path)
+
+
+def test_refusal_says_where_the_record_is_wrong(path: Path) -> None:
+    path.write_text(record().model_dump_json().replace('"job_id":"abc",', ""))
+    with pytest.raises(DataError, match=r"record\.json is no record of a job: job_id: Field required\.$"):
+        read_record(path)
+
+
+def test_missing_record_is_refused_by_name(path: Path) -> None:
+    with pytest.raises(DataError, match=r"record\.json is no record of a job: .*No such file"):
+        read_record(path)
