@@ -1,0 +1,50 @@
+"""The cards of the built-in datasets."""
+
+import subprocess
+import sys
+
+import pytest
+
+from histobench_datasets import register_datasets
+from histobench_datasets.her2st import TARGETS as HER2ST_TARGETS
+from histobench_datasets.synthetic import TARGETS as SYNTHETIC_TARGETS
+
+CARDS = {card.name: card for card in register_datasets()}
+
+
+def test_the_built_in_datasets_are_registered():
+    assert list(CARDS) == ["synthetic", "her2st"]
+
+
+def test_listing_loads_nothing_heavy():
+    heavy = ("torch", "pandas", "scipy", "sklearn", "skimage", "mlflow", "pooch", "requests", "PIL")
+    code = f"import sys, histobench_datasets; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize(("name", "targets"), [("her2st", HER2ST_TARGETS), ("synthetic", SYNTHETIC_TARGETS)])
+def test_cards_name_the_datasets_targets(name, targets):
+    assert tuple(fact.name for fact in CARDS[name].targets) == targets
+
+
+def test_the_default_scheme_leaves_a_patient_out():
+    assert {card.schemes[0].name for card in CARDS.values()} == {"leave-one-patient-out"}
+    assert [scheme.name for scheme in CARDS["her2st"].schemes if scheme.leaks] == ["leave-one-slide-out"]
+
+
+def test_synthetic_is_built_without_files():
+    card = CARDS["synthetic"]
+    slides = card.build(None).slides(card.targets[0].name)
+    assert (len(slides), len({slide.patient for slide in slides})) == (card.n_slides, card.n_patients)
+
+
+def test_her2st_is_built_from_a_folder(release):
+    assert CARDS["her2st"].build(release.root).slides("gene_expression")
+
+
+def test_her2st_is_checked_and_fetched_through_its_card(release, monkeypatch):
+    monkeypatch.setenv("HISTOBENCH_HER2ST_URL", "http://127.0.0.1:9")
+    wrong = CARDS["her2st"].check(release.root)
+    assert len(wrong) == 121
+    with pytest.raises(ValueError, match="121 of 121 files of her2st did not arrive"):
+        CARDS["her2st"].download(release.root)
