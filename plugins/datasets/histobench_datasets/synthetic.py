@@ -7,12 +7,11 @@ prediction can do. It scales in slides and patients; memory stays that of a few 
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
 
 import numpy as np
 
-from histobench import Counts, DataError, Float, Slide, SlideImage, SpotTable, Targets
-from histobench.images import ArrayImage
+from histobench import Counts, DataError, Float, Slide, SlideImage, SpotTable, Targets, UInt8
 from histobench_datasets.synthetic_image import draw_image, patient_mpp
 from histobench_datasets.synthetic_measurement import Measurement, gene_names, measure
 from histobench_datasets.synthetic_tissue import CELL_TYPES, Design, grow_tissue
@@ -85,8 +84,8 @@ class Synthetic:
         return ()
 
     def image(self, slide: Slide) -> SlideImage:
-        """Draw the slide."""
-        return _draw(self.design, *self._place(slide))
+        """Give the slide's image; it is drawn when it is read."""
+        return DrawnImage(self.design, *self._place(slide))
 
     def fingerprint(self, slide: Slide, target: str) -> str:
         """Hash what the slide is generated from: generator, design and name."""
@@ -100,9 +99,22 @@ class Synthetic:
         return self._places[slide.id]
 
 
-@lru_cache(maxsize=2)
-def _draw(design: Design, patient: int, number: int) -> ArrayImage:
-    return ArrayImage(draw_image(design, patient, number))
+@dataclass(frozen=True, slots=True)
+class DrawnImage:
+    """The image of a generated slide; implements ``SlideImage``."""
+
+    design: Design
+    patient: int
+    number: int
+
+    def content_hash(self) -> str:
+        """Hash what the image is drawn from; drawing is reproducible to the bit."""
+        text = f"synthetic {_GENERATION} {self.design} {self.patient} {self.number}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def read(self) -> UInt8:
+        """Draw the image: (h, w, 3) uint8 RGB."""
+        return draw_image(self.design, self.patient, self.number)
 
 
 def _expected_expression(design: Design, measured: Measurement) -> Targets:
