@@ -224,7 +224,7 @@ _HIST2CELL = MethodCard(
         modes=("full", "lora", "frozen"),
         scratch="resnet18.random",
     ),
-    presets={"quick": {"epochs": 6, "patch_px": 64}},
+    presets={"quick": {"epochs": 3, "part_spots": 32, "patch_px": 64}},
 )
 
 METHODS: tuple[MethodCard, ...] = (
