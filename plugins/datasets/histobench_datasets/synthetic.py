@@ -1,7 +1,7 @@
 """Synthetic tissue: a data set that needs no download and whose truth is known.
 
 Sections are grown (`synthetic_tissue`), measured (`synthetic_measurement`) and drawn (`synthetic_image`) when they are
-asked for, all from one seed. The noise-free values behind the targets come along as the oracle: the best that any
+asked for, all from one seed, and the latest are kept. The noise-free values behind the targets come along as the oracle: the best that any
 prediction can do. It scales in slides and patients; memory stays that of a few slides.
 """
 
@@ -55,25 +55,28 @@ class Synthetic:
         return {}
 
     def table(self, slide: Slide, target: str) -> SpotTable:
-        """Grow and measure one slide; counts and the oracle come with either target."""
+        """Grow and measure one slide; counts and the oracle come with either target.
+
+        The arrays are copies: whoever changes them does not change what is kept.
+        """
         _check_target(target)
         patient, number = self._place(slide)
         tissue = grow_tissue(self.design, patient, number)
         measured = measure(self.design, patient, number)
         mpp = patient_mpp(self.design, patient)
         cells = tuple(cell.name for cell in CELL_TYPES)
-        abundance = Targets(kind="cell_abundance", names=cells, values=measured.abundance)
+        abundance = Targets(kind="cell_abundance", names=cells, values=measured.abundance.copy())
         is_abundance = target == "cell_abundance"
-        truth = Targets(kind="cell_abundance", names=cells, values=measured.cells)
+        truth = Targets(kind="cell_abundance", names=cells, values=measured.cells.copy())
         return SpotTable(
             slide=Slide(id=slide.id, patient=f"synthetic:P{patient + 1}", mpp=mpp),
             spot_ids=tuple(f"{x}x{y}" for x, y in tissue.array),
-            xy_um=tissue.spot_xy_um,
+            xy_um=tissue.spot_xy_um.copy(),
             xy_px=tissue.spot_xy_um / mpp,
-            array=tissue.array,
+            array=tissue.array.copy(),
             lattice=self.design.lattice,
             targets=abundance if is_abundance else None,
-            counts=Counts(names=gene_names(self.design), values=measured.counts),
+            counts=Counts(names=gene_names(self.design), values=measured.counts.copy()),
             oracle=truth if is_abundance else _expected_expression(self.design, measured),
         )
 

@@ -55,7 +55,7 @@ def gene_names(design: Design) -> tuple[str, ...]:
     return tuple(f"SYN{number:03d}" for number in range(1, design.n_genes + 1))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def measure(design: Design, patient: int, slide: int, /) -> Measurement:
     """Measure one section; the same arguments give the same numbers, bit for bit."""
     cells = _count_cells(design, patient, slide)

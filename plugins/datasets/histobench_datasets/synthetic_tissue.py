@@ -170,7 +170,7 @@ def patient_rng(design: Design, patient: int, /, *purpose: int) -> np.random.Gen
     return np.random.default_rng([design.seed, patient, *purpose])
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def grow_tissue(design: Design, patient: int, slide: int, /) -> Tissue:
     """Grow one section; the same arguments give the same section, bit for bit."""
     rng = patient_rng(design, patient, slide, 0)

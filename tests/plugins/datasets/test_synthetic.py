@@ -132,6 +132,15 @@ def test_both_targets_see_the_same_counts(synthetic, first):
     np.testing.assert_array_equal(*counts)
 
 
+def test_a_changed_table_does_not_change_the_next(synthetic, first):
+    table = synthetic.table(first, ABUNDANCE)
+    before = table.counts.values.copy()
+    for values in (table.counts.values, table.targets.values, table.oracle.values, table.xy_um, table.array):
+        values += 1
+    np.testing.assert_array_equal(synthetic.table(first, ABUNDANCE).counts.values, before)
+    assert synthetic.table(first, ABUNDANCE).spot_ids == table.spot_ids
+
+
 def test_fingerprints_follow_slide_target_and_design(synthetic):
     one, two = synthetic.slides(ABUNDANCE)[:2]
     again = Synthetic().fingerprint(one, ABUNDANCE)
