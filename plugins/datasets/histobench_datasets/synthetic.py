@@ -1,8 +1,8 @@
 """Synthetic tissue: a data set that needs no download and whose truth is known.
 
 Sections are grown (`synthetic_tissue`), measured (`synthetic_measurement`) and drawn (`synthetic_image`) when they are
-asked for, all from one seed, and the latest are kept. The noise-free values behind the targets come along as the oracle: the best that any
-prediction can do. It scales in slides and patients; memory stays that of a few slides.
+asked for, all from one seed, and the latest are kept. The noise-free values behind the targets come along as the
+oracle: the best that any prediction can do. It scales in slides and patients; memory stays that of a few slides.
 """
 
 import hashlib
