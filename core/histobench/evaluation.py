@@ -112,16 +112,17 @@ def score(results: Sequence[SlideResult], cards: Sequence[MetricCard]) -> Evalua
     warnings: list[str] = []
     for card in cards:
         if kind in card.kinds:
-            scores[card.name], warning = _score_one(card, parts, pooled)
+            scores[card.name], warning = _score_one(card, parts, pooled=pooled)
             warnings += warning
     return Evaluation(scores=scores, warnings=tuple(warnings))
 
 
-def _score_one(card: MetricCard, parts: Sequence[_Part], pooled: _Part) -> tuple[MetricScores, list[str]]:
+def _score_one(card: MetricCard, parts: Sequence[_Part], *, pooled: _Part) -> tuple[MetricScores, list[str]]:
     failures = _Failures(card.name)
     metric = _build(card)
-    rows = {part.where: _evaluate(metric, card, part, failures) for part in parts}
-    scores = MetricScores.from_arrays(rows, _evaluate(metric, card, pooled, failures), card=card)
+    rows = {part.where: _evaluate(metric, part, card=card, failures=failures) for part in parts}
+    whole = _evaluate(metric, pooled, card=card, failures=failures)
+    scores = MetricScores.from_arrays(rows, whole, card=card)
     return scores, [failures.sentence(len(parts) + 1)] if failures.places else []
 
 
@@ -140,7 +141,7 @@ def _broken(cause: str) -> Metric:
 
 
 def _evaluate(
-    metric: Callable[[Float, Float], object], card: MetricCard, part: _Part, failures: _Failures
+    metric: Callable[[Float, Float], object], part: _Part, *, card: MetricCard, failures: _Failures
 ) -> npt.NDArray[np.float64]:
     n_targets = part.observed.shape[1]
     predicted = _fixed(np.maximum(part.predicted, 0)) if card.clips_predictions else part.predicted

@@ -63,7 +63,7 @@ def spot_map(
     for side, word in enumerate(("observed", "predicted")):
         values = [r.observed.values[:, column] if side == 0 else r.predicted.values[:, column] for r in drawn]
         shown = [
-            _draw(ax, result.xy_um, part, limits=_limits(values), title=f"{result.slide_id}: {word}")
+            _draw(ax, result.xy_um, values=part, limits=_limits(values), title=f"{result.slide_id}: {word}")
             for ax, result, part in zip(axes[:, side], drawn, values, strict=True)
         ]
         bar = figure.colorbar(shown[-1], ax=list(axes[:, side]), location="bottom", shrink=0.8, aspect=30, pad=0.04)
@@ -80,7 +80,7 @@ def most_variable_target(results: Sequence[SlideResult]) -> str:
     return results[0].observed.names[int(observed.var(axis=0).argmax())]
 
 
-def _draw(ax: Axes, xy_um: Float, values: Float, *, limits: tuple[float, float], title: str) -> PathCollection:
+def _draw(ax: Axes, xy_um: Float, *, values: Float, limits: tuple[float, float], title: str) -> PathCollection:
     low, high = limits
     shown = ax.scatter(
         xy_um[:, 0],

@@ -48,11 +48,11 @@ def charts(epochs: Sequence[Mapping[str, float | None]], best_epoch: int | None)
     names = [name for name in dict.fromkeys(n for epoch in epochs for n in epoch) if name not in _HIDDEN]
     scores = [name for name in names if "score" in name]
     groups = {"losses": [name for name in names if name not in scores], "validation": scores}
-    return [_chart(title, group, epochs, best_epoch) for title, group in groups.items() if group]
+    return [_chart(title, group, epochs=epochs, best_epoch=best_epoch) for title, group in groups.items() if group]
 
 
 def _chart(
-    title: str, names: Sequence[str], epochs: Sequence[Mapping[str, float | None]], best_epoch: int | None
+    title: str, names: Sequence[str], *, epochs: Sequence[Mapping[str, float | None]], best_epoch: int | None
 ) -> Chart:
     series = {name: [_value(epoch.get(name)) for epoch in epochs] for name in names}
     finite = [value for values in series.values() for value in values if math.isfinite(value)] or [0.0]
@@ -60,7 +60,7 @@ def _chart(
     span = (high - low) or 1.0
     step = WIDTH / (len(epochs) - 1)
     lines = tuple(
-        Line(name=name, pieces=tuple(_pieces(values, low, span, step)), last=number(values[-1], 4))
+        Line(name=name, pieces=tuple(_pieces(values, low=low, span=span, step=step)), last=number(values[-1], 4))
         for name, values in series.items()
     )
     best = None if best_epoch is None else round(best_epoch * step, 1)
@@ -78,7 +78,7 @@ def _value(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _pieces(values: Sequence[float], low: float, span: float, step: float) -> list[str]:
+def _pieces(values: Sequence[float], *, low: float, span: float, step: float) -> list[str]:
     pieces: list[list[str]] = [[]]
     for epoch, value in enumerate(values):
         if math.isfinite(value):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from histobench.evaluation import primary_metric
 from histobench.records import RunRecord
 from histobench.statistics import Board, Ground, Standing, standings
+from histobench_leaderboard.axis import Span, axis_of, span_of
 from histobench_leaderboard.text import duration, memory, number, signed
 
-__all__ = ["BoardView", "Cell", "FailedJob", "IndexPage", "JobLink", "RowView", "Section", "Span", "index_page"]
+__all__ = ["BoardView", "Cell", "FailedJob", "IndexPage", "JobLink", "RowView", "Section", "index_page"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,20 +19,6 @@ class Cell:
 
     text: str
     sort: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """A score and its interval in per cent of the width of the board's axis."""
-
-    dot: float
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def width(self) -> float:
-        """Length of the interval."""
-        return 0.0 if self.low is None or self.high is None else self.high - self.low
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +136,7 @@ def index_page(records: Sequence[RunRecord], left_out: Mapping[str, str]) -> Ind
     """
     by_id = {record.job_id: record for record in records}
     grounds = _by_ground(records)
-    sections = tuple(_section(f"board-{place}", grounds[key], by_id) for place, key in enumerate(sorted(grounds)))
+    sections = tuple(_section(f"board-{place}", grounds[key], by_id=by_id) for place, key in enumerate(sorted(grounds)))
     failed = tuple(
         FailedJob(id=r.job_id, name=_job_name(r), error=r.error or "no reason given")
         for r in sorted(records, key=lambda record: record.job_id)
@@ -180,7 +167,7 @@ def _job_name(record: RunRecord) -> str:
     return f"{job.method} on {job.dataset} {job.target}, fold {job.fold}, seed {job.seed}"
 
 
-def _section(anchor: str, boards: Sequence[Board], by_id: Mapping[str, RunRecord]) -> Section:
+def _section(anchor: str, boards: Sequence[Board], *, by_id: Mapping[str, RunRecord]) -> Section:
     ground = boards[0].ground
     ranking = primary_metric(ground.kind)
     ordered = sorted(boards, key=lambda board: (board.metric != ranking, board.metric))
@@ -200,12 +187,12 @@ def _section(anchor: str, boards: Sequence[Board], by_id: Mapping[str, RunRecord
         scheme=ground.scheme,
         leaks=ground.leaks,
         facts=facts,
-        boards=tuple(_board(f"{anchor}-{place}", board, by_id) for place, board in enumerate(ordered)),
+        boards=tuple(_board(f"{anchor}-{place}", board, by_id=by_id) for place, board in enumerate(ordered)),
     )
 
 
-def _board(anchor: str, board: Board, by_id: Mapping[str, RunRecord]) -> BoardView:
-    low, high = _axis(board)
+def _board(anchor: str, board: Board, *, by_id: Mapping[str, RunRecord]) -> BoardView:
+    axis = axis_of(board)
     baselines = [r.score for r in board.rows if r.control and not r.oracle and math.isfinite(r.score)]
     best = (max if board.higher_is_better else min)(baselines) if baselines else None
     return BoardView(
@@ -213,25 +200,14 @@ def _board(anchor: str, board: Board, by_id: Mapping[str, RunRecord]) -> BoardVi
         metric=board.metric,
         direction="higher is better" if board.higher_is_better else "lower is better",
         unit=board.unit,
-        rows=tuple(_row(row, board, by_id) for row in board.rows),
+        rows=tuple(_row(row, board, by_id=by_id) for row in board.rows),
         warnings=board.warnings,
-        baseline=None if best is None else _place(best, low, high),
-        axis=(number(low, 2), number(high, 2)),
+        baseline=None if best is None else axis.place(best),
+        axis=(number(axis.low, 2), number(axis.high, 2)),
     )
 
 
-def _axis(board: Board) -> tuple[float, float]:
-    """Choose an axis that holds zero and every score and interval of the board."""
-    ends = [value for row in board.rows for value in (row.score, row.low, row.high) if math.isfinite(value)]
-    low, high = min([0.0, *ends]), max([0.0, *ends])
-    return (low, high) if high > low else (low, low + 1.0)
-
-
-def _place(value: float, low: float, high: float) -> float:
-    return round(100 * (value - low) / (high - low), 2)
-
-
-def _row(row: Standing, board: Board, by_id: Mapping[str, RunRecord]) -> RowView:
+def _row(row: Standing, board: Board, *, by_id: Mapping[str, RunRecord]) -> RowView:
     best = None if row.control else row.best_control
     peak = max(row.peak_memory_mb.values(), default=math.nan)
     done, folds = len(row.folds_done), len(board.folds)
@@ -246,7 +222,7 @@ def _row(row: Standing, board: Board, by_id: Mapping[str, RunRecord]) -> RowView
         stands_in_for=row.stands_in_for or "",
         score=_cell(row.score, number(row.score)),
         interval=f"{number(row.low)} to {number(row.high)}" if math.isfinite(row.low) else "",
-        span=_span(row, *_axis(board)),
+        span=span_of(row, axis_of(board)),
         versus=_cell(best.difference if best else math.nan, signed(best.difference) if best else ""),
         versus_interval=f"{signed(best.low)} to {signed(best.high)}" if best and math.isfinite(best.low) else "",
         versus_name=best.other if best else "",
@@ -278,13 +254,6 @@ def _coverage(row: Standing, folds: int) -> str:
     failed = f", {len(row.failed_job_ids)} failed" if row.failed_job_ids else ""
     seeds = f", {row.n_seeds} seeds" if row.n_seeds > 1 else ""
     return f"{len(row.folds_done)} of {folds}{failed}{seeds}"
-
-
-def _span(row: Standing, low: float, high: float) -> Span | None:
-    if not math.isfinite(row.score):
-        return None
-    ends = (_place(row.low, low, high), _place(row.high, low, high)) if math.isfinite(row.low) else (None, None)
-    return Span(dot=_place(row.score, low, high), low=ends[0], high=ends[1])
 
 
 def _links(row: Standing, by_id: Mapping[str, RunRecord]) -> list[JobLink]:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import filelock
@@ -64,7 +65,7 @@ def build_site(out: Path, site: Path | None = None) -> Built:
     _refuse_foreign(site)
     records, left_out = _read(out)
     with _replacing(site) as fresh:
-        _write(fresh, out, records, left_out)
+        _write(fresh, out, records=records, left_out=left_out, old=site)
     return Built(index=site / "index.html", n_jobs=len(records), left_out=left_out)
 
 
@@ -86,10 +87,15 @@ def _read(out: Path) -> tuple[list[RunRecord], dict[str, str]]:
             record = read_record(path)
             _check_identity(record, path)
         except DataError as error:
-            left_out[f"jobs/{path.parent.name}/record.json"] = str(error)
+            left_out[f"jobs/{path.parent.name}/record.json"] = _without_path(error, out)
             continue
         records.append(record)
     return records, left_out
+
+
+def _without_path(error: DataError, folder: Path) -> str:
+    """Tell an error without the path of this machine, which is nobody's business on a site."""
+    return str(error).replace(f"{folder}{os.sep}", "")
 
 
 def _check_identity(record: RunRecord, path: Path) -> None:
@@ -123,7 +129,7 @@ def _replacing(site: Path) -> Iterator[Path]:
         raise StoreError(f"the site {str(site)!r} cannot be written: {error}; choose another with --site.") from error
 
 
-def _write(folder: Path, out: Path, records: list[RunRecord], left_out: Mapping[str, str]) -> None:
+def _write(folder: Path, out: Path, *, records: list[RunRecord], left_out: Mapping[str, str], old: Path) -> None:
     templates = Environment(
         loader=PackageLoader("histobench_leaderboard"),
         autoescape=True,
@@ -131,20 +137,37 @@ def _write(folder: Path, out: Path, records: list[RunRecord], left_out: Mapping[
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    (folder / MARKER).write_text("made by `histobench leaderboard build`, and replaced by the next\n", encoding="utf-8")
+    (folder / MARKER).write_text(_made_by(), encoding="utf-8")
     index = templates.get_template("index.html").render(page=index_page(records, left_out))
     (folder / "index.html").write_text(index, encoding="utf-8")
     (folder / "jobs").mkdir()
     for record in records:
         source = out / "jobs" / record.job_id
-        picture, why_not = _picture(source, folder / "jobs" / f"{record.job_id}.png", record)
+        shutil.copyfile(source / "record.json", folder / "jobs" / f"{record.job_id}.json")
+        if _picture_stays(folder, old, job_id=record.job_id):
+            shutil.copyfile(old / "jobs" / f"{record.job_id}.png", folder / "jobs" / f"{record.job_id}.png")
+            picture, why_not = f"{record.job_id}.png", ""
+        else:
+            picture, why_not = _picture(record, source, target=folder / "jobs" / f"{record.job_id}.png")
         page = job_page(record, picture=picture, no_picture=why_not)
         html = templates.get_template("job.html").render(page=page)
         (folder / "jobs" / f"{record.job_id}.html").write_text(html, encoding="utf-8")
-        shutil.copyfile(source / "record.json", folder / "jobs" / f"{record.job_id}.json")
 
 
-def _picture(source: Path, target: Path, record: RunRecord) -> tuple[str, str]:
+def _made_by() -> str:
+    return f"made by `histobench leaderboard build` {version('histobench')}, and replaced by the next\n"
+
+
+def _picture_stays(fresh: Path, old: Path, *, job_id: str) -> bool:
+    """Say if the old site has the picture of this very record, drawn by this version; drawing is what takes time."""
+    name = Path("jobs") / f"{job_id}.json"
+    same = [(old / name, fresh / name), (old / MARKER, fresh / MARKER)]
+    return (old / name.with_suffix(".png")).is_file() and all(
+        before.is_file() and before.read_bytes() == now.read_bytes() for before, now in same
+    )
+
+
+def _picture(record: RunRecord, source: Path, *, target: Path) -> tuple[str, str]:
     """Draw the spot map from the stored predictions; give its file name, or an empty one and the reason."""
     if record.status != "done":
         return "", ""
@@ -154,5 +177,5 @@ def _picture(source: Path, target: Path, record: RunRecord) -> tuple[str, str]:
         title = f"{job.method} on {job.dataset}, {job.target}, fold {job.fold}"
         spot_map(results, target, title=title, unit=record.panel.unit if record.panel else "")
     except DataError as error:
-        return "", str(error)
+        return "", _without_path(error, source)
     return target.name, ""

@@ -11,6 +11,7 @@ from histobench.data import Prediction, SlideResult, Targets
 from histobench.evaluation import score
 from histobench.records import RunRecord
 from histobench.store import write_predictions
+from histobench_leaderboard.site import build_site
 from histobench_metrics.catalogue import CARDS
 
 NAMES = ("epithelium", "fibroblast", "T cell", "plasma cell")
@@ -29,14 +30,17 @@ METHODS: list[tuple[str, float, dict[str, Any]]] = [
 
 @pytest.fixture(scope="session")
 def write_study(make_record: Callable[..., RunRecord]) -> Callable[..., Path]:
-    """A function that writes a study of six methods over two folds into a folder."""
+    """A function that writes a study of six methods over two folds into a folder.
 
-    def write(out: Path, **job: Any) -> Path:
+    Predictions, from which maps are drawn, are stored for the methods in ``mapped``: drawing takes its time.
+    """
+
+    def write(out: Path, *, mapped: tuple[str, ...] = (), **job: Any) -> Path:
         for method, signal, own in METHODS:
             for fold in ("A", "B"):
                 results = list(_predict(fold, signal))
                 record = _finished(make_record, results, {"method": method, "fold": fold, **own, **job})
-                _store(out, record, results)
+                _store(out, record, results if method in mapped else [])
         _store(out, _failed(make_record, {**job}), [])
         return out
 
@@ -46,7 +50,13 @@ def write_study(make_record: Callable[..., RunRecord]) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def study(write_study: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The study's output folder; tests must not change it."""
-    return write_study(tmp_path_factory.mktemp("study"))
+    return write_study(tmp_path_factory.mktemp("study"), mapped=("cuca",))
+
+
+@pytest.fixture(scope="session")
+def site(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study's site; tests must not change it."""
+    return build_site(study, tmp_path_factory.mktemp("web") / "site").index.parent
 
 
 def _finished(make_record: Callable[..., RunRecord], results: list[SlideResult], job: dict[str, Any]) -> RunRecord:

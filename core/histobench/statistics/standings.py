@@ -35,16 +35,16 @@ def standings(records: Iterable[RunRecord], metric: str | Mapping[Kind, str]) ->
     boards: list[Board] = []
     for ground in sorted(by_ground):
         name = metric if isinstance(metric, str) else metric.get(ground.kind, "")
-        boards += [_board(ground, name, group) for group in comparable_groups(by_ground[ground], name)]
+        boards += [_board(group, name, ground=ground) for group in comparable_groups(by_ground[ground], name)]
     return boards
 
 
-def _board(ground: Ground, metric: str, entries: Sequence[Entry]) -> Board:
+def _board(entries: Sequence[Entry], metric: str, *, ground: Ground) -> Board:
     slides = dict(sorted({slide: patient for e in entries for slide, patient in e.patients(metric).items()}.items()))
     unit = "patients" if len(set(slides.values())) > 1 else "slides"
     scored = [record for entry in entries for record in entry.scored]
     higher = all(record.scores[metric].higher_is_better for record in scored)
-    found = [_standing(entry, metric, unit) for entry in entries]
+    found = [_standing(entry, metric, unit=unit) for entry in entries]
     found = _with_skill(found, higher_is_better=higher)
     complete = [set(entry.patients(metric)) == set(slides) for entry in entries]
     found = _with_ranks(found, complete, higher_is_better=higher)
@@ -75,7 +75,7 @@ def _panel(scored: Sequence[RunRecord]) -> str:
     return panels[0].hash if panels else ""
 
 
-def _standing(entry: Entry, metric: str, unit: str) -> Standing:
+def _standing(entry: Entry, metric: str, *, unit: str) -> Standing:
     job = entry.records[0].job
     per_unit = entry.unit_scores(metric, unit)
     defined = [score for score in per_unit.values() if np.isfinite(score)]

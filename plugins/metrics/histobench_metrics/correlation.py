@@ -41,7 +41,7 @@ def pearson(predicted: Float, observed: Float, /) -> Float:
     """
     left, right = paired(predicted, observed)
     undefined = is_constant(np.asarray(predicted)) | is_constant(np.asarray(observed))
-    return np.where(undefined, np.nan, _correlate(left, right, undefined))
+    return np.where(undefined, np.nan, _correlate(left, right, undefined=undefined))
 
 
 def spearman(predicted: Float, observed: Float, /) -> Float:
@@ -69,7 +69,7 @@ def spearman(predicted: Float, observed: Float, /) -> Float:
     """
     left, right = paired(predicted, observed)
     undefined = is_constant(np.asarray(predicted)) | is_constant(np.asarray(observed))
-    return np.where(undefined, np.nan, _correlate(average_ranks(left), average_ranks(right), undefined))
+    return np.where(undefined, np.nan, _correlate(average_ranks(left), average_ranks(right), undefined=undefined))
 
 
 def average_ranks(values: Columns) -> Columns:
@@ -103,7 +103,7 @@ def average_ranks(values: Columns) -> Columns:
     return ranks
 
 
-def _correlate(left: Columns, right: Columns, undefined: npt.NDArray[np.bool_]) -> Columns:
+def _correlate(left: Columns, right: Columns, *, undefined: npt.NDArray[np.bool_]) -> Columns:
     # Undefined columns are blanked so that their NaN or infinite values meet no arithmetic.
     one, other = (_unit(np.where(undefined, 0.0, side)) for side in (left, right))
     products: Columns = (one * other).sum(axis=0)
