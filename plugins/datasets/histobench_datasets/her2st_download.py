@@ -145,14 +145,14 @@ class _Downloader:
         self.part.replace(output_file)
 
     def _stream_patiently(self, url: str) -> None:
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, _ATTEMPTS):
             try:
-                return self._stream(url)
+                self._stream(url)
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
-                if attempt == _ATTEMPTS:
-                    raise
-            time.sleep(0.2 * attempt)
-        return None
+                time.sleep(0.2 * attempt)
+            else:
+                return
+        self._stream(url)
 
     def _stream(self, url: str) -> None:
         """Get what is still missing of the file; start over where the server gives no ranges."""

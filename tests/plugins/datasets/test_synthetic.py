@@ -153,6 +153,13 @@ def test_fingerprints_follow_slide_target_and_design(synthetic):
     assert len({again, *others}) == 4
 
 
+def test_images_are_told_apart_without_drawing(synthetic):
+    hashes = [synthetic.image(slide).content_hash() for slide in synthetic.slides(ABUNDANCE)]
+    hashes.append(Synthetic(Design(seed=1)).image(synthetic.slides(ABUNDANCE)[0]).content_hash())
+    assert len(set(hashes)) == 9
+    assert Synthetic().image(synthetic.slides(ABUNDANCE)[0]).content_hash() == hashes[0]
+
+
 # Its signal
 
 
