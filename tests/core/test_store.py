@@ -1,0 +1,112 @@
+"""The output folder: what is written is whole, what is corrupt is set aside, what is claimed is held."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from histobench.data import Prediction, SlideResult, Targets
+from histobench.errors import DataError, StoreError
+from histobench.store import Store, read_predictions, write_atomically, write_history, write_predictions
+
+
+def result(predicted: np.ndarray, observed: np.ndarray, slide: str = "A1") -> SlideResult:
+    names = tuple(f"type {column}" for column in range(predicted.shape[1]))
+    return SlideResult(
+        slide_id=slide,
+        spot_ids=np.array([f"{row}x1" for row in range(len(predicted))]),
+        xy_um=np.zeros((len(predicted), 2)),
+        predicted=Prediction(names=names, values=predicted),
+        observed=Targets(kind="cell_abundance", names=names, values=observed),
+    )
+
+
+finite = st.floats(-(2.0**99), 2.0**99, width=32)
+tables = hnp.array_shapes(min_dims=2, max_dims=2, max_side=6).flatmap(
+    lambda shape: st.tuples(hnp.arrays(np.float32, shape, elements=finite), hnp.arrays(np.float32, shape, elements=finite))
+)
+
+
+@given(tables)
+def test_predictions_come_back_bit_for_bit(tmp_path_factory: pytest.TempPathFactory, pair) -> None:
+    path = tmp_path_factory.mktemp("predictions") / "predictions.h5"
+    write_predictions(path, [result(*pair), result(*pair, slide="B2 é")])
+    first, second = read_predictions(path)
+    assert (first.slide_id, second.slide_id) == ("A1", "B2 é")
+    assert first.predicted.values.tobytes() == pair[0].tobytes()
+    assert first.observed.values.tobytes() == pair[1].tobytes()
+    assert first.predicted.names == result(*pair).predicted.names
+
+
+def test_truncated_predictions_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.h5"
+    write_predictions(path, [result(np.ones((5, 2), np.float32), np.ones((5, 2), np.float32))])
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(DataError, match="holds no predictions"):
+        read_predictions(path)
+
+
+def test_write_leaves_nothing_half_done(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "record.json", b"first")
+    write_atomically(tmp_path / "record.json", b"second")
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+    assert (tmp_path / "record.json").read_bytes() == b"second"
+
+
+def test_history_has_a_column_for_every_number(tmp_path: Path) -> None:
+    write_history(tmp_path / "history.csv", [{"loss": 2.0}, {"loss": 1.0, "val_score": 0.5}])
+    assert (tmp_path / "history.csv").read_text().split() == ["epoch,loss,val_score", "0,2.0,", "1,1.0,0.5"]
+
+
+def test_record_under_another_name_is_set_aside(tmp_path: Path, make_record) -> None:
+    store = Store(tmp_path)
+    folder = store.folder("0123456789abcdef")
+    folder.path.mkdir()
+    folder.finish(make_record({"A1": [0.5]}))
+    assert folder.record() is None
+    assert [path.name for path in folder.path.glob("record*")] != ["record.json"]
+
+
+def test_records_are_read_in_order_and_corrupt_ones_left_out(tmp_path: Path, make_record) -> None:
+    store = Store(tmp_path)
+    kept = [make_record({"A1": [score]}, seed=seed) for seed, score in enumerate((0.1, 0.2))]
+    for record in kept:
+        store.folder(record.job_id).path.mkdir()
+        store.folder(record.job_id).finish(record)
+    broken = store.folder("ffffffffffffffff")
+    broken.path.mkdir()
+    (broken.path / "record.json").write_text("{")
+    assert [record.job_id for record in store.records()] == sorted(record.job_id for record in kept)
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from histobench.store import Store
+with Store(Path(sys.argv[1])).folder("job").claim() as ours:
+    print(ours, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_claimed_job_is_free_again_when_its_holder_is_killed(tmp_path: Path) -> None:
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "True\n"
+    folder = Store(tmp_path).folder("job")
+    with folder.claim() as ours:
+        assert ours is False
+    holder.kill()
+    holder.communicate()
+    with folder.claim() as ours:
+        assert ours is True
+
+
+def test_folder_without_a_study_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="holds no study"):
+        Store(tmp_path, write=False)
