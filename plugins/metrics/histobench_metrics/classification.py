@@ -71,12 +71,12 @@ def f1(predicted: Float, observed: Float, /) -> Float:
 def _counts(predicted: Float, observed: Float) -> tuple[npt.NDArray[np.int64], ...]:
     """Count, for each class, the spots rightly given it, those given it, and those of it."""
     left, right = paired(predicted, observed)
-    labelled = (right != 0).any(axis=1) if right.size else np.zeros(len(right), dtype=np.bool_)
-    classes = left.shape[1]
+    labelled = (right != 0).any(axis=0)
+    classes = len(left)
     if not labelled.any():
         nothing = np.zeros(classes, dtype=np.int64)
         return nothing, nothing, nothing
-    answer, truth = left[labelled].argmax(axis=1), right[labelled].argmax(axis=1)
+    answer, truth = left[:, labelled].argmax(axis=0), right[:, labelled].argmax(axis=0)
     counted = (answer[answer == truth], answer, truth)
     return tuple(np.bincount(part, minlength=classes) for part in counted)
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench import Float
-from histobench_metrics.tables import Columns, is_constant, paired
+from histobench_metrics.tables import Rows, is_constant, paired
 
 __all__ = ["average_ranks", "pearson", "spearman"]
 
@@ -36,7 +36,7 @@ def pearson(predicted: Float, observed: Float, /) -> Float:
     Examples
     --------
     >>> import numpy as np
-    >>> pearson(np.array([[0.0], [1.0], [2.0]]), np.array([[1.0], [3.0], [5.0]])).tolist()
+    >>> pearson(np.array([[0.0], [1.0], [2.0]]), np.array([[1.0], [3.0], [5.0]])).round(6).tolist()
     [1.0]
     """
     left, right = paired(predicted, observed)
@@ -72,54 +72,54 @@ def spearman(predicted: Float, observed: Float, /) -> Float:
     return np.where(undefined, np.nan, _correlate(average_ranks(left), average_ranks(right), undefined=undefined))
 
 
-def average_ranks(values: Columns) -> Columns:
-    """Rank the rows of each column from 1; equal values share the mean of their ranks.
+def average_ranks(values: Rows) -> Rows:
+    """Rank the values of each row from 1; equal ones share the mean of their ranks.
 
     Parameters
     ----------
-    values : (n, t) float64
+    values : (t, n) float64
 
     Returns
     -------
-    (n, t) float64
+    (t, n) float64
 
     Examples
     --------
     >>> import numpy as np
-    >>> average_ranks(np.array([[3.0], [1.0], [3.0]]))[:, 0].tolist()
-    [2.5, 1.0, 2.5]
+    >>> average_ranks(np.array([[3.0, 1.0, 3.0]])).tolist()
+    [[2.5, 1.0, 2.5]]
     """
-    n = len(values)
-    order = np.argsort(values, axis=0, kind="stable")
-    ascending = np.take_along_axis(values, order, axis=0)
-    changes = ascending[1:] != ascending[:-1]
-    edge = np.ones((min(n, 1), values.shape[1]), dtype=np.bool_)
-    starts, ends = np.concatenate([edge, changes]), np.concatenate([changes, edge])
-    place = np.arange(n)[:, None]
-    first = np.maximum.accumulate(np.where(starts, place, 0), axis=0)
-    last = np.minimum.accumulate(np.where(ends, place, n)[::-1], axis=0)[::-1]
+    n = values.shape[1]
+    order = np.argsort(values, axis=1)
+    ascending = np.take_along_axis(values, order, axis=1)
+    changes = ascending[:, 1:] != ascending[:, :-1]
+    edge = np.ones((len(values), min(n, 1)), dtype=np.bool_)
+    starts, ends = np.concatenate([edge, changes], axis=1), np.concatenate([changes, edge], axis=1)
+    place = np.arange(n)
+    first = np.maximum.accumulate(np.where(starts, place, 0), axis=1)
+    last = np.minimum.accumulate(np.where(ends, place, n)[:, ::-1], axis=1)[:, ::-1]
     ranks = np.empty_like(values)
-    np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=0)
+    np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=1)
     return ranks
 
 
-def _correlate(left: Columns, right: Columns, *, undefined: npt.NDArray[np.bool_]) -> Columns:
-    # Undefined columns are blanked so that their NaN or infinite values meet no arithmetic.
-    one, other = (_unit(np.where(undefined, 0.0, side)) for side in (left, right))
-    products: Columns = (one * other).sum(axis=0)
+def _correlate(left: Rows, right: Rows, *, undefined: npt.NDArray[np.bool_]) -> Rows:
+    # Undefined targets are blanked so that their NaN or infinite values meet no arithmetic.
+    one, other = (_unit(np.where(undefined[:, None], 0.0, side)) for side in (left, right))
+    products: Rows = (one * other).sum(axis=1)
     return np.clip(products, -1.0, 1.0)
 
 
-def _unit(values: Columns) -> Columns:
+def _unit(values: Rows) -> Rows:
     # Scaled before and after centring, so that neither a square nor a sum leaves the range of float64.
     scaled = values / _largest(values)
-    centred = scaled - scaled.mean(axis=0, keepdims=True) if len(scaled) else scaled
+    centred = scaled - scaled.mean(axis=1, keepdims=True) if scaled.shape[1] else scaled
     centred = centred / _largest(centred)
-    length: Columns = np.sqrt((centred**2).sum(axis=0, keepdims=True))
-    unit: Columns = centred / np.where(length > 0, length, 1.0)
+    length: Rows = np.sqrt((centred**2).sum(axis=1, keepdims=True))
+    unit: Rows = centred / np.where(length > 0, length, 1.0)
     return unit
 
 
-def _largest(values: Columns) -> Columns:
-    largest: Columns = np.abs(values).max(axis=0, keepdims=True, initial=0.0)
+def _largest(values: Rows) -> Rows:
+    largest: Rows = np.abs(values).max(axis=1, keepdims=True, initial=0.0)
     return np.where(largest > 0, largest, 1.0)

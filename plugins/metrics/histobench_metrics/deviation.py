@@ -3,7 +3,7 @@
 import numpy as np
 
 from histobench import Float
-from histobench_metrics.tables import Columns, is_constant, paired
+from histobench_metrics.tables import Rows, is_constant, paired
 
 __all__ = ["mae", "r2", "rmse"]
 
@@ -27,12 +27,12 @@ def rmse(predicted: Float, observed: Float, /) -> Float:
         If the two are not tables of one shape.
     """
     left, right = paired(predicted, observed)
-    if not len(left):
-        return np.full(left.shape[1], np.nan)
+    if not left.shape[1]:
+        return np.full(len(left), np.nan)
     error = np.abs(left - right)
-    largest = error.max(axis=0)
+    largest = error.max(axis=1)
     scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)  # squares of large errors overflow
-    score: Columns = np.sqrt(((error / scale) ** 2).mean(axis=0)) * scale
+    score: Rows = np.sqrt(((error / scale[:, None]) ** 2).mean(axis=1)) * scale
     return score
 
 
@@ -55,9 +55,9 @@ def mae(predicted: Float, observed: Float, /) -> Float:
         If the two are not tables of one shape.
     """
     left, right = paired(predicted, observed)
-    if not len(left):
-        return np.full(left.shape[1], np.nan)
-    score: Columns = np.abs(left - right).mean(axis=0)
+    if not left.shape[1]:
+        return np.full(len(left), np.nan)
+    score: Rows = np.abs(left - right).mean(axis=1)
     return score
 
 
@@ -82,13 +82,12 @@ def r2(predicted: Float, observed: Float, /) -> Float:
     """
     left, right = paired(predicted, observed)
     undefined = is_constant(np.asarray(observed))
-    right = np.where(undefined, 0.0, right)
-    left = np.where(undefined, 0.0, left)
-    centred = right - right.mean(axis=0, keepdims=True) if len(right) else right
-    scale = np.abs(centred).max(axis=0, initial=0.0)
-    scale = np.where(scale > 0, scale, 1.0)
+    left, right = (np.where(undefined[:, None], 0.0, side) for side in (left, right))
+    centred = right - right.mean(axis=1, keepdims=True) if right.shape[1] else right
+    largest = np.abs(centred).max(axis=1, initial=0.0)
+    scale = np.where(largest > 0, largest, 1.0)[:, None]
     with np.errstate(over="ignore"):  # an error beyond the range of float64 is as bad as a number can say
-        missed = (((left - right) / scale) ** 2).sum(axis=0)
-        lost = missed / np.where(undefined, 1.0, ((centred / scale) ** 2).sum(axis=0))
-    explained: Columns = np.maximum(1.0 - lost, -np.finfo(np.float64).max)
+        missed = (((left - right) / scale) ** 2).sum(axis=1)
+        lost = missed / np.where(undefined, 1.0, ((centred / scale) ** 2).sum(axis=1))
+    explained: Rows = np.maximum(1.0 - lost, -np.finfo(np.float64).max)
     return np.where(undefined, np.nan, explained)

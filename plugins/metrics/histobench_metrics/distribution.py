@@ -3,7 +3,7 @@
 import numpy as np
 
 from histobench import Float
-from histobench_metrics.tables import Columns, paired
+from histobench_metrics.tables import Rows, paired
 
 __all__ = ["OFFSET", "jensen_shannon_distance"]
 
@@ -46,21 +46,21 @@ def jensen_shannon_distance(predicted: Float, observed: Float, /) -> Float:
     [0.339208]
     """
     left, right = paired(predicted, observed)
-    if len(left) < 2:
-        return np.full(left.shape[1], np.nan)
-    sound = np.isfinite(left).all(axis=0) & np.isfinite(right).all(axis=0)
-    defined = sound & (right.min(axis=0) >= 0) & (right.max(axis=0) > 0)
-    p = _distribution(np.where(defined, np.maximum(left, 0.0), 0.0))
-    q = _distribution(np.where(defined, right, 0.0))
+    if left.shape[1] < 2:
+        return np.full(len(left), np.nan)
+    sound = np.isfinite(left).all(axis=1) & np.isfinite(right).all(axis=1)
+    defined = sound & (right.min(axis=1) >= 0) & (right.max(axis=1) > 0)
+    p = _distribution(np.where(defined[:, None], np.maximum(left, 0.0), 0.0))
+    q = _distribution(np.where(defined[:, None], right, 0.0))
     middle = (p + q) / 2
-    divergence = (p * np.log(p / middle) + q * np.log(q / middle)).sum(axis=0) / 2
-    distance: Columns = np.where(defined, np.sqrt(np.maximum(divergence, 0.0)), np.nan)
+    divergence = (p * np.log(p / middle) + q * np.log(q / middle)).sum(axis=1) / 2
+    distance: Rows = np.where(defined, np.sqrt(np.maximum(divergence, 0.0)), np.nan)
     return distance
 
 
-def _distribution(mass: Columns) -> Columns:
+def _distribution(mass: Rows) -> Rows:
     lifted = mass + OFFSET
-    lifted = lifted / lifted.max(axis=0)
+    lifted = lifted / lifted.max(axis=1, keepdims=True)
     # the smallest positive number keeps 0 · ln 0 = 0 where the offset is lost beside a huge value
-    shares: Columns = np.maximum(lifted / lifted.sum(axis=0), np.finfo(np.float64).tiny)
+    shares: Rows = np.maximum(lifted / lifted.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     return shares

@@ -1,4 +1,8 @@
-"""The two tables every metric takes, checked once, and what counts as constant in them."""
+"""The two tables every metric takes, checked once, and what counts as constant in them.
+
+Inside the metrics a target is a row: its spots lie side by side in memory, where numpy sorts fast and sums pairwise,
+which keeps the rounding of long sums small.
+"""
 
 from typing import Any, TypeAlias
 
@@ -7,9 +11,10 @@ import numpy.typing as npt
 
 from histobench import Float, ShapeError
 
-__all__ = ["Columns", "is_constant", "paired"]
+__all__ = ["Rows", "is_constant", "paired"]
 
-Columns: TypeAlias = npt.NDArray[np.float64]
+Rows: TypeAlias = npt.NDArray[np.float64]
+"""(t, n) float64, a row a target."""
 
 ROUNDING_STEPS = 8
 """Relative rounding steps of the values' own dtype within which a column counts as constant.
@@ -19,8 +24,8 @@ last bit or two. Their correlation is that of rounding noise, so the spread must
 """
 
 
-def paired(predicted: Float, observed: Float) -> tuple[Columns, Columns]:
-    """Check two tables against each other and take them to float64.
+def paired(predicted: Float, observed: Float) -> tuple[Rows, Rows]:
+    """Check two tables against each other and turn them into a row a target.
 
     Parameters
     ----------
@@ -29,7 +34,7 @@ def paired(predicted: Float, observed: Float) -> tuple[Columns, Columns]:
 
     Returns
     -------
-    two (n, t) float64
+    two (t, n) float64
 
     Raises
     ------
@@ -41,7 +46,8 @@ def paired(predicted: Float, observed: Float) -> tuple[Columns, Columns]:
             "prediction and observation must both be (n_spots, n_targets), "
             f"got {np.shape(predicted)} and {np.shape(observed)}."
         )
-    return np.asarray(predicted, dtype=np.float64), np.asarray(observed, dtype=np.float64)
+    left, right = (np.ascontiguousarray(np.transpose(side), dtype=np.float64) for side in (predicted, observed))
+    return left, right
 
 
 def is_constant(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
