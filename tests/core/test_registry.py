@@ -48,6 +48,33 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
         del sys.modules[name]
 
 
+KINDS = {
+    "register_encoders": ("encoders", "EncoderCard", "build=dict"),
+    "register_methods": ("methods", "MethodCard", "build=dict, options=dict, targets=()"),
+    "register_datasets": ("datasets", "DatasetCard", "build=dict, targets=()"),
+    "register_metrics": ("metrics", "MetricCard", "build=dict, kinds=(), higher_is_better=True"),
+}
+
+
+@pytest.mark.parametrize("hook", KINDS)
+def test_every_hook_fills_its_catalogue(install: Install, hook: str) -> None:
+    catalogue, card, facts = KINDS[hook]
+    install(
+        "toy-plugin",
+        f"""
+        from histobench import {card}, hookimpl
+
+        @hookimpl
+        def {hook}():
+            yield {card}(name="toy", title="t", {facts})
+        """,
+    )
+    registry = Registry.load()
+    assert registry.broken == []
+    filled = {name: getattr(registry, name).names() for name, _, _ in KINDS.values()}
+    assert filled == {"encoders": [], "methods": [], "datasets": [], "metrics": [], catalogue: ["toy"]}
+
+
 def test_card_knows_where_it_comes_from(install: Install) -> None:
     install("toy-plugin", METRIC.format(name="toy"), version="2.3")
     card = Registry.load().metrics.get("toy")

@@ -65,7 +65,7 @@ def untouched(what: str, /, *arrays: npt.NDArray[np.generic]) -> Iterator[None]:
 
 
 def columns(samples: Samples, /) -> list[npt.NDArray[np.generic]]:
-    """List the arrays of some samples."""
+    """List the arrays of some samples, one row a spot in each."""
     found: list[npt.NDArray[np.generic]] = [samples.slide_ids, samples.spot_ids, samples.xy_um, samples.array]
     parts = [samples.embeddings, samples.patches]
     found += [part for part in parts if isinstance(part, np.ndarray)]
