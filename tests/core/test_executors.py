@@ -1,0 +1,48 @@
+"""Where jobs run: every job has one outcome, whatever becomes of its worker."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from histobench.executors import InProcess, LocalProcesses
+
+
+def died(job: int, cause: str) -> str:
+    return f"{job} {cause}"
+
+
+@pytest.mark.parametrize("executor", [InProcess(), LocalProcesses(2)], ids=["here", "processes"])
+def test_every_job_is_done_once(executor) -> None:
+    assert sorted(executor.run(range(7), abs, died)) == list(range(7))
+
+
+def test_no_job_is_no_work() -> None:
+    assert list(LocalProcesses(2).run([], abs, died)) == []
+
+
+def test_dead_worker_costs_only_its_job() -> None:
+    # os._exit stands for a crash: it ends the worker at its first job, with that job's number as exit code
+    outcomes = list(LocalProcesses(1).run([3, 4], os._exit, died))
+    assert outcomes == [
+        "3 its worker process ended with exit code 3",
+        "4 its worker process ended with exit code 4",
+    ]
+
+
+def test_killed_worker_is_named_by_its_signal() -> None:
+    assert list(LocalProcesses(1).run([9], signal.raise_signal, died)) == ["9 its worker process was killed by SIGKILL"]
+
+
+def test_error_raised_on_purpose_reaches_the_caller() -> None:
+    with pytest.raises(TypeError, match="bad operand"):
+        list(LocalProcesses(1).run(["text"], abs, died))
+
+
+def test_stopping_early_ends_the_workers() -> None:
+    outcomes = LocalProcesses(2).run([0.0, 60.0, 60.0], time.sleep, died)
+    assert next(outcomes) is None
+    began = time.monotonic()
+    outcomes.close()
+    assert time.monotonic() - began < 30
