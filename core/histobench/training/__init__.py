@@ -1,0 +1,31 @@
+"""The one training loop, on Lightning Fabric, short enough to read; and the parts that a method may use by themselves.
+
+A method brings a module, its batches and ``step(module, batch)``, which returns named losses; the loop owns devices,
+precision, accumulation, schedules, selection on validation slides, early stopping, checkpoints and resume.
+
+Randomness has one source, ``context.seed``: every epoch reseeds torch from (seed, epoch) inside a fork of its
+generator, so that a fit resumed after a kill takes the very steps that an uninterrupted one would, and nobody else's
+generator is touched.
+"""
+
+from histobench.training.checkpoints import Fitted
+from histobench.training.loop import Batch, Step, fit_module
+from histobench.training.measures import mean_pearson, root_mean_square
+from histobench.training.randomness import generator, seeded, shuffled
+from histobench.training.recipes import Recipe
+from histobench.training.weights import load_weights, save_weights
+
+__all__ = [
+    "Batch",
+    "Fitted",
+    "Recipe",
+    "Step",
+    "fit_module",
+    "generator",
+    "load_weights",
+    "mean_pearson",
+    "root_mean_square",
+    "save_weights",
+    "seeded",
+    "shuffled",
+]

@@ -1,0 +1,22 @@
+"""The loss and the selection rule that published methods share."""
+
+import torch
+from torch import Tensor
+
+__all__ = ["mean_pearson", "root_mean_square"]
+
+
+def root_mean_square(predicted: Tensor, observed: Tensor, /) -> Tensor:
+    """Compute one root over all entries: sqrt(mean((predicted - observed)²)), as CUCA prints its RMSE loss."""
+    return torch.sqrt(torch.mean((predicted - observed) ** 2))
+
+
+def mean_pearson(predicted: Tensor, observed: Tensor, /) -> float:
+    """Average Pearson's r over targets, leaving out targets without one; NaN if there is none at all.
+
+    The selection rule of CUCA and Hist2Cell: (n, t) against (n, t), spots pooled over the validation slides.
+    """
+    p = predicted.double() - predicted.double().mean(dim=0)
+    o = observed.double() - observed.double().mean(dim=0)
+    r = (p * o).sum(dim=0) / torch.sqrt((p**2).sum(dim=0) * (o**2).sum(dim=0))
+    return float(torch.nanmean(torch.where(torch.isfinite(r), r, torch.nan)))
