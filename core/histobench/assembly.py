@@ -1,20 +1,24 @@
 """From slides to the samples a method is given: tables, panel, patches or embeddings, one slide after another."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from histobench.cache import Cache
-from histobench.contracts import Dataset, Encoder
+from histobench.contracts import Dataset, Encoder, PatchGeometry
 from histobench.data import Counts, Float, LabelledSamples, Patches, Samples, Slide, SpotTable, Targets
 from histobench.embedding import PatchStack, slide_embeddings, slide_patches
 from histobench.errors import DataError
-from histobench.panels import Panel
+from histobench.panels import Panel, fit_panel
+from histobench.records import JobSpec
+from histobench.registry import Registry
 
-__all__ = ["Assembler", "join"]
+__all__ = ["Assembler", "join", "open_assembler", "registry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,10 @@ class Assembler:
     embeds: bool = True
     shows_oracle: bool = False
     device: str = "cpu"
+
+    def slides(self) -> dict[str, Slide]:
+        """Give the dataset's slides by their ids."""
+        return {slide.id: slide for slide in self.dataset.slides(self.target)}
 
     def labelled(self, slides: Sequence[Slide]) -> LabelledSamples:
         """Make training or validation samples."""
@@ -91,6 +99,37 @@ class Assembler:
         return replace(table.oracle, names=self.panel.names, values=table.oracle.values[:, columns])
 
 
+def open_assembler(spec: JobSpec, data_root: Path | None) -> Assembler:
+    """Make the assembler of one job: panels fitted on its training slides, its encoder built.
+
+    Raises
+    ------
+    HistobenchError
+        If a plugin, slide or weight file that planning found is not there any more.
+    """
+    method = registry().methods.get(spec.method)
+    card = registry().datasets.get(spec.dataset)
+    dataset = _dataset(spec.dataset, data_root)
+    slides = {slide.id: slide for slide in dataset.slides(spec.target)}
+    train = [dataset.table(slides[name], spec.target) for name in spec.train]
+    target = next(fact for fact in card.targets if fact.name == spec.target)
+    beside = next((fact for fact in card.targets if fact.kind == method.auxiliary), None)
+    embeds = spec.mode in (None, "frozen")
+    patch_px = None if embeds else spec.options.get("patch_px")
+    return Assembler(
+        dataset=dataset,
+        target=spec.target,
+        panel=fit_panel(target.kind, train, unit=target.unit),
+        auxiliary=None if beside is None else fit_panel(beside.kind, train, unit=beside.unit),
+        cache=Cache(),
+        encoder=None if spec.encoder is None else _encoder(spec.encoder, patch_px),
+        encoder_name=spec.encoder or "",
+        embeds=embeds,
+        shows_oracle=method.needs_oracle,
+        device=spec.device,
+    )
+
+
 def join(parts: Sequence[LabelledSamples]) -> LabelledSamples:
     """Put the samples of several slides one after the other; patches stay where they are."""
     first = parts[0]
@@ -113,3 +152,22 @@ def _join_column(name: str, column: Sequence[Any]) -> Any:  # Any: arrays, table
 
 def _concatenate(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     return np.concatenate(arrays)
+
+
+# One registry, and each dataset and encoder once, for all jobs of a process.
+@functools.lru_cache(maxsize=1)
+def registry() -> Registry:
+    """Give this process's plugins."""
+    return Registry.load()
+
+
+@functools.lru_cache(maxsize=2)
+def _dataset(name: str, root: Path | None) -> Dataset:
+    return registry().datasets.get(name).build(root)
+
+
+@functools.lru_cache(maxsize=2)
+def _encoder(name: str, patch_px: int | None) -> Encoder:
+    # a method that trains its encoder reads full-resolution pixels, as every published one does; a frozen encoder is
+    # given the magnification that it was trained at
+    return registry().encoders.get(name).build(PatchGeometry(patch_px=patch_px) if patch_px else None)

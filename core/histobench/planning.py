@@ -6,10 +6,8 @@ be named before a job depends on it.
 
 import hashlib
 import itertools
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from histobench.cards import Card, DatasetCard, MethodCard, MetricCard, TargetFact
 from histobench.config import RunConfig, method_options, options_to_json
@@ -21,7 +19,7 @@ from histobench.registry import Registry
 from histobench.slots import EncoderChoice, asked_encoder, published_encoder
 from histobench.splits import Folds, Scheme, make_folds
 
-__all__ = ["LeftOut", "Plan", "job_id", "plan_study"]
+__all__ = ["LeftOut", "Plan", "plan_study"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +79,6 @@ class _Task:
     scheme: Scheme
     splits: tuple[Split, ...]
     edition: str
-
-
-def job_id(spec: JobSpec) -> str:
-    """Hash all that decides a job's result."""
-    text = json.dumps(spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def plan_study(config: RunConfig, registry: Registry, *, device: str, threads: int) -> Plan:
@@ -294,7 +286,7 @@ def _job(
         device=device,
         threads=threads,
         edition=task.edition,
-        weights=_hash_file(choice.weights) if choice and choice.weights else "",
+        weights=choice.weights_hash() if choice else "",
         control=method.control,
         oracle=method.needs_oracle,
         versions={card.name: _version(card) for card in cards},
@@ -305,8 +297,3 @@ def _version(card: Card) -> str:
     origin = card.provenance
     plugin = f"{origin.plugin} {origin.version}" if origin else "unregistered"
     return f"{plugin} revision {card.revision}"
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -3,6 +3,8 @@
 A record is JSON. NaN, an undefined score, is written as ``null``.
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +19,7 @@ from histobench.contracts import Mode
 from histobench.data import Float, Kind
 from histobench.errors import DataError
 
-__all__ = ["JobSpec", "MetricScores", "PanelRecord", "RunRecord", "Score", "read_record"]
+__all__ = ["JobSpec", "MetricScores", "PanelRecord", "RunRecord", "Score", "job_id", "read_record"]
 
 
 def _nan_to_none(value: object) -> object:
@@ -83,6 +85,12 @@ class JobSpec(_Model):
     control: bool = False
     oracle: bool = False
     versions: dict[str, str]
+
+
+def job_id(spec: JobSpec) -> str:
+    """Hash all that decides a job's result."""
+    text = json.dumps(spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class MetricScores(_Model):

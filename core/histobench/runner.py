@@ -4,32 +4,28 @@ Whatever goes wrong inside a job ends in a record of its failure; only an output
 the user, stop more than the job.
 """
 
-import functools
 import json
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from histobench.assembly import Assembler
-from histobench.cache import Cache
-from histobench.cards import DatasetCard, MethodCard
+from histobench.assembly import Assembler, open_assembler, registry
 from histobench.config import options_from_json
-from histobench.contracts import Dataset, Encoder, FitContext, Method, Options
-from histobench.data import Prediction, Slide, SlideResult
+from histobench.contracts import FitContext, Method
+from histobench.data import Prediction, SlideResult
 from histobench.errors import HistobenchError, ShapeError, StoreError
 from histobench.evaluation import score
-from histobench.panels import Panel, fit_panel
+from histobench.panels import Panel
 from histobench.provenance import Watch, determinism, git_commit, limit_threads, machine, versions
 from histobench.records import JobSpec, PanelRecord, RunRecord
-from histobench.registry import Registry
 from histobench.store import JobFolder, Store, read_predictions, write_atomically, write_predictions
 
-__all__ = ["Progress", "Workspace", "estimate_seconds", "failure", "now", "registry", "rescore", "run_job"]
+__all__ = ["Progress", "Workspace", "estimate_seconds", "failure", "now", "rescore", "run_job"]
 
 Progress = Callable[[JobSpec, int, Mapping[str, float]], None]
 """Told of every epoch of a job that runs in this process."""
@@ -114,7 +110,7 @@ class _Job:
         card = registry().methods.get(self.spec.method)
         options = options_from_json(card, self.spec.options)
         with self.watch.phase("read"):
-            assembler = _assembler(self.spec, self.workspace, card, options)
+            assembler = open_assembler(self.spec, self.workspace.data_root)
         method = card.build(options)
         n_train = self._fit(method, assembler)
         results = self._predict(method, assembler)
@@ -156,7 +152,7 @@ class _Job:
             self.epochs += fitted["epochs"]
             self.watch.seconds.update(fitted["seconds"])
             return int(fitted["n_train_spots"])
-        slides = _slides(assembler.dataset, self.spec)
+        slides = assembler.slides()
         with self.watch.phase("embed"):
             train = assembler.labelled([slides[name] for name in self.spec.train])
             val = assembler.labelled([slides[name] for name in self.spec.val]) if self.spec.val else None
@@ -189,7 +185,7 @@ class _Job:
             self.workspace.progress(self.spec, epoch, plain)
 
     def _predict(self, method: Method, assembler: Assembler) -> list[SlideResult]:
-        slides = _slides(assembler.dataset, self.spec)
+        slides = assembler.slides()
         results = []
         for name in self.spec.test:
             with self.watch.phase("embed"):
@@ -221,8 +217,8 @@ def estimate_seconds(spec: JobSpec, workspace: Workspace, *, n_probe: int = 32) 
     options = options_from_json(card, {**spec.options, **({"epochs": 1} if "epochs" in spec.options else {})})
     with limit_threads(spec.threads):
         begun = time.perf_counter()
-        assembler = _assembler(spec, workspace, card, options)
-        slides = _slides(assembler.dataset, spec)
+        assembler = open_assembler(spec, workspace.data_root)
+        slides = assembler.slides()
         one = assembler.labelled([slides[spec.train[0]]])
         reading = (time.perf_counter() - begun) * (len(spec.train) + len(spec.test))
         few = one.take(np.arange(min(n_probe, len(one))))
@@ -234,59 +230,6 @@ def estimate_seconds(spec: JobSpec, workspace: Workspace, *, n_probe: int = 32) 
             method.fit(few, None, context)
         fitting = (time.perf_counter() - begun) * epochs * len(one) * len(spec.train) / len(few)
     return reading + fitting
-
-
-def _assembler(spec: JobSpec, workspace: Workspace, card: MethodCard, options: Options) -> Assembler:
-    dataset_card = registry().datasets.get(spec.dataset)
-    dataset = _dataset(spec.dataset, workspace.data_root)
-    slides = _slides(dataset, spec)
-    train = [slides[name] for name in spec.train]
-    panel = _panel(dataset, dataset_card, spec.target, train)
-    auxiliary = None
-    if card.auxiliary is not None:
-        fact = next(target for target in dataset_card.targets if target.kind == card.auxiliary)
-        auxiliary = fit_panel(fact.kind, [dataset.table(slide, spec.target) for slide in train], unit=fact.unit)
-    embeds = spec.mode in (None, "frozen")
-    patch_px = None if embeds else getattr(options, "patch_px", None)
-    return Assembler(
-        dataset=dataset,
-        target=spec.target,
-        panel=panel,
-        cache=Cache(),
-        auxiliary=auxiliary,
-        encoder=_encoder(spec.encoder, patch_px) if spec.encoder else None,
-        encoder_name=spec.encoder or "",
-        embeds=embeds,
-        shows_oracle=card.needs_oracle,
-        device=spec.device,
-    )
-
-
-def _panel(dataset: Dataset, card: DatasetCard, target: str, train: Sequence[Slide]) -> Panel:
-    fact = next(fact for fact in card.targets if fact.name == target)
-    return fit_panel(fact.kind, [dataset.table(slide, target) for slide in train], unit=fact.unit)
-
-
-def _slides(dataset: Dataset, spec: JobSpec) -> dict[str, Slide]:
-    return {slide.id: slide for slide in dataset.slides(spec.target)}
-
-
-# One registry, and each dataset and encoder once, for all jobs of a process.
-@functools.lru_cache(maxsize=1)
-def registry() -> Registry:
-    """Give this process's plugins."""
-    return Registry.load()
-
-
-@functools.lru_cache(maxsize=2)
-def _dataset(name: str, root: Path | None) -> Dataset:
-    return registry().datasets.get(name).build(root)
-
-
-@functools.lru_cache(maxsize=2)
-def _encoder(name: str, patch_px: int | None) -> Encoder:
-    card = registry().encoders.get(name)
-    return card.build(replace(card.geometry, patch_px=patch_px) if patch_px else None)
 
 
 def _panel_record(panel: Panel) -> PanelRecord:

@@ -4,6 +4,7 @@ A scratch encoder never stands in silently for one whose weights are missing: th
 encoder that it stands in for into every result.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -27,6 +28,13 @@ class EncoderChoice:
     mode: Mode
     weights: Path | None = None
     stands_in_for: str | None = None
+
+    def weights_hash(self) -> str:
+        """Hash the weights' file; empty for random weights."""
+        if self.weights is None:
+            return ""
+        with self.weights.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 def published_encoder(registry: Registry, slot: EncoderSlot) -> EncoderChoice:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from histobench import runner
+from histobench import assembly
 from histobench.cli import main
 
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
@@ -129,7 +129,7 @@ def trials(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _forget() -> None:
-    for cached in (runner.registry, runner._dataset, runner._encoder):
+    for cached in (assembly.registry, assembly._dataset, assembly._encoder):
         cached.cache_clear()
 
 

@@ -56,7 +56,7 @@ def _study_options(command: CommandT) -> CommandT:
 @click.pass_obj
 def run(app: "App", /, file: Path | None, **given: Any) -> None:  # Any: values of many options
     """Train and score every combination, with controls; run it again to go on where it stopped."""
-    from histobench.planning import job_id
+    from histobench.records import job_id
     from histobench.store import Store
 
     config, workspace, planned = _prepare(app, file, given)
