@@ -1,0 +1,99 @@
+"""What the platform costs beside the work: the runner's overhead per job, and embedding once against once a fold."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from histobench import FitContext
+from histobench.assembly import open_assembler
+from histobench.cache import Cache
+from histobench.config import RunConfig
+from histobench.embedding import slide_embeddings, slide_patches
+from histobench.executors import InProcess
+from histobench.planning import plan_study
+from histobench.records import job_id
+from histobench.registry import Registry
+from histobench.runner import Workspace
+from histobench.study import run_study
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HISTOBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+def test_overhead_of_the_runner_per_job(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """Run the mean control, whose work is nothing, and the same work without runner, store and record."""
+    registry = Registry.load()
+    config = RunConfig(methods=("mean",), seeds=tuple(range(5)), metrics=("pearson",))
+    plan = plan_study(config, registry, device="cpu", threads=1)
+    specs = [spec for spec in plan.jobs if spec.method == "mean"]
+    jobs = {job_id(spec): spec for spec in specs}
+    card, metric = registry.methods.get("mean"), registry.metrics.get("pearson")
+
+    def bare() -> None:
+        for spec in specs:
+            assembler = open_assembler(spec, None)
+            slides = assembler.slides()
+            method = card.build(card.options())
+            method.fit(assembler.labelled([slides[name] for name in spec.train]), None, FitContext(seed=0))
+            for name in spec.test:
+                samples, _ = assembler.unlabelled(slides[name])
+                method.predict(samples)
+
+    def whole(out: Path) -> None:
+        outcomes = run_study(jobs, Workspace(out=out, metrics=(metric.name,)), InProcess())
+        assert all(outcome.record is not None and outcome.record.status == "done" for outcome in outcomes)
+
+    bare()  # reads and grows every slide once
+    folders = iter(tmp_path / f"study {number}" for number in range(100))
+    benchmark.pedantic(whole, setup=lambda: ((next(folders),), {}), rounds=3)
+    seconds = {"whole": _seconds(lambda: whole(next(folders))), "bare": _seconds(bare)}
+    benchmark.extra_info["ms per job beside the work"] = round(
+        1000 * (seconds["whole"] - seconds["bare"]) / len(jobs), 1
+    )
+    benchmark.extra_info["ms per job of work"] = round(1000 * seconds["bare"] / len(jobs), 1)
+
+
+def test_embedding_once_against_once_a_fold(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """Embed the slides of a leave-one-patient-out study as the cache does, and as scripts do, anew in every fold."""
+    registry = Registry.load()
+    dataset = registry.datasets.get("synthetic").build(None)
+    encoder = registry.encoders.get("vit-tiny").build(None)
+    target = "cell_abundance"
+    slides = dataset.slides(target)[:4]
+    n_folds = len(slides)
+
+    def embed(cache: Cache) -> list[np.ndarray]:
+        return [
+            slide_embeddings(cache, encoder, dataset.image(slide), dataset.table(slide, target), name="vit-tiny")
+            for slide in slides
+        ]
+
+    def once(cache: Cache) -> None:
+        for _ in range(n_folds):
+            embed(cache)
+
+    def every_fold(cache: Cache) -> None:
+        for _ in range(n_folds):
+            for slide in slides:
+                patches = slide_patches(cache, dataset.image(slide), dataset.table(slide, target), encoder.geometry)
+                encoder.embed(patches[:])
+
+    encoder.embed(np.zeros((1, 224, 224, 3), np.uint8))  # imports and builds
+    caches = iter(Cache(tmp_path / f"cache {number}") for number in range(10))
+    benchmark.pedantic(once, setup=lambda: ((next(caches),), {}), rounds=1)
+    seconds = {"once": _seconds(lambda: once(next(caches))), "every fold": _seconds(lambda: every_fold(next(caches)))}
+    benchmark.extra_info["times faster than embedding per fold"] = round(seconds["every fold"] / seconds["once"], 2)
+    benchmark.extra_info["folds"] = n_folds
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
