@@ -183,7 +183,6 @@ def rows(board: Board) -> list[dict[str, str | int | float | bool | None]]:
 
 
 def _flat(board: Board, row: Standing) -> dict[str, str | int | float | bool | None]:
-    best = row.best_control
     return {
         "dataset": board.ground.dataset,
         "target": board.ground.target,
@@ -209,11 +208,7 @@ def _flat(board: Board, row: Standing) -> dict[str, str | int | float | bool | N
         "undefined": row.undefined,
         "total": row.total,
         "pooled": _number(row.pooled),
-        "best_control": best.other if best else None,
-        "difference": best.difference if best else None,
-        "difference_low": _number(best.low) if best else None,
-        "difference_high": _number(best.high) if best else None,
-        "beats_controls": row.beats_controls,
+        **_versus(row),
         "folds_done": " ".join(row.folds_done),
         "folds_failed": " ".join(row.folds_failed),
         "seeds": row.n_seeds,
@@ -222,6 +217,17 @@ def _flat(board: Board, row: Standing) -> dict[str, str | int | float | bool | N
         "leaks": row.leaks,
         "jobs": " ".join(row.job_ids),
         "failed_jobs": " ".join(row.failed_job_ids),
+    }
+
+
+def _versus(row: Standing) -> dict[str, str | int | float | bool | None]:
+    best = row.best_control
+    return {
+        "best_control": best.other if best else None,
+        "difference": best.difference if best else None,
+        "difference_low": _number(best.low) if best else None,
+        "difference_high": _number(best.high) if best else None,
+        "beats_controls": row.beats_controls,
     }
 
 
