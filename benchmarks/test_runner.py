@@ -14,7 +14,7 @@ from histobench.cache import Cache
 from histobench.config import RunConfig
 from histobench.embedding import slide_embeddings, slide_patches
 from histobench.executors import InProcess
-from histobench.planning import plan_study
+from histobench.planning import Machine, plan_study
 from histobench.records import job_id
 from histobench.registry import Registry
 from histobench.runner import Workspace
@@ -31,7 +31,7 @@ def test_overhead_of_the_runner_per_job(benchmark: BenchmarkFixture, tmp_path: P
     """Run the mean control, whose work is nothing, and the same work without runner, store and record."""
     registry = Registry.load()
     config = RunConfig(methods=("mean",), seeds=tuple(range(5)), metrics=("pearson",))
-    plan = plan_study(config, registry, device="cpu", threads=1)
+    plan = plan_study(config, registry, Machine())
     specs = [spec for spec in plan.jobs if spec.method == "mean"]
     jobs = {job_id(spec): spec for spec in specs}
     card, metric = registry.methods.get("mean"), registry.metrics.get("pearson")

@@ -19,7 +19,7 @@ from histobench.registry import Registry
 from histobench.slots import EncoderChoice, asked_encoder, published_encoder
 from histobench.splits import Folds, Scheme, make_folds
 
-__all__ = ["LeftOut", "Plan", "plan_study"]
+__all__ = ["LeftOut", "Machine", "Plan", "plan_study"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,14 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What of a machine decides the last bits of a result: the device, as Fabric spells it, and threads of a job."""
+
+    device: str = "cpu"
+    threads: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Task:
     """One dataset and target with its usable slides, cut into folds."""
 
@@ -81,13 +89,13 @@ class _Task:
     edition: str
 
 
-def plan_study(config: RunConfig, registry: Registry, *, device: str, threads: int) -> Plan:
+def plan_study(config: RunConfig, registry: Registry, machine: Machine) -> Plan:
     """Lay out a study.
 
     Parameters
     ----------
-    device
-        As Fabric spells it; part of a job's identity.
+    machine
+        Part of every job's identity.
 
     Raises
     ------
@@ -104,11 +112,8 @@ def plan_study(config: RunConfig, registry: Registry, *, device: str, threads: i
         for target in _targets(config, dataset_card):
             task = _task(plan, config, dataset_card, dataset, target)
             for method in methods:
-                pair = _choices(plan, config, registry, method, task)
-                plan.jobs += [
-                    _job(config, task, method, choice, split, seed=seed, device=device, threads=threads)
-                    for choice, split, seed in itertools.product(pair, task.splits, config.seeds)
-                ]
+                for choice in _choices(plan, config, registry, method, task):
+                    plan.jobs += _jobs(config, machine, task, method, choice)
     asked = {card.name for card in methods if config.methods == ("all",) or card.name in config.methods}
     if not any(job.method in asked for job in plan.jobs):
         reasons = "; ".join(plan.reasons())
@@ -252,45 +257,41 @@ def _announce(plan: Plan, method: MethodCard, choice: EncoderChoice) -> None:
         )
 
 
-def _job(
-    config: RunConfig,
-    task: _Task,
-    method: MethodCard,
-    choice: EncoderChoice | None,
-    split: Split,
-    *,
-    seed: int,
-    device: str,
-    threads: int,
-) -> JobSpec:
+def _jobs(
+    config: RunConfig, machine: Machine, task: _Task, method: MethodCard, choice: EncoderChoice | None
+) -> Iterator[JobSpec]:
+    """Yield a job for every fold and seed."""
     mode = choice.mode if choice else None
     options = method_options(method, config, dataset=task.dataset.name, mode=mode)
     cards: list[Card] = [method, task.dataset, *([choice.card] if choice else [])]
-    sides = {side: tuple(slide.id for slide in getattr(split, side)) for side in ("train", "val", "test")}
-    return JobSpec(
-        method=method.name,
-        encoder=choice.card.name if choice else None,
-        mode=mode,
-        stands_in_for=choice.stands_in_for if choice else None,
-        dataset=task.dataset.name,
-        target=task.target.name,
-        kind=task.target.kind,
-        scheme=task.scheme.name,
-        leaks=task.scheme.leaks,
-        fold=split.fold,
-        **sides,
-        patients={slide.id: slide.patient for slide in split.train + split.val + split.test},
-        seed=seed,
-        options=options_to_json(method, options),
-        precision=config.precision,
-        device=device,
-        threads=threads,
-        edition=task.edition,
-        weights=choice.weights_hash() if choice else "",
-        control=method.control,
-        oracle=method.needs_oracle,
-        versions={card.name: _version(card) for card in cards},
-    )
+    for split, seed in itertools.product(task.splits, config.seeds):
+        slides = (*split.train, *split.val, *split.test)
+        yield JobSpec(
+            method=method.name,
+            encoder=choice.card.name if choice else None,
+            mode=mode,
+            stands_in_for=choice.stands_in_for if choice else None,
+            dataset=task.dataset.name,
+            target=task.target.name,
+            kind=task.target.kind,
+            scheme=task.scheme.name,
+            leaks=task.scheme.leaks,
+            fold=split.fold,
+            train=tuple(slide.id for slide in split.train),
+            val=tuple(slide.id for slide in split.val),
+            test=tuple(slide.id for slide in split.test),
+            patients={slide.id: slide.patient for slide in slides},
+            seed=seed,
+            options=options_to_json(method, options),
+            precision=config.precision,
+            device=machine.device,
+            threads=machine.threads,
+            edition=task.edition,
+            weights=choice.weights_hash() if choice else "",
+            control=method.control,
+            oracle=method.needs_oracle,
+            versions={card.name: _version(card) for card in cards},
+        )
 
 
 def _version(card: Card) -> str:

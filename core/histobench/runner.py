@@ -237,10 +237,9 @@ def _panel_record(panel: Panel) -> PanelRecord:
 
 
 def _best_epoch(epochs: Sequence[Mapping[str, float]]) -> int | None:
+    """Name the epoch that was selected on validation slides; ``None`` where there were none."""
     scores = [epoch.get("val_score", np.nan) for epoch in epochs]
-    if not epochs:
-        return None
-    return int(np.nanargmax(scores)) if np.isfinite(scores).any() else len(epochs) - 1
+    return int(np.nanargmax(scores)) if np.isfinite(scores).any() else None
 
 
 def failure(job_id: str, spec: JobSpec, *, started: str, error: str, watch: Watch | None = None) -> RunRecord:

@@ -161,7 +161,7 @@ def write_predictions(path: Path, results: Sequence[SlideResult]) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with _store_errors(path.parent):
         try:
-            with h5py.File(partial, "w") as file:
+            with h5py.File(partial, "w", track_order=True) as file:  # slides stay in test order
                 for result in results:
                     group = file.create_group(result.slide_id)
                     group.attrs["kind"] = result.observed.kind

@@ -109,14 +109,14 @@ def _prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[
     import os
 
     from histobench.config import RunConfig
-    from histobench.planning import plan_study
+    from histobench.planning import Machine, plan_study
     from histobench.runner import Workspace, now
 
     config = RunConfig.read(file, {name: value for name, value in given.items() if value != {}})
     for broken in app.registry.broken:
         app.output.warn(f"plugin {broken.name!r} is left out: {broken.cause}")
     threads = config.threads or max(1, (os.cpu_count() or 1) // config.workers)
-    planned = plan_study(config, app.registry, device=_device(config.device), threads=threads)
+    planned = plan_study(config, app.registry, Machine(device=_device(config.device), threads=threads))
     for sentence in planned.notices:
         app.output.warn(sentence)
     for reason in planned.reasons():

@@ -1,0 +1,118 @@
+"""What a method is given: samples, and labelled samples to learn from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from histobench.data.checks import check_rows, check_shape
+from histobench.data.tables import Counts, Targets
+from histobench.data.types import Float, Int, Lattice, Patches
+from histobench.errors import ShapeError
+
+__all__ = ["LabelledSamples", "Samples"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """What a method may look at when it predicts; it has no targets, so leakage is a type error.
+
+    Rows are grouped by slide, in the file order of each slide.
+
+    Attributes
+    ----------
+    slide_ids, spot_ids
+        (n,) str.
+    xy_um
+        (n, 2) position on the slide in microns.
+    array
+        (n, 2) integer position on the capture lattice, column first; with ``lattice`` it gives the neighbours
+        (``histobench.graphs``).
+    embeddings
+        (n, d) float32 from a frozen encoder, if the method asked for them.
+    patches
+        n patches of (h, w, 3) uint8 RGB, read when indexed, if the method asked for them.
+    counts
+        Raw counts, only where the task gives them to the method as an input.
+    oracle
+        The truth behind the targets, only for a control that says it is an oracle.
+    """
+
+    slide_ids: npt.NDArray[np.str_]
+    spot_ids: npt.NDArray[np.str_]
+    xy_um: Float
+    array: Int
+    lattice: Lattice = "square"
+    embeddings: Float | None = None
+    patches: Patches | None = None
+    counts: Counts | None = None
+    oracle: Targets | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse columns of different length."""
+        n = len(self.spot_ids)
+        check_shape("slide_ids", self.slide_ids, (n,))
+        check_shape("xy_um", self.xy_um, (n, 2))
+        check_shape("array", self.array, (n, 2))
+        if self.embeddings is not None:
+            if self.embeddings.ndim != 2:
+                raise ShapeError(f"embeddings must be ({n}, d), got {self.embeddings.shape}.")
+            check_rows("embeddings", self.embeddings, n)
+        for name in ("patches", "counts", "oracle"):
+            part = getattr(self, name)
+            if part is not None:
+                rows = len(part) if name == "patches" else len(part.values)
+                if rows != n:
+                    raise ShapeError(f"{name} must have {n} rows, got {rows}.")
+
+    def __len__(self) -> int:
+        """Count the spots."""
+        return len(self.spot_ids)
+
+    def take(self, rows: Int) -> Self:
+        """Keep some spots, in the order given; patches are read."""
+        parts: dict[str, Any] = {}  # Any: columns of different types
+        for field in fields(self):
+            part = getattr(self, field.name)
+            if isinstance(part, Counts | Targets):
+                parts[field.name] = part.take(rows)
+            elif part is not None and not isinstance(part, str):
+                parts[field.name] = part[rows]
+        return replace(self, **parts)
+
+    def by_slide(self) -> Iterator[tuple[str, Int]]:
+        """Yield each slide's name and its rows, in order of first appearance."""
+        names, first = np.unique(self.slide_ids, return_index=True)
+        for name in names[np.argsort(first)]:
+            yield str(name), np.flatnonzero(self.slide_ids == name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledSamples(Samples):
+    """Samples with their targets; only ``fit`` ever receives one.
+
+    Attributes
+    ----------
+    targets
+        What the method must learn to predict.
+    auxiliary
+        Targets that the method uses while training and never predicts for the record (CUCA's genes).
+    patients
+        (n,) str, whose spot it is, so that what is chosen within training can be chosen patient by patient too;
+        ``None`` where unknown.
+    """
+
+    targets: Targets
+    auxiliary: Targets | None = None
+    patients: npt.NDArray[np.str_] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse targets of different length."""
+        Samples.__post_init__(self)  # super() does not work in a slotted dataclass
+        check_rows("targets", self.targets.values, len(self))
+        if self.auxiliary is not None:
+            check_rows("auxiliary targets", self.auxiliary.values, len(self))
+        if self.patients is not None:
+            check_shape("patients", self.patients, (len(self),))

@@ -1,0 +1,65 @@
+"""Slides, and the split of them into what is trained on, selected on and tested on."""
+
+from dataclasses import dataclass
+
+from histobench.errors import DataError, LeakageError
+
+__all__ = ["Slide", "Split"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slide:
+    """One tissue section and whose it is.
+
+    Attributes
+    ----------
+    id
+        Name of the section within its dataset.
+    patient
+        The person, in a namespace shared by all datasets: ``stnet:23567`` wherever that person appears.
+    mpp
+        Microns per pixel of the full-resolution image; ``None`` where unknown.
+    """
+
+    id: str
+    patient: str
+    mpp: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """One round of cross-validation: slides to train on, to select on, and to test on.
+
+    Raises
+    ------
+    LeakageError
+        If a slide stands on two sides, or a patient does and ``shares_patients`` was not asked for.
+    """
+
+    fold: str
+    train: tuple[Slide, ...]
+    val: tuple[Slide, ...]
+    test: tuple[Slide, ...]
+    shares_patients: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse leakage."""
+        if not self.train or not self.test:
+            side = "train" if not self.train else "test"
+            raise DataError(f"fold {self.fold}: no {side} slides.")
+        sides = {"train": self.train, "val": self.val, "test": self.test}
+        for one, other in (("train", "test"), ("val", "test"), ("train", "val")):
+            self._refuse_overlap(one, sides[one], other, sides[other])
+
+    def _refuse_overlap(self, one: str, left: tuple[Slide, ...], other: str, right: tuple[Slide, ...]) -> None:
+        for slide in left:
+            if slide.id in {s.id for s in right}:
+                raise LeakageError(f"fold {self.fold}: slide {slide.id!r} is in both {one} and {other}.")
+        shared = {s.patient for s in left} & {s.patient for s in right}
+        if shared and not self.shares_patients:
+            patient = min(shared)
+            ours = ", ".join(repr(s.id) for s in left if s.patient == patient)
+            theirs = ", ".join(repr(s.id) for s in right if s.patient == patient)
+            raise LeakageError(
+                f"fold {self.fold}: patient {patient!r} has slides in both {one} ({ours}) and {other} ({theirs})."
+            )

@@ -1,0 +1,28 @@
+"""The element types, kinds and lattices of the data."""
+
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Float", "Int", "Kind", "Lattice", "Patches", "UInt8"]
+
+# The element type stands in the name; numpy cannot put the shape into a type, docstrings give it.
+Float: TypeAlias = npt.NDArray[np.floating[Any]]
+Int: TypeAlias = npt.NDArray[np.integer[Any]]
+UInt8: TypeAlias = npt.NDArray[np.uint8]
+
+Kind: TypeAlias = Literal["gene_expression", "cell_abundance", "label"]
+Lattice: TypeAlias = Literal["square", "hex"]
+
+
+class Patches(Protocol):
+    """A stack of patches that is read when indexed; a plain array is one too."""
+
+    def __len__(self) -> int:
+        """Count the patches."""
+        ...
+
+    def __getitem__(self, rows: Any, /) -> UInt8:  # Any: whatever numpy takes for an index of rows
+        """Read patches as ``(k, h, w, 3)`` uint8 RGB."""
+        ...
