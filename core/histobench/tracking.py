@@ -1,4 +1,4 @@
-"""MLflow, as a view of the records: a parent run per method × encoder × dataset × target × scheme, a nested run per job.
+"""MLflow, as a view of the records: a parent run per method × encoder × dataset × target × scheme, a run per job.
 
 Everything is logged from finished records, so tracking can fail, be switched off or be lost without harm: the next run,
 or ``histobench mlflow``, logs what is missing. One background thread does the logging; an outage is told once.
@@ -20,6 +20,7 @@ from mlflow.entities import Metric, Param, Run
 
 from histobench.maps import spot_map
 from histobench.records import JobSpec, RunRecord
+from histobench.statistics import standings
 from histobench.store import JobFolder, read_predictions
 
 __all__ = ["EXPERIMENT", "URI_VARIABLE", "MlflowTracker", "NoTracker", "Tracker", "tracking_uri"]
@@ -193,12 +194,11 @@ def _metrics(record: RunRecord) -> list[Metric]:
         if value is not None
     ]
     for name, scores in record.scores.items():
-        slides, table = scores.table()
-        defined = np.isfinite(table)
-        if defined.any():
-            metrics.append(Metric(f"score.{name}", float(table[defined].mean()), finished, 0))
+        score = standings([record], name)[0].rows[0].score
+        if np.isfinite(score):
+            metrics.append(Metric(f"score.{name}", score, finished, 0))
         metrics.append(Metric(f"undefined.{name}", float(scores.undefined), finished, 0))
-        for slide, row in zip(slides, table, strict=True):
+        for slide, row in zip(*scores.table(), strict=True):
             if np.isfinite(row).any():
                 metrics.append(Metric(f"score.{name}.{slide}", float(np.nanmean(row)), finished, 0))
     metrics += [Metric(f"seconds.{phase}", value, finished, 0) for phase, value in record.seconds.items()]

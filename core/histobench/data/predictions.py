@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from histobench.data.checks import check_finite, check_rows, check_shape, check_table
+from histobench.data._checks import check_finite, check_rows, check_shape, check_table
 from histobench.data.tables import Targets
 from histobench.data.types import Float
 from histobench.errors import ShapeError

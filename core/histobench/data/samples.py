@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from histobench.data.checks import check_rows, check_shape
+from histobench.data._checks import check_rows, check_shape
 from histobench.data.tables import Counts, Targets
 from histobench.data.types import Float, Int, Lattice, Patches
 from histobench.errors import ShapeError

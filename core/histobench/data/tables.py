@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Self
 
-from histobench.data.checks import check_finite, check_rows, check_shape, check_table
+from histobench.data._checks import check_finite, check_rows, check_shape, check_table
 from histobench.data.slides import Slide
 from histobench.data.types import Float, Int, Kind, Lattice
 from histobench.errors import DataError, ShapeError
