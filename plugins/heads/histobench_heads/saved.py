@@ -36,7 +36,8 @@ def read_arrays(folder: Path) -> Arrays:
     """
     path = folder / _ARRAYS
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # opened here, because numpy leaves a damaged file open
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} holds no saved method: {error}.") from error
