@@ -12,13 +12,13 @@ __all__ = ["check_finite", "check_rows", "check_shape", "check_table"]
 
 
 def check_shape(what: str, values: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
-    """Refuse an array that is not exactly of this shape."""
+    """Refuse an array that is not exactly of this shape, ``(n,)`` or ``(n, 2)``."""
     if np.shape(values) != shape:
         raise ShapeError(f"{what} must be {shape}, got {np.shape(values)}.")
 
 
 def check_rows(what: str, values: npt.NDArray[Any], n: int) -> None:
-    """Refuse an array that has not one row a spot."""
+    """Refuse an (n, …) array that has not one row a spot."""
     if len(values) != n:
         raise ShapeError(f"{what} must have {n} rows, got {len(values)}.")
 
@@ -32,7 +32,7 @@ def check_table(what: str, names: tuple[str, ...], values: npt.NDArray[Any]) -> 
 
 
 def check_finite(what: str, names: tuple[str, ...], values: Float) -> None:
-    """Refuse NaN and infinite values, and name the first column that has one."""
+    """Refuse NaN and infinite values in (n, t), and name the first column that has one."""
     broken = ~np.isfinite(values)
     if broken.any():
         column = names[int(broken.any(axis=0).argmax())]
