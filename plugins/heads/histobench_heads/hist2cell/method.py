@@ -150,7 +150,7 @@ class _Selection:
 
 
 def load_batch(images: Patches, targets: Targets, part: Subgraph, /) -> Batch:
-    """Read what one step needs: every node's patch or embedding once, the edges, and the targets."""
+    """Read what one step needs: each node's patch or embedding once, (2, e) edges, and (m, t) targets of m nodes."""
     return {
         "images": _read(images, part),
         "edges": torch.from_numpy(part.edges),
