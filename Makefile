@@ -14,9 +14,8 @@ export OMP_NUM_THREADS ?= 1
 help:  ## show these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: export OMP_NUM_THREADS = $(CORES)
 demo: $(STAMP)  ## train controls, ridge, cuca and hist2cell on generated tissue and build a leaderboard
-	$(BIN)/histobench run --methods ridge,cuca,hist2cell --datasets synthetic --preset quick --out demo
+	$(BIN)/histobench run --methods ridge,cuca,hist2cell --datasets synthetic --preset quick --workers $(CORES) --out demo
 	$(BIN)/histobench leaderboard build --out demo
 
 test: $(STAMP) browser  ## run every test that this machine can
