@@ -76,6 +76,7 @@ class Assembler:
             oracle=self._oracle(table),
             targets=self.panel.read(table),
             auxiliary=None if self.auxiliary is None else self.auxiliary.read(table),
+            patients=np.full(n, slide.patient),
         )
 
     def _embeddings(self, table: SpotTable) -> Float | None:

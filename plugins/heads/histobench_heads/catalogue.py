@@ -152,7 +152,8 @@ _LINEAR = MethodCard(
         scratch=_FROZEN_SCRATCH,
         scratch_mode="frozen",
     ),
-    presets={"quick": {"epochs": 20, "batch": 64}},
+    # a small random encoder's embeddings are small, and the steps are cheap
+    presets={"quick": {"batch": 32}},
 )
 
 _MLP = MethodCard(
@@ -171,7 +172,7 @@ _MLP = MethodCard(
         scratch=_FROZEN_SCRATCH,
         scratch_mode="frozen",
     ),
-    presets={"quick": {"epochs": 5, "batch": 64, "patch_px": 64}},
+    presets={"quick": {"epochs": 20, "batch": 32, "patch_px": 32}},
 )
 
 _CUCA = MethodCard(
@@ -205,7 +206,8 @@ _CUCA = MethodCard(
             "stnet": {"weight_main": 0.3, "weight_reconstruction": 0.6, "weight_alignment": 0.1},
         }
     },
-    presets={"quick": {"epochs": 5, "batch": 64, "patch_px": 64}},
+    # two tokens a side: on her2st's 732 spots more epochs bring more than more pixels, and a fit stays under a minute
+    presets={"quick": {"epochs": 20, "batch": 32, "patch_px": 32}},
 )
 
 _HIST2CELL = MethodCard(
