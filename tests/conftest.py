@@ -130,5 +130,5 @@ _JOB: dict[str, Any] = {
     "device": "cpu",
     "threads": 1,
     "edition": "e0",
-    "versions": {"toy": "histobench:toy 0.1.0 revision 1"},
+    "versions": {"dataset": "histobench:toy 0.1.0 revision 1"},
 }

@@ -1,7 +1,7 @@
 """histobench asks how well a method reads molecules from a histology slide.
 
-This package re-exports what a plugin author needs; beside it only `histobench.training`, `histobench.graphs`,
-`histobench.images` and `histobench.testing` are meant to be imported by plugins.
+This package re-exports what a plugin author needs; beside it only `histobench.adapters`, `.graphs`,
+`.images`, `.testing` and `.training` are meant to be imported by plugins.
 """
 
 from histobench.cards import (

@@ -207,10 +207,12 @@ class DatasetCard(Card):
         The first is the default.
     generated
         True if it needs no files.
+    default
+        True for the dataset of a study that names none.
     has_oracle
         True if the truth behind the targets is known.
     download
-        Fetches missing files into a folder; ``None`` where that is not possible. Yields a line per file.
+        Fetches missing files into a folder; ``None`` where that is not possible.
     check
         Verifies a folder: path → what is wrong with it.
     """
@@ -224,6 +226,7 @@ class DatasetCard(Card):
     n_slides: int | None = None
     n_patients: int | None = None
     generated: bool = False
+    default: bool = False
     has_oracle: bool = False
     download: "Callable[[Path | None], None] | None" = None
     check: "Callable[[Path | None], Mapping[str, str]] | None" = None
@@ -243,6 +246,10 @@ class MetricCard(Card):
         Its bounds; infinite where there is none.
     unit
         ``target`` if the score is in the target's unit, else empty.
+    ranks
+        True for the metric that methods are ranked by on the kinds it scores.
+    clips_predictions
+        True if predictions below zero count as zero.
     """
 
     build: Callable[[], Metric]
@@ -251,4 +258,5 @@ class MetricCard(Card):
     lowest: float = float("-inf")
     highest: float = float("inf")
     unit: str = ""
+    ranks: bool = False
     clips_predictions: bool = False

@@ -28,6 +28,8 @@ class RunConfig(BaseModel):
     ----------
     methods
         Names, or ``all``; the controls are added by themselves.
+    datasets
+        Empty takes the one whose card says that it is the default.
     encoders
         ``name`` or ``name@mode``; empty takes each method's published one.
     targets
@@ -43,7 +45,7 @@ class RunConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     methods: tuple[str, ...] = ("all",)
-    datasets: tuple[str, ...] = ("synthetic",)
+    datasets: tuple[str, ...] = ()
     encoders: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     scheme: str | None = None
@@ -89,8 +91,9 @@ class RunConfig(BaseModel):
                 raise ConfigError(f"{file}: {did_you_mean('setting', str(key), known)}")
         given = {key: value for key, value in overrides.items() if value is not None and value != ()}
         merged = {**settings, **given}
-        if "set" in settings and "set" in given:
-            merged["set"] = {**settings["set"], **given["set"]}  # type: ignore[dict-item]  # checked below
+        ours, theirs = settings.get("set"), given.get("set")
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            merged["set"] = {**ours, **theirs}
         try:
             return cls.model_validate(merged)
         except ValidationError as error:

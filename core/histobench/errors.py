@@ -19,6 +19,7 @@ __all__ = [
     "UnknownNameError",
     "WeightsError",
     "did_you_mean",
+    "told",
 ]
 
 
@@ -64,6 +65,12 @@ class UnknownNameError(HistobenchError, KeyError):
     def __str__(self) -> str:
         """Return the sentence itself; ``KeyError`` would show it in quotes."""
         return str(self.args[0])
+
+
+def told(error: BaseException) -> str:
+    """Tell an error in one line: as it is if we raised it, else with the name of its type."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, HistobenchError) else f"{type(error).__name__}: {text}"
 
 
 def did_you_mean(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:

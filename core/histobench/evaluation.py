@@ -3,29 +3,19 @@
 The per-slide view ranks. The pooled one, which counts differences between slides as signal, stands beside it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
 from histobench.cards import MetricCard
 from histobench.contracts import Metric
-from histobench.data import Float, Kind, SlideResult
-from histobench.errors import DataError, ShapeError
+from histobench.data import Float, SlideResult
+from histobench.errors import DataError, ShapeError, told
 from histobench.records import MetricScores
 
-__all__ = ["PRIMARY_METRICS", "Evaluation", "primary_metric", "score"]
-
-PRIMARY_METRICS: Mapping[Kind, str] = MappingProxyType(
-    {"gene_expression": "pearson", "cell_abundance": "pearson", "label": "recall"}
-)
-"""The metric that ranks, by kind of target.
-
-Pearson, as CUCA, Hist2Cell and nearly every expression method report it; for labels the recall of each class, whose
-mean over classes is the balanced accuracy, which a rare class weighs as much in as a frequent one.
-"""
+__all__ = ["Evaluation", "score"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,11 +60,6 @@ class _Failures:
             f"metric {self.metric!r} failed on {len(self.places)} of {n_parts} evaluations, first on {self.first}; "
             "its scores there are undefined."
         )
-
-
-def primary_metric(kind: Kind) -> str:
-    """Name the metric that ranks methods on this kind of target."""
-    return PRIMARY_METRICS[kind]
 
 
 def score(results: Sequence[SlideResult], cards: Sequence[MetricCard]) -> Evaluation:
@@ -130,7 +115,7 @@ def _build(card: MetricCard) -> Callable[[Float, Float], object]:
     try:
         return card.build()
     except Exception as error:  # noqa: BLE001 -- whatever a stranger's metric raises
-        return _broken(_told(error))
+        return _broken(told(error))
 
 
 def _broken(cause: str) -> Metric:
@@ -150,7 +135,7 @@ def _evaluate(
         if values.shape != (n_targets,):
             raise ShapeError(f"it returned {values.shape} where ({n_targets},) was expected")
     except Exception as error:  # noqa: BLE001 -- whatever a stranger's metric raises
-        failures.add(part.where, _told(error))
+        failures.add(part.where, told(error))
         return np.full(n_targets, np.nan)
     return values
 
@@ -174,8 +159,3 @@ def _fixed(values: Float) -> Float:
         copy = np.array(values, dtype=np.float32)
     copy.flags.writeable = False
     return copy
-
-
-def _told(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, DataError | ShapeError) else f"{type(error).__name__}: {text}"

@@ -6,20 +6,37 @@ be named before a job depends on it.
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.metadata import version
 
 from histobench.cards import Card, DatasetCard, MethodCard, MetricCard, TargetFact
 from histobench.config import RunConfig, method_options, options_to_json
 from histobench.contracts import Dataset
 from histobench.data import Slide, Split
-from histobench.errors import ConfigError, DataError, did_you_mean
+from histobench.errors import ConfigError, DataError, HistobenchError, UnknownNameError, did_you_mean, told
 from histobench.records import JobSpec
 from histobench.registry import Registry
+from histobench.selection import (
+    ALL,
+    asked_datasets,
+    asked_methods,
+    asked_metrics,
+    asked_scheme,
+    asked_targets,
+    refuse_unused_settings,
+)
 from histobench.slots import EncoderChoice, asked_encoder, published_encoder
 from histobench.splits import Folds, Scheme, make_folds
 
 __all__ = ["LeftOut", "Machine", "Plan", "plan_study"]
+
+
+PLATFORM_REVISION = "1"
+"""Raised when a change of core (panels, splits, patches, the training loop) can move a score."""
+
+PLATFORM = f"{version('histobench')} revision {PLATFORM_REVISION}"
+"""The platform as it stands in every job's identity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +120,21 @@ def plan_study(config: RunConfig, registry: Registry, machine: Machine) -> Plan:
         For anything the user named that is not there: plugin, option, fold, data folder, weights.
     """
     plan = Plan()
-    methods = _methods(config, registry)
-    _refuse_unused_settings(config, methods)
-    plan.metrics = _metrics(config, registry)
-    for name in config.datasets:
-        dataset_card = registry.datasets.get(name)
-        dataset = dataset_card.build(config.data_root)
-        for target in _targets(config, dataset_card):
-            task = _task(plan, config, dataset_card, dataset, target)
-            for method in methods:
-                for choice in _choices(plan, config, registry, method, task):
-                    plan.jobs += _jobs(config, machine, task, method, choice)
-    asked = {card.name for card in methods if config.methods == ("all",) or card.name in config.methods}
+    methods = asked_methods(config, registry)
+    refuse_unused_settings(config, methods)
+    plan.metrics = asked_metrics(config, registry)
+    datasets = asked_datasets(config, registry)
+    for dataset in datasets:
+        try:
+            for task in _tasks(plan, config, dataset):
+                for method in methods:
+                    for choice in _choices(plan, config, registry, method, task):
+                        plan.jobs += _jobs(config, machine, task, method, choice)
+        except (DataError, ConfigError, UnknownNameError) as error:
+            if len(datasets) == 1:
+                raise
+            plan.left_out.append(LeftOut(dataset.name, str(error)))  # the other datasets are still worth running
+    asked = {card.name for card in methods if ALL in config.methods or card.name in config.methods}
     if not any(job.method in asked for job in plan.jobs):
         reasons = "; ".join(plan.reasons())
         raise ConfigError(f"nothing of what was asked for can be run: {reasons}.")
@@ -122,56 +142,20 @@ def plan_study(config: RunConfig, registry: Registry, machine: Machine) -> Plan:
     return plan
 
 
-def _methods(config: RunConfig, registry: Registry) -> list[MethodCard]:
-    controls = [card for card in registry.methods if card.control]
-    asked = registry.methods.names() if config.methods == ("all",) else config.methods
-    chosen = [registry.methods.get(name) for name in asked]
-    if not chosen:
-        raise ConfigError("no method is installed or asked for; see `histobench list methods`.")
-    presets = {"published"}.union(*(card.presets for card in registry.methods))
-    if config.preset not in presets:
-        raise did_you_mean("preset", config.preset, presets)
-    return list({card.name: card for card in [*controls, *chosen]}.values())
-
-
-def _metrics(config: RunConfig, registry: Registry) -> list[MetricCard]:
-    return [registry.metrics.get(name) for name in config.metrics or registry.metrics.names()]
-
-
-def _refuse_unused_settings(config: RunConfig, methods: Sequence[MethodCard]) -> None:
-    for key in config.settings:
-        method, dot, option = key.partition(".")
-        if not dot or not option:
-            raise ConfigError(f"--set takes METHOD.OPTION=VALUE, got {key!r}.")
-        if method not in {card.name for card in methods}:
-            raise ConfigError(f"--set {key}: {did_you_mean('method of this study', method, [m.name for m in methods])}")
-
-
-def _targets(config: RunConfig, dataset: DatasetCard) -> list[TargetFact]:
-    if not config.targets:
-        return [dataset.targets[0]]
-    return [_target(dataset, name) for name in config.targets]
-
-
-def _target(dataset: DatasetCard, name: str) -> TargetFact:
-    # a bare kind means the first of its variants
-    for target in dataset.targets:
-        if name in (target.name, target.kind):
-            return target
-    raise did_you_mean(f"target of {dataset.name!r}", name, [target.name for target in dataset.targets])
-
-
-def _scheme(config: RunConfig, dataset: DatasetCard) -> Scheme:
-    if config.scheme is None:
-        return dataset.schemes[0]
-    for scheme in dataset.schemes:
-        if scheme.name == config.scheme:
-            return scheme
-    raise did_you_mean(f"scheme of {dataset.name!r}", config.scheme, [scheme.name for scheme in dataset.schemes])
+def _tasks(plan: Plan, config: RunConfig, card: DatasetCard) -> Iterator[_Task]:
+    """Yield the dataset's tasks; whatever a stranger's dataset raises is told as its error."""
+    try:
+        dataset = card.build(config.data_root)
+        for target in asked_targets(config, card):
+            yield _task(plan, config, card, dataset, target)
+    except HistobenchError:
+        raise
+    except Exception as error:
+        raise DataError(f"dataset {card.name!r} cannot be read: {told(error)}") from error
 
 
 def _task(plan: Plan, config: RunConfig, card: DatasetCard, dataset: Dataset, target: TargetFact) -> _Task:
-    scheme = _scheme(config, card)
+    scheme = asked_scheme(config, card)
     slides = list(_usable_slides(plan, card, dataset, target))
     folds = make_folds(scheme, slides)
     for fold, why in folds.unavailable.items():
@@ -192,8 +176,8 @@ def _usable_slides(plan: Plan, card: DatasetCard, dataset: Dataset, target: Targ
         try:
             dataset.table(slide, target.name)
             dataset.image(slide)
-        except DataError as error:
-            plan.left_out.append(LeftOut(f"{card.name}: slide {slide.id}", str(error), damaged=True))
+        except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
+            plan.left_out.append(LeftOut(f"{card.name}: slide {slide.id}", told(error), damaged=True))
             continue
         for note in dataset.notes(slide, target.name):
             plan.notice(f"{card.name}, slide {slide.id}: {note}")
@@ -263,7 +247,7 @@ def _jobs(
     """Yield a job for every fold and seed."""
     mode = choice.mode if choice else None
     options = method_options(method, config, dataset=task.dataset.name, mode=mode)
-    cards: list[Card] = [method, task.dataset, *([choice.card] if choice else [])]
+    cards: dict[str, Card] = {"method": method, "dataset": task.dataset, **({"encoder": choice.card} if choice else {})}
     for split, seed in itertools.product(task.splits, config.seeds):
         slides = (*split.train, *split.val, *split.test)
         yield JobSpec(
@@ -290,7 +274,7 @@ def _jobs(
             weights=choice.weights_hash() if choice else "",
             control=method.control,
             oracle=method.needs_oracle,
-            versions={card.name: _version(card) for card in cards},
+            versions={"histobench": PLATFORM, **{part: _version(card) for part, card in cards.items()}},
         )
 
 

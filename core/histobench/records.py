@@ -6,7 +6,7 @@ A record is JSON. NaN, an undefined score, is written as ``null``.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,7 +19,7 @@ from histobench.contracts import Mode
 from histobench.data import Float, Kind
 from histobench.errors import DataError
 
-__all__ = ["JobSpec", "MetricScores", "PanelRecord", "RunRecord", "Score", "job_id", "read_record"]
+__all__ = ["JobSpec", "MetricScores", "PanelRecord", "RunRecord", "Score", "job_id", "ranking_metric", "read_record"]
 
 
 def _nan_to_none(value: object) -> object:
@@ -54,11 +54,12 @@ class JobSpec(_Model):
     weights
         Identity of the encoder's weights on disk, empty for random ones.
     versions
-        Plugin of every card used → its distribution's version and the card's revision.
+        ``method``, ``dataset``, ``encoder`` → plugin, its distribution's version and the card's revision; and
+        ``histobench`` → the platform's own.
     oracle
         True for the control that is shown the truth: the ceiling of a board, not a baseline to be beaten.
-    threads
-        CPU threads of torch and BLAS: sums of floats depend on them.
+    device, threads
+        Where it runs, as Fabric spells it, and CPU threads of torch and BLAS: they decide the last bits of sums.
     """
 
     method: str
@@ -88,8 +89,13 @@ class JobSpec(_Model):
 
 
 def job_id(spec: JobSpec) -> str:
-    """Hash all that decides a job's result."""
-    text = json.dumps(spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    """Hash all that decides a job's result.
+
+    Device and threads move its last bits only; a job done on another machine is the same job, so they stay out, and
+    folders of records from different machines merge by copying. The record names them.
+    """
+    decides = spec.model_dump(mode="json", exclude={"device", "threads"})
+    text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -102,13 +108,14 @@ class MetricScores(_Model):
         Test slide → one score per target: the ranking view.
     pooled
         One score per target over the spots of all test slides together; never shown alone.
-    higher_is_better, revision
+    higher_is_better, ranks, revision
         As the metric's card said, so that a record can be read where the metric is not installed.
     """
 
     per_slide: dict[str, tuple[Score, ...]]
     pooled: tuple[Score, ...]
     higher_is_better: bool
+    ranks: bool = False
     revision: str
 
     @property
@@ -128,6 +135,7 @@ class MetricScores(_Model):
             per_slide={slide: tuple(map(float, scores)) for slide, scores in per_slide.items()},
             pooled=tuple(map(float, pooled)),
             higher_is_better=card.higher_is_better,
+            ranks=card.ranks,
             revision=card.revision,
         )
 
@@ -181,6 +189,12 @@ class RunRecord(_Model):
     machine: dict[str, str] = Field(default_factory=dict)
     started: str
     finished: str
+
+
+def ranking_metric(records: Iterable[RunRecord]) -> str | None:
+    """Name the metric that ranks these jobs: the one whose card says so, else the first by name that scored."""
+    found = {(not scores.ranks, name) for record in records for name, scores in record.scores.items()}
+    return min(found)[1] if found else None
 
 
 def read_record(path: Path) -> RunRecord:

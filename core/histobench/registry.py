@@ -14,7 +14,7 @@ import pluggy
 
 from histobench import hookspecs
 from histobench.cards import Card, DatasetCard, EncoderCard, MethodCard, MetricCard, Provenance
-from histobench.errors import PluginError, did_you_mean
+from histobench.errors import PluginError, did_you_mean, told
 
 if TYPE_CHECKING:
     import click
@@ -118,10 +118,15 @@ class Registry:
     def add_commands(self, cli: "click.Group") -> None:
         """Let every plugin add its commands; one that fails costs only its own."""
         for plugin in self.plugins:
+            ours = dict(cli.commands)
             try:
                 _hook(self._manager, plugin, "register_commands")(cli=cli)
+                taken = [name for name, command in ours.items() if cli.commands.get(name) is not command]
+                if taken:
+                    cli.commands.update(ours)
+                    raise PluginError(f"its command {taken[0]!r} has a name that is taken; rename it.")
             except Exception as error:  # noqa: BLE001 -- whatever a stranger's code raises
-                self._break(plugin, f"register_commands failed: {_told(error)}")
+                self._break(plugin, f"register_commands failed: {told(error)}")
 
     def _load(self, plugin: Plugin) -> None:
         try:
@@ -133,7 +138,7 @@ class Registry:
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's code raises
             if self._manager.has_plugin(plugin.name):
                 self._manager.unregister(name=plugin.name)
-            self._break(plugin, _told(error))
+            self._break(plugin, told(error))
             return
         self.plugins.append(plugin)
         for catalogue, card in found:
@@ -222,8 +227,3 @@ def _iterate(hook: str, cards: object) -> Iterable[object]:
     if not isinstance(cards, Iterable) or isinstance(cards, str | Mapping):
         raise PluginError(f"{hook} must return cards, got {type(cards).__name__}.")
     return cards
-
-
-def _told(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}"

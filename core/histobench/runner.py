@@ -18,7 +18,7 @@ from histobench.assembly import Assembler, open_assembler, registry
 from histobench.config import options_from_json
 from histobench.contracts import FitContext, Method
 from histobench.data import Prediction, SlideResult
-from histobench.errors import HistobenchError, ShapeError, StoreError
+from histobench.errors import ShapeError, StoreError, told
 from histobench.evaluation import score
 from histobench.panels import Panel
 from histobench.provenance import Watch, determinism, git_commit, limit_threads, machine, versions
@@ -70,18 +70,18 @@ def run_job(job_id: str, spec: JobSpec, workspace: Workspace) -> RunRecord:
     except StoreError:
         raise
     except Exception as error:  # noqa: BLE001 -- whatever a plugin raises costs only its job
-        told = str(error) if isinstance(error, HistobenchError) else f"{type(error).__name__}: {error}"
         folder.log(traceback.format_exc())
-        record = failure(job_id, spec, started=started, error=told, watch=watch)
+        record = failure(job_id, spec, started=started, error=told(error), watch=watch)
     folder.finish(record)
     folder.log(record.status if record.error is None else f"failed: {record.error}")
     return record
 
 
 def rescore(record: RunRecord, folder: JobFolder, metrics: Sequence[str]) -> RunRecord:
-    """Score a finished job with the metrics that its record lacks; nothing is trained."""
-    cards = [registry().metrics.get(name) for name in metrics if name not in record.scores]
+    """Score a finished job with the metrics that its record lacks, or has in another revision; nothing is trained."""
+    cards = [registry().metrics.get(name) for name in metrics]
     cards = [card for card in cards if record.job.kind in card.kinds]
+    cards = [c for c in cards if c.name not in record.scores or record.scores[c.name].revision != c.revision]
     if record.status != "done" or not cards:
         return record
     evaluation = score(read_predictions(folder.predictions), cards)
@@ -210,6 +210,8 @@ class _Job:
 def estimate_seconds(spec: JobSpec, workspace: Workspace, *, n_probe: int = 32) -> float:
     """Estimate a job's seconds from a probe: one epoch on a few spots of one training slide, scaled up.
 
+    Frozen embeddings of that slide are computed, and stay in the cache.
+
     The first of two fits warms up and is not counted.
     """
     card = registry().methods.get(spec.method)
@@ -223,7 +225,13 @@ def estimate_seconds(spec: JobSpec, workspace: Workspace, *, n_probe: int = 32) 
         reading = (time.perf_counter() - begun) * (len(spec.train) + len(spec.test))
         few = one.take(np.arange(min(n_probe, len(one))))
         trained = None if assembler.embeds else assembler.encoder
-        context = FitContext(seed=0, device=spec.device, mode=spec.mode or "frozen", encoder=trained)  # type: ignore[arg-type]
+        context = FitContext(
+            seed=0,
+            device=spec.device,
+            precision=spec.precision,
+            mode=spec.mode or "frozen",
+            encoder=trained,  # type: ignore[arg-type]  # planning lets only trainable ones into a training mode
+        )
         for _ in range(2):
             method = card.build(options)
             begun = time.perf_counter()

@@ -11,19 +11,19 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 import filelock
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 
+from histobench.errors import told
 from histobench.maps import spot_map
 from histobench.records import JobSpec, RunRecord
 from histobench.statistics import standings
 from histobench.store import JobFolder, read_predictions
 
-__all__ = ["EXPERIMENT", "URI_VARIABLE", "MlflowTracker", "NoTracker", "Tracker", "tracking_uri"]
+__all__ = ["EXPERIMENT", "URI_VARIABLE", "MlflowTracker", "tracking_uri"]
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 """Names the server; without it a SQLite store lies in the output folder."""
@@ -37,29 +37,6 @@ CLOSE_SECONDS = 120.0
 _JOB_TAG, _GROUP_TAG, _PARENT_TAG = "histobench.job", "histobench.group", "mlflow.parentRunId"
 _BATCH = 1000  # metrics in one request; MLflow takes no more
 _PARAM_LENGTH = 500
-
-
-class Tracker(Protocol):
-    """Takes finished jobs, and says at the end what went wrong."""
-
-    def log(self, record: RunRecord, folder: JobFolder) -> None:
-        """Log a job some time soon; never raises, never waits."""
-        ...
-
-    def close(self) -> str | None:
-        """Wait for what is left; give a sentence if tracking failed."""
-        ...
-
-
-class NoTracker:
-    """Track nothing."""
-
-    def log(self, record: RunRecord, folder: JobFolder) -> None:
-        """Forget the job."""
-
-    def close(self) -> str | None:
-        """Have nothing to say."""
-        return None
 
 
 def tracking_uri(out: Path) -> str:
@@ -105,7 +82,7 @@ class MlflowTracker:
                     store = store or _Store(self._out)
                     store.log(record, folder)
             except Exception as error:  # noqa: BLE001 -- an outage of tracking must not stop a study
-                self._failure = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                self._failure = told(error)[:300]
 
 
 class _Store:

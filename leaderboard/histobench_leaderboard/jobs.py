@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from histobench.evaluation import primary_metric
 from histobench.records import RunRecord
 from histobench_leaderboard.charts import Chart, charts
 from histobench_leaderboard.model import Cell
@@ -59,8 +58,7 @@ class JobPage:
 def job_page(record: RunRecord, *, picture: str, no_picture: str) -> JobPage:
     """Make the page of a job."""
     job = record.job
-    ranking = primary_metric(job.kind)
-    metrics = sorted(record.scores, key=lambda name: (name != ranking, name))
+    metrics = sorted(record.scores, key=lambda name: (not record.scores[name].ranks, name))
     return JobPage(
         id=record.job_id,
         title=f"{job.method} on {job.dataset}, fold {job.fold}",

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from histobench.evaluation import primary_metric
 from histobench.records import RunRecord
 from histobench.statistics import Board, Ground, Standing, standings
 from histobench_leaderboard.axis import Span, axis_of, span_of
@@ -169,8 +168,7 @@ def _job_name(record: RunRecord) -> str:
 
 def _section(anchor: str, boards: Sequence[Board], *, by_id: Mapping[str, RunRecord]) -> Section:
     ground = boards[0].ground
-    ranking = primary_metric(ground.kind)
-    ordered = sorted(boards, key=lambda board: (board.metric != ranking, board.metric))
+    ordered = sorted(boards, key=lambda board: (not board.ranks, board.metric))
     first = ordered[0]
     targets = " to ".join(str(n) for n in sorted({first.n_targets[0], first.n_targets[-1]}))
     facts = (

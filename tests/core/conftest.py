@@ -118,7 +118,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture()
+@pytest.fixture
 def trials(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The misbehaving methods and the toy dataset, among the installed plugins."""
     monkeypatch.syspath_prepend(str(site))
@@ -133,7 +133,7 @@ def _forget() -> None:
         cached.cache_clear()
 
 
-@pytest.fixture()
+@pytest.fixture
 def say(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
     """Call the command line in this process."""
 
@@ -149,7 +149,7 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
     return call
 
 
-@pytest.fixture()
+@pytest.fixture
 def spawn() -> Callable[..., "subprocess.Popen[str]"]:
     """Start the command line as a process of its own."""
 

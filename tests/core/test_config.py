@@ -35,7 +35,8 @@ def settled(dataset: str = "her2st", mode: str | None = None, **settings: object
 
 
 @pytest.mark.parametrize(
-    ("dataset", "mode", "lr"), [("other", None, 1e-3), ("her2st", None, 2e-3), ("her2st", "frozen", 3e-3), ("stnet", "frozen", 4e-3)]
+    ("dataset", "mode", "lr"),
+    [("other", None, 1e-3), ("her2st", None, 2e-3), ("her2st", "frozen", 3e-3), ("stnet", "frozen", 4e-3)],
 )
 def test_published_options_follow_dataset_and_mode(dataset: str, mode: str | None, lr: float) -> None:
     assert settled(dataset, mode).lr == lr
@@ -57,7 +58,7 @@ def test_values_are_coerced_to_the_declared_type() -> None:
 
 
 def test_unknown_option_gets_a_suggestion() -> None:
-    with pytest.raises(ConfigError, match="no option of 'method' named 'epoch'. Did you mean 'epochs'?"):
+    with pytest.raises(ConfigError, match=r"no option of 'method' named 'epoch'. Did you mean 'epochs'\?"):
         settled(set={"method.epoch": 1})
 
 

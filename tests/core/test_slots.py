@@ -64,7 +64,8 @@ def test_bare_name_is_its_first_variant_whose_weights_are_here(found: bool, name
 
 
 @pytest.mark.parametrize(
-    ("asked", "mode"), [("big", "lora"), ("big@frozen", "frozen"), ("small", "full"), ("net", "frozen"), ("colours", "frozen")]
+    ("asked", "mode"),
+    [("big", "lora"), ("big@frozen", "frozen"), ("small", "full"), ("net", "frozen"), ("colours", "frozen")],
 )
 def test_mode_follows_what_the_encoder_is(asked: str, mode: str) -> None:
     choice = asked_encoder(registry(found=True), PUBLISHED, asked)
@@ -83,5 +84,5 @@ def test_pair_that_does_not_fit_has_a_reason(asked: str, reason: str) -> None:
 
 
 def test_unknown_mode_gets_a_suggestion() -> None:
-    with pytest.raises(UnknownNameError, match="no mode of an encoder named 'lara'. Did you mean 'lora'?"):
+    with pytest.raises(UnknownNameError, match=r"no mode of an encoder named 'lara'. Did you mean 'lora'\?"):
         asked_encoder(registry(found=True), PUBLISHED, "big@lara")

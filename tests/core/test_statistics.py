@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 
-from histobench.evaluation import PRIMARY_METRICS
 from histobench.records import PanelRecord
 from histobench.statistics import FEW_UNITS, Comparison, mean_intervals, rows, standings
 
@@ -243,7 +242,7 @@ def test_a_row_that_misses_slides_has_no_rank(fold_by_fold):
         {"target": "cell_abundance:major"},
         {"scheme": "leave-one-slide-out", "leaks": True},
         {"edition": "e1"},
-        {"versions": {"toy": "histobench:toy 0.1.0 revision 2"}},
+        {"versions": {"dataset": "histobench:toy 0.1.0 revision 2"}},
         {"panel": PanelRecord(hash="p1", unit="cells per spot")},
         {"panel": PanelRecord(hash="p0", unit="cells per spot", fitted_on=("Z1",))},
     ],
@@ -286,7 +285,7 @@ def test_folds_of_other_test_slides_are_two_boards(make_record):
         {"stands_in_for": "virchow2"},
         {"encoder": "vit-tiny", "mode": "full"},
         {"weights": "abc"},
-        {"versions": {"toy": "histobench:toy 0.1.0 revision 1", "ridge": "histobench:heads 0.1.0 revision 2"}},
+        {"versions": {"dataset": "histobench:toy 0.1.0 revision 1", "method": "histobench:heads 0.1.0 revision 2"}},
     ],
     ids=lambda job: next(iter(job)),
 )
@@ -296,7 +295,7 @@ def test_another_configuration_is_a_row_of_its_own(fold_by_fold, job):
 
 
 def test_device_threads_and_distribution_version_are_averaged(make_record):
-    versions = {"toy": "histobench:toy 0.9.0 revision 1"}
+    versions = {"dataset": "histobench:toy 0.9.0 revision 1"}
     records = [
         make_record({"A1": [0.2]}, fold="A"),
         make_record({"B1": [0.4]}, fold="B", device="cuda:0", threads=8, versions=versions),
@@ -355,7 +354,7 @@ def test_each_kind_is_ranked_by_its_own_metric(make_record):
         make_record({"A1": [0.1]}),
         make_record({"recall": {"A1": [0.5]}}, target="label", kind="label"),
     ]
-    assert [board.metric for board in standings(records, PRIMARY_METRICS)] == ["pearson", "recall"]
+    assert [board.metric for board in standings(records, None)] == ["pearson", "recall"]
 
 
 def test_order_of_records_does_not_matter(fold_by_fold):

@@ -28,7 +28,9 @@ def result(predicted: np.ndarray, observed: np.ndarray, slide: str = "A1") -> Sl
 
 finite = st.floats(-(2.0**99), 2.0**99, width=32)
 tables = hnp.array_shapes(min_dims=2, max_dims=2, max_side=6).flatmap(
-    lambda shape: st.tuples(hnp.arrays(np.float32, shape, elements=finite), hnp.arrays(np.float32, shape, elements=finite))
+    lambda shape: st.tuples(
+        hnp.arrays(np.float32, shape, elements=finite), hnp.arrays(np.float32, shape, elements=finite)
+    )
 )
 
 

@@ -1,7 +1,6 @@
 """Many jobs on one folder: killed, resumed, shared, repeated; on real sections."""
 
 import json
-import random
 import signal
 import subprocess
 import sys
@@ -66,12 +65,12 @@ def whole(her2st_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.slow()
+@pytest.mark.slow
 @pytest.mark.timeout(15 * MINUTES)
 def test_study_killed_ten_times_ends_with_the_same_scores(
     whole: Path, her2st_root: Path, spawn: Spawn, tmp_path: Path
 ) -> None:
-    chance = random.Random(0)
+    chance = np.random.default_rng(0)
     for _ in range(10):
         runner = spawn(*study(her2st_root, tmp_path))
         time.sleep(chance.uniform(2, 8))
@@ -85,7 +84,7 @@ def test_study_killed_ten_times_ends_with_the_same_scores(
     assert set(times_done(tmp_path).values()) == {1}
 
 
-@pytest.mark.slow()
+@pytest.mark.slow
 @pytest.mark.timeout(10 * MINUTES)
 def test_two_runners_share_the_jobs(whole: Path, her2st_root: Path, spawn: Spawn, tmp_path: Path) -> None:
     runners = [spawn(*study(her2st_root, tmp_path)) for _ in range(2)]
@@ -96,7 +95,7 @@ def test_two_runners_share_the_jobs(whole: Path, her2st_root: Path, spawn: Spawn
     assert all("done: " in err for _, err in said)
 
 
-@pytest.mark.slow()
+@pytest.mark.slow
 @pytest.mark.timeout(10 * MINUTES)
 def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(
     whole: Path, her2st_root: Path, spawn: Spawn, tmp_path: Path
@@ -117,7 +116,7 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(
     assert set(times_done(tmp_path).values()) == {1}
 
 
-@pytest.mark.slow()
+@pytest.mark.slow
 @pytest.mark.timeout(5 * MINUTES)
 def test_another_seed_predicts_otherwise(whole: Path, her2st_root: Path, spawn: Spawn, tmp_path: Path) -> None:
     other = spawn(*study(her2st_root, tmp_path), "--seeds", 1, "--methods", "cuca", "--folds", "her2st:C")

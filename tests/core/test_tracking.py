@@ -1,7 +1,6 @@
 """MLflow as a view: a real SQLite store, logged once, rebuilt when lost, never in the way."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +24,22 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out / "mlflow.db"
 
 
-@pytest.fixture()
+@pytest.fixture
 def out(migrated: Path, tmp_path: Path) -> Path:
     shutil.copy(migrated, tmp_path / "mlflow.db")
     return tmp_path
 
 
-@pytest.fixture()
-def finished(out: Path, make_record) -> Iterator[list[RunRecord]]:
+@pytest.fixture
+def finished(out: Path, make_record) -> list[RunRecord]:
     """Two jobs of one configuration, with predictions, history and log."""
     store = Store(out)
     records = []
     for fold in ("A", "B"):
         record = make_record(
-            {f"{fold}1": [0.5, float("nan")]}, fold=fold, record={"epochs": ({"loss": 2.0}, {"loss": 1.0, "val_score": 0.1})}
+            {f"{fold}1": [0.5, float("nan")]},
+            fold=fold,
+            record={"epochs": ({"loss": 2.0}, {"loss": 1.0, "val_score": 0.1})},
         )
         folder = store.folder(record.job_id)
         folder.path.mkdir()
@@ -55,7 +56,7 @@ def finished(out: Path, make_record) -> Iterator[list[RunRecord]]:
         write_predictions(folder.predictions, [result])
         folder.finish(record)
         records.append(record)
-    yield records
+    return records
 
 
 def track(out: Path, records: list[RunRecord]) -> str | None:
@@ -113,9 +114,7 @@ def test_half_logged_job_is_logged_anew(out: Path, finished: list[RunRecord]) ->
     assert {run.info.status for run in nested(out)} == {"FINISHED"}
 
 
-def test_outage_is_told_in_one_sentence(
-    out: Path, finished: list[RunRecord], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_outage_is_told_in_one_sentence(out: Path, finished: list[RunRecord], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")  # the discard port: nobody listens
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     complaint = track(out, finished)

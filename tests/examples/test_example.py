@@ -84,7 +84,7 @@ def test_example_takes_part_in_a_run(site: Path, tmp_path: Path) -> None:
     assert {record["job"]["encoder"] for record in ours} == {"grid-colours"}
     assert all(score < 8.0 for r in ours for score in r["scores"]["median-error"]["pooled"])
     assert {"mean", "position"} <= {record["job"]["method"] for record in records}
-    assert ours[0]["job"]["versions"]["nearest"] == "histobench-example:example 1.0.0 revision 1"
+    assert ours[0]["job"]["versions"]["method"] == "histobench-example:example 1.0.0 revision 1"
 
 
 BROKEN = {

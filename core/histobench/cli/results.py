@@ -128,13 +128,11 @@ def _number(value: float) -> str:
 
 
 def _boards(records: "Sequence[RunRecord]", metric: str | None) -> "list[Board]":
-    """Make the boards, under one metric or under the one that each kind of target is ranked by."""
-    from histobench.evaluation import primary_metric
+    """Make the boards, under one metric or under the one that ranks each kind of target."""
+    from histobench.errors import did_you_mean
     from histobench.statistics import standings
 
-    if metric is not None:
-        return standings(records, metric)
-    by_metric: dict[str, list[RunRecord]] = {}
-    for record in records:
-        by_metric.setdefault(primary_metric(record.job.kind), []).append(record)
-    return [board for name in sorted(by_metric) for board in standings(by_metric[name], name)]
+    known = {name for record in records for name in record.scores}
+    if metric is not None and metric not in known:
+        raise did_you_mean("metric in these records", metric, known)
+    return standings(records, metric)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from histobench.records import JobSpec
     from histobench.runner import Workspace
     from histobench.study import Outcome
-    from histobench.tracking import Tracker
+    from histobench.tracking import MlflowTracker
 
 __all__ = ["plan", "run"]
 
@@ -99,10 +99,7 @@ def plan(app: "App", /, file: Path | None, probe: bool, **given: Any) -> None:  
     app.output.table(rows, header, title=f"{len(planned.jobs)} jobs into {config.out}")
     if probe:
         app.output.result(f"about {_duration(total / config.workers)} in all, from a probe on a few spots")
-    for reason in planned.reasons():
-        app.output.result(f"left out: {reason}")
-    if planned.damaged:
-        sys.exit(2)
+    sys.exit(2 if planned.damaged else 0)
 
 
 def _prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[RunConfig, Workspace, Plan]":
@@ -116,7 +113,7 @@ def _prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[
     for broken in app.registry.broken:
         app.output.warn(f"plugin {broken.name!r} is left out: {broken.cause}")
     threads = config.threads or max(1, (os.cpu_count() or 1) // config.workers)
-    planned = plan_study(config, app.registry, Machine(device=_device(config.device), threads=threads))
+    planned = plan_study(config, app.registry, Machine(device=_device(config.device, config.workers), threads=threads))
     for sentence in planned.notices:
         app.output.warn(sentence)
     for reason in planned.reasons():
@@ -147,11 +144,11 @@ def _execute(app: "App", config: "RunConfig", workspace: "Workspace", jobs: "dic
         try:
             for outcome in run_study(jobs, here, executor):
                 failures += _tell(app, outcome)
-                if outcome.record is not None:
+                if tracker is not None and outcome.record is not None:
                     tracker.log(outcome.record, store.folder(outcome.job_id))
                 bar.step()
         finally:
-            complaint = tracker.close()
+            complaint = tracker.close() if tracker is not None else None
     if complaint:
         app.output.warn(complaint)
     return failures
@@ -186,31 +183,25 @@ def _report(app: "App", workspace: "Workspace", job_ids: set[str]) -> None:
         )
 
 
-def _tracker(app: "App", config: "RunConfig") -> "Tracker":
+def _tracker(app: "App", config: "RunConfig") -> "MlflowTracker | None":
+    """Give the tracker, or ``None`` where it is switched off or MLflow is not installed (a bare GPU machine)."""
+    if not config.tracking:
+        return None
     try:
-        from histobench.tracking import MlflowTracker, NoTracker
+        from histobench.tracking import MlflowTracker
     except ImportError as error:
         app.output.warn(f"nothing is tracked: {error}; the records are whole.")
-        return _NoMlflow()
-    return MlflowTracker(config.out) if config.tracking else NoTracker()
-
-
-class _NoMlflow:
-    """Stands where MLflow is not installed."""
-
-    def log(self, record: object, folder: object) -> None:
-        """Forget the job."""
-
-    def close(self) -> str | None:
-        """Have nothing to say."""
         return None
+    return MlflowTracker(config.out)
 
 
-def _device(asked: str) -> str:
+def _device(asked: str, workers: int) -> str:
     """Settle ``auto``; refuse a device that is not there."""
     from histobench.errors import ConfigError
 
     kind, _, index = asked.partition(":")
+    if index and workers > 1:
+        raise ConfigError(f"--device {asked} names one device; leave out its number, or run one worker.")
     if kind not in ("auto", "cpu", "cuda") or (index and not index.isdigit()):
         raise ConfigError(f"--device takes auto, cpu, cuda or cuda:N, got {asked!r}.")
     gpus = _gpus()
@@ -237,13 +228,13 @@ def _gpus() -> tuple[str, ...]:
 
 
 def _estimate(app: "App", specs: "list[JobSpec]", workspace: "Workspace") -> float | None:
-    from histobench.errors import HistobenchError
+    from histobench.errors import told
     from histobench.runner import estimate_seconds
 
     try:
         return estimate_seconds(specs[0], workspace) * len(specs)
-    except HistobenchError as error:
-        app.output.warn(f"no estimate for {specs[0].method}: {error}")
+    except Exception as error:  # noqa: BLE001 -- a stranger's method may raise anything
+        app.output.warn(f"no estimate for {specs[0].method}: {told(error)}")
         return None
 
 

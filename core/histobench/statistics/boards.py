@@ -151,6 +151,8 @@ class Board:
 
     Attributes
     ----------
+    ranks
+        True if this is the metric that methods are ranked by.
     panel
         Hash of the panel, or ``"fitted per fold"``.
     panel_unit
@@ -165,6 +167,7 @@ class Board:
 
     ground: Ground
     metric: str
+    ranks: bool
     higher_is_better: bool
     panel: str
     panel_unit: str

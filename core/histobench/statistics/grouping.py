@@ -85,7 +85,7 @@ def ground_of(record: RunRecord) -> Ground:
         scheme=job.scheme,
         leaks=job.leaks,
         edition=job.edition,
-        dataset_revision=_revision(job, job.dataset),
+        dataset_revision=_revision(job, "dataset"),
     )
 
 
@@ -169,14 +169,14 @@ def _settings(job: JobSpec) -> dict[str, Any]:  # Any: JSON values
         **{f"option {name}": value for name, value in job.options.items()},
         "precision": job.precision,
         "weights": job.weights,
-        "revision": _revision(job, job.method),
-        "encoder revision": _revision(job, job.encoder) if job.encoder else "",
+        "revision": _revision(job, "method"),
+        "encoder revision": _revision(job, "encoder"),
     }
 
 
-def _revision(job: JobSpec, card: str) -> str:
+def _revision(job: JobSpec, part: str) -> str:
     # planning writes "distribution:plugin 1.2.0 revision 3"; only the revision can move a score
-    return job.versions.get(card, "").rpartition(" revision ")[2]
+    return job.versions.get(part, "").rpartition(" revision ")[2]
 
 
 def _with_variants(entries: list[Entry]) -> list[Entry]:

@@ -1,14 +1,13 @@
 """From records to boards: averages, intervals, skill and ranks."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
-from histobench.data import Kind
-from histobench.records import RunRecord
+from histobench.records import RunRecord, ranking_metric
 from histobench.statistics.boards import Board, Comparison, Ground, Standing
 from histobench.statistics.grouping import Entry, comparable_groups, ground_of, nan_mean
 from histobench.statistics.resampling import FEW_UNITS, mean_intervals
@@ -16,14 +15,14 @@ from histobench.statistics.resampling import FEW_UNITS, mean_intervals
 __all__ = ["standings"]
 
 
-def standings(records: Iterable[RunRecord], metric: str | Mapping[Kind, str]) -> list[Board]:
+def standings(records: Iterable[RunRecord], metric: str | None) -> list[Board]:
     """Rank what may be ranked.
 
     Parameters
     ----------
     metric
-        Its name, or one for each kind of target (`histobench.evaluation.PRIMARY_METRICS`). Kinds without one, and
-        records without a score under it, give no rows.
+        Its name; ``None`` takes the one that ranks each kind of target. Records without a score under it give no
+        rows.
 
     Returns
     -------
@@ -34,7 +33,7 @@ def standings(records: Iterable[RunRecord], metric: str | Mapping[Kind, str]) ->
         by_ground.setdefault(ground_of(record), []).append(record)
     boards: list[Board] = []
     for ground in sorted(by_ground):
-        name = metric if isinstance(metric, str) else metric.get(ground.kind, "")
+        name = metric or ranking_metric(by_ground[ground]) or ""
         boards += [_board(group, name, ground=ground) for group in comparable_groups(by_ground[ground], name)]
     return boards
 
@@ -55,6 +54,7 @@ def _board(entries: Sequence[Entry], metric: str, *, ground: Ground) -> Board:
     board = Board(
         ground=ground,
         metric=metric,
+        ranks=any(record.scores[metric].ranks for record in scored),
         higher_is_better=higher,
         panel=_panel(scored),
         panel_unit=next((r.panel.unit for r in scored if r.panel), ""),

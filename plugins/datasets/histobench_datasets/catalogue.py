@@ -70,6 +70,7 @@ SYNTHETIC = DatasetCard(
     n_slides=8,
     n_patients=4,
     generated=True,
+    default=True,
     has_oracle=True,
 )
 """Made on the spot; the default."""

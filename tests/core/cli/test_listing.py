@@ -30,7 +30,8 @@ def test_listing_imports_nothing_heavy(arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("methods", "hist2cell"), ("encoders", "vit-tiny"), ("datasets", "her2st"), ("metrics", "pearson")]
+    ("kind", "name"),
+    [("methods", "hist2cell"), ("encoders", "vit-tiny"), ("datasets", "her2st"), ("metrics", "pearson")],
 )
 def test_list_names_the_built_in_cards(say: Say, kind: str, name: str) -> None:
     listed = json.loads(say("list", kind, "--json").out)

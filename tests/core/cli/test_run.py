@@ -113,7 +113,7 @@ def test_record_says_where_a_number_came_from(say: Say, tmp_path: Path) -> None:
     record = next(r for r in records(tmp_path).values() if r["job"]["method"] == "behaves")
     assert record["job"]["seed"] == 3
     assert record["job"]["options"] == {"epochs": 1, "scale": 0.5}
-    assert record["job"]["versions"]["behaves"] == "histobench-trials:plugin 1.0 revision 1"
+    assert record["job"]["versions"]["method"] == "histobench-trials:plugin 1.0 revision 1"
     assert record["job"]["edition"]
     assert record["panel"]["hash"]
     assert record["versions"]["numpy"]
