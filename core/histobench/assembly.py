@@ -116,14 +116,13 @@ def open_assembler(spec: JobSpec, data_root: Path | None) -> Assembler:
     target = next(fact for fact in card.targets if fact.name == spec.target)
     beside = next((fact for fact in card.targets if fact.kind == method.auxiliary), None)
     embeds = spec.mode in (None, "frozen")
-    patch_px = None if embeds else spec.options.get("patch_px")
     return Assembler(
         dataset=dataset,
         target=spec.target,
         panel=fit_panel(target.kind, train, unit=target.unit),
         auxiliary=None if beside is None else fit_panel(beside.kind, train, unit=beside.unit),
         cache=Cache(),
-        encoder=None if spec.encoder is None else _encoder(spec.encoder, patch_px),
+        encoder=None if spec.encoder is None else _encoder(spec.encoder, spec.patch),
         encoder_name=spec.encoder or "",
         embeds=embeds,
         shows_oracle=method.needs_oracle,
@@ -168,7 +167,5 @@ def _dataset(name: str, root: Path | None) -> Dataset:
 
 
 @functools.lru_cache(maxsize=2)
-def _encoder(name: str, patch_px: int | None) -> Encoder:
-    # a method that trains its encoder reads full-resolution pixels, as every published one does; a frozen encoder is
-    # given the magnification that it was trained at
-    return registry().encoders.get(name).build(PatchGeometry(patch_px=patch_px) if patch_px else None)
+def _encoder(name: str, geometry: PatchGeometry | None) -> Encoder:
+    return registry().encoders.get(name).build(geometry)

@@ -149,7 +149,9 @@ class MethodCard(Card):
     build
         Takes the options and returns the method.
     options
-        The method's frozen dataclass of options, its defaults the published ones.
+        The method's frozen dataclass of options, its defaults the published ones. Two names have a meaning to the
+        platform: ``epochs`` is what ``--epochs`` sets, and ``patch_px`` the side of the patches, read from 224 pixels
+        of the image, that an encoder in training is given.
     targets
         Kinds of target it can predict.
     encoder
@@ -167,7 +169,8 @@ class MethodCard(Card):
     mode_options
         Published options that differ by the encoder's mode: mode → dataset (``""`` for all) → option → value.
     presets
-        Named sets of options; ``quick`` is for trying out.
+        Named sets of options; ``quick`` is for trying out. ``quick@full`` adds to it where the encoder's mode is
+        ``full``.
     """
 
     build: Callable[[Options], Method]

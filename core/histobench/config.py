@@ -59,7 +59,7 @@ class RunConfig(BaseModel):
     out: Path = Path("histobench-out")
     workers: int = Field(default=1, ge=1)
     device: str = "auto"
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"  # half precision would need a scaler that resumes too
     threads: int | None = Field(default=None, ge=1)
     tracking: bool = True
 
@@ -103,7 +103,8 @@ class RunConfig(BaseModel):
 def method_options(card: MethodCard, config: RunConfig, *, dataset: str, mode: Mode | None) -> Options:
     """Settle a method's options.
 
-    Later ones win: the dataclass's defaults, the dataset's published ones, the mode's, the preset, ``--epochs``,
+    Later ones win: the dataclass's defaults, the dataset's published ones, the mode's, the preset (and what it says of
+    the mode), ``--epochs``,
     ``--set``.
 
     Raises
@@ -117,6 +118,7 @@ def method_options(card: MethodCard, config: RunConfig, *, dataset: str, mode: M
         **by_mode.get("", {}),
         **by_mode.get(dataset, {}),
         **card.presets.get(config.preset, {}),
+        **card.presets.get(f"{config.preset}@{mode}", {}),
     }
     names = {field.name for field in fields(card.options)}
     if config.epochs is not None and "epochs" in names:

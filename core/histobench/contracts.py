@@ -39,7 +39,7 @@ Mode: TypeAlias = Literal["frozen", "lora", "full"]
 """What of an encoder is trained: nothing (embeddings are cached), low-rank adapters, or everything."""
 
 Report: TypeAlias = Callable[[int, Mapping[str, float]], None]
-"""Takes an epoch, from 0, and its named numbers."""
+"""Takes an epoch, from 0, and its named numbers; ``val_score`` tells which epoch was the best."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -160,6 +160,8 @@ def _task(plan: Plan, config: RunConfig, card: DatasetCard, dataset: Dataset, ta
     folds = make_folds(scheme, slides)
     for fold, why in folds.unavailable.items():
         plan.left_out.append(LeftOut(f"{card.name}, {scheme.name}: fold {fold}", why))
+    for fold, what in folds.shrunken.items():
+        plan.notice(f"{card.name}, {scheme.name}: fold {fold} is not the published one here: {what}.")
     if scheme.leaks:
         plan.notice(f"scheme {scheme.name!r} leaks: slides of one patient stand in training and test.")
     used = [slide for slide in slides if any(slide in split.train + split.val + split.test for split in folds.splits)]
@@ -266,6 +268,7 @@ def _jobs(
             test=tuple(slide.id for slide in split.test),
             patients={slide.id: slide.patient for slide in slides},
             seed=seed,
+            patch=choice.geometry(options) if choice else None,
             options=options_to_json(method, options),
             precision=config.precision,
             device=machine.device,

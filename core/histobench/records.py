@@ -15,7 +15,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from histobench.cards import MetricCard
-from histobench.contracts import Mode
+from histobench.contracts import Mode, PatchGeometry
 from histobench.data import Float, Kind
 from histobench.errors import DataError
 
@@ -43,6 +43,8 @@ class JobSpec(_Model):
         Name of the encoder used, weights included (``resnet18.random``); ``None`` if the method looks at no image.
     stands_in_for
         The published encoder whose weights were not to be had, if ``encoder`` takes its place.
+    patch
+        The patch its encoder is given.
     options
         Every option of the method, as used.
     train, val, test
@@ -77,6 +79,7 @@ class JobSpec(_Model):
     test: tuple[str, ...]
     patients: dict[str, str]
     seed: int
+    patch: PatchGeometry | None = None
     options: dict[str, Any]  # Any: JSON values
     precision: str
     device: str
@@ -161,8 +164,12 @@ class RunRecord(_Model):
         Phase → wall seconds: ``fit``, ``predict``, ``embed`` …
     peak_memory_mb
         Largest resident memory of the process, and on a GPU the largest allocation, in MiB.
+    auxiliary_panel
+        The panel of the targets that it trained with beside the predicted ones, if any.
     epochs
         Numbers of every epoch.
+    predict_spots_per_second
+        Of ``predict`` alone: with the encoder if the method trains one, on embeddings at hand if it is frozen.
     determinism
         What may be expected of a second run.
     """
@@ -176,12 +183,13 @@ class RunRecord(_Model):
     n_spots: dict[str, int] = Field(default_factory=dict)
     n_train_spots: int = 0
     panel: PanelRecord | None = None
+    auxiliary_panel: PanelRecord | None = None
     scores: dict[str, MetricScores] = Field(default_factory=dict)
     best_epoch: int | None = None
     epochs: tuple[dict[str, Score], ...] = ()
     seconds: dict[str, float] = Field(default_factory=dict)
     peak_memory_mb: dict[str, float] = Field(default_factory=dict)
-    spots_per_second: float | None = None
+    predict_spots_per_second: float | None = None
     warnings: tuple[str, ...] = ()
     determinism: str = ""
     versions: dict[str, str] = Field(default_factory=dict)

@@ -29,7 +29,7 @@ def asked_methods(config: RunConfig, registry: Registry) -> list[MethodCard]:
     chosen = [registry.methods.get(name) for name in asked]
     if not chosen:
         raise ConfigError("no method is installed or asked for; see `histobench list methods`.")
-    presets = {"published"}.union(*(card.presets for card in registry.methods))
+    presets = {"published", *(name.partition("@")[0] for card in registry.methods for name in card.presets)}
     if config.preset not in presets:
         raise did_you_mean("preset", config.preset, presets)
     return list({card.name: card for card in [*controls, *chosen]}.values())

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from histobench.cards import EncoderCard, EncoderSlot
-from histobench.contracts import Mode
+from histobench.contracts import Mode, Options, PatchGeometry
 from histobench.errors import WeightsError, did_you_mean
 from histobench.registry import Registry
 
@@ -28,6 +28,16 @@ class EncoderChoice:
     mode: Mode
     weights: Path | None = None
     stands_in_for: str | None = None
+
+    def geometry(self, options: Options) -> PatchGeometry:
+        """Give the patch to cut.
+
+        A frozen encoder is given the magnification that it was trained at. One that is trained reads 224 pixels of the
+        full-resolution image, as every published abundance method does, resized to the method's ``patch_px``.
+        """
+        if self.mode == "frozen":
+            return self.card.geometry
+        return PatchGeometry(patch_px=getattr(options, "patch_px", self.card.geometry.patch_px))
 
     def weights_hash(self) -> str:
         """Hash the weights' file; empty for random weights."""

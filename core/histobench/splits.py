@@ -5,7 +5,7 @@ patient or one slide at a time. A fold that cannot be formed from the slides at 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from histobench.data import Slide, Split
@@ -59,7 +59,7 @@ leave_one_patient_out = Scheme(
 
 leave_one_slide_out = Scheme(
     name="leave-one-slide-out",
-    title="test on one slide at a time, its patient's other slides in training: leaks the patient",
+    title="test on one slide at a time, its patient's other slides in training: leaks the patient; no validation",
     leave_out="slide",
     leaks=True,
 )
@@ -68,10 +68,19 @@ leave_one_slide_out = Scheme(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folds:
-    """The folds that can be formed, and why the others cannot: fold name → reason."""
+    """The folds that can be formed.
+
+    Attributes
+    ----------
+    unavailable
+        Fold that cannot be formed → why.
+    shrunken
+        Published fold that lacks some of its slides here → what is left of it.
+    """
 
     splits: tuple[Split, ...]
     unavailable: dict[str, str]
+    shrunken: dict[str, str] = field(default_factory=dict)
 
 
 def make_folds(scheme: Scheme, slides: Sequence[Slide]) -> Folds:
@@ -101,6 +110,7 @@ def _published(scheme: Scheme, slides: Sequence[Slide]) -> Folds:
     here = {slide.id: slide for slide in slides}
     splits: list[Split] = []
     unavailable: dict[str, str] = {}
+    shrunken: dict[str, str] = {}
     for fold in scheme.folds:
         sides = [tuple(here[s] for s in side if s in here) for side in (fold.train, fold.val, fold.test)]
         empty = [name for name, side in (("train", sides[0]), ("test", sides[2])) if not side]
@@ -108,7 +118,11 @@ def _published(scheme: Scheme, slides: Sequence[Slide]) -> Folds:
             unavailable[fold.name] = f"none of its {' nor '.join(empty)} slides is usable here"
             continue
         splits.append(Split(fold=fold.name, train=sides[0], val=sides[1], test=sides[2], shares_patients=scheme.leaks))
-    return Folds(splits=tuple(splits), unavailable=unavailable)
+        published = {"train": fold.train, "val": fold.val, "test": fold.test}
+        if any(len(side) < len(whole) for side, whole in zip(sides, published.values(), strict=True)):
+            left = (f"{len(s)} of {len(w)} {name}" for s, (name, w) in zip(sides, published.items(), strict=True))
+            shrunken[fold.name] = f"{', '.join(left)} slides" + ("" if sides[1] else "; the last epoch is kept")
+    return Folds(splits=tuple(splits), unavailable=unavailable, shrunken=shrunken)
 
 
 def _leave_one_out(scheme: Scheme, slides: Sequence[Slide]) -> Folds:
@@ -124,7 +138,8 @@ def _leave_one_out(scheme: Scheme, slides: Sequence[Slide]) -> Folds:
         if not others:
             unavailable[name] = f"no slides remain to train on without {scheme.leave_out} {name!r}"
             continue
-        spare = others[:1] if len(others) >= MIN_PATIENTS_TO_SPARE_ONE else []
+        # of one left-out slide the next may be the same patient's: selecting on it would leak a second time
+        spare = others[:1] if by_patient and len(others) >= MIN_PATIENTS_TO_SPARE_ONE else []
         splits.append(
             Split(
                 fold=name,

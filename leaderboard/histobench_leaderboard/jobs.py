@@ -108,7 +108,10 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
         ("device", f"{job.device}, {job.threads} thread{'s' if job.threads != 1 else ''}"),
         ("best epoch", str(record.best_epoch) if record.best_epoch is not None else ""),
         ("time", seconds),
-        ("throughput", f"{record.spots_per_second:.0f} spots/s" if record.spots_per_second else ""),
+        (
+            "prediction",
+            f"{record.predict_spots_per_second:.0f} spots/s" if record.predict_spots_per_second else "",
+        ),
         ("peak memory", peaks),
         ("machine", ", ".join(f"{name} {value}" for name, value in record.machine.items())),
         ("git commit", record.git_commit or ""),

@@ -38,7 +38,7 @@ _OPTIONS = (
     click.option("--out", type=click.Path(path_type=Path), help="Output folder. [histobench-out]"),
     click.option("--workers", type=int, help="Worker processes; one GPU each where there are several. [1]"),
     click.option("--device", help="auto, cpu, cuda or cuda:N. [auto]"),
-    click.option("--precision", help="32-true, bf16-mixed or 16-mixed. [32-true]"),
+    click.option("--precision", help="32-true or bf16-mixed. [32-true]"),
     click.option("--threads", type=int, help="CPU threads of one job. [cores / workers]"),
     click.option("--tracking/--no-tracking", default=None, help="Log to MLflow. [on]"),
     click.option("--config", "file", type=click.Path(path_type=Path), help="YAML with the same settings."),

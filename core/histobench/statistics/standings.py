@@ -45,7 +45,11 @@ def _board(entries: Sequence[Entry], metric: str, *, ground: Ground) -> Board:
     higher = all(record.scores[metric].higher_is_better for record in scored)
     found = [_standing(entry, metric, unit=unit) for entry in entries]
     found = _with_skill(found, higher_is_better=higher)
-    complete = [set(entry.patients(metric)) == set(slides) for entry in entries]
+    # a score that is undefined somewhere is a mean over other units: it must not be ranked against the others'
+    complete = [
+        set(entry.patients(metric)) == set(slides) and bool(np.isfinite(list(row.per_unit.values())).all())
+        for entry, row in zip(entries, found, strict=True)
+    ]
     found = _with_ranks(found, complete, higher_is_better=higher)
     sign = -1.0 if higher else 1.0
     found.sort(

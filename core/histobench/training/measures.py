@@ -19,4 +19,11 @@ def mean_pearson(predicted: Tensor, observed: Tensor, /) -> float:
     p = predicted.double() - predicted.double().mean(dim=0)
     o = observed.double() - observed.double().mean(dim=0)
     r = (p * o).sum(dim=0) / torch.sqrt((p**2).sum(dim=0) * (o**2).sum(dim=0))
-    return float(torch.nanmean(torch.where(torch.isfinite(r), r, torch.nan)))
+    defined = torch.isfinite(r) & ~_is_constant(predicted) & ~_is_constant(observed)
+    return float(torch.nanmean(torch.where(defined, r, torch.nan)))
+
+
+def _is_constant(values: Tensor) -> Tensor:
+    """Tell the columns that vary by rounding alone: a correlation with noise must not select an epoch."""
+    spread = values.amax(dim=0) - values.amin(dim=0)
+    return spread <= 8 * torch.finfo(torch.float32).eps * values.abs().amax(dim=0)

@@ -65,9 +65,9 @@ class TimmEntry:
     head: tuple[str, ...] = ()
     converts: bool = False
 
-    def random(self) -> "TimmEntry":
-        """Make the record of the same network with random weights."""
-        return replace(self, weights=None)
+    def random(self, **kwargs: object) -> "TimmEntry":
+        """Make the record of the same network with random weights, with further arguments of its own."""
+        return replace(self, weights=None, kwargs={**self.kwargs, **kwargs})
 
 
 def _vit(arch: str, *, dim: int, params: int, depth: int = 12) -> TimmEntry:
@@ -80,6 +80,10 @@ def _cnn(arch: str, *, dim: int, params: int, head: str) -> TimmEntry:
     return TimmEntry(arch=arch, pooling="gap", dim=dim, params=params, weights=weights, head=(head,))
 
 
+# timm starts each residual branch at zero, to be trained up from there; left untrained, the network would be its stem
+# and three 1 x 1 convolutions
+_ALIVE = {"zero_init_last": False}
+
 _RESNET18 = _cnn("resnet18", dim=512, params=11_176_512, head="fc.")
 _RESNET50 = _cnn("resnet50", dim=2048, params=23_508_032, head="fc.")
 _DENSENET121 = _cnn("densenet121", dim=1024, params=6_953_856, head="classifier.")
@@ -88,9 +92,9 @@ ENTRIES: Mapping[str, TimmEntry] = {
     "vit-tiny": _vit("vit_tiny_patch16_224", dim=192, params=5_524_416),
     "vit-small": _vit("vit_small_patch16_224", dim=384, params=21_665_664),
     "resnet18.imagenet": _RESNET18,
-    "resnet18.random": _RESNET18.random(),
+    "resnet18.random": _RESNET18.random(**_ALIVE),
     "resnet50.imagenet": _RESNET50,
-    "resnet50.random": _RESNET50.random(),
+    "resnet50.random": _RESNET50.random(**_ALIVE),
     "densenet121.imagenet": _DENSENET121,
     "densenet121.random": _DENSENET121.random(),
     "uni": TimmEntry(

@@ -172,7 +172,7 @@ _MLP = MethodCard(
         scratch=_FROZEN_SCRATCH,
         scratch_mode="frozen",
     ),
-    presets={"quick": {"epochs": 15, "batch": 32, "patch_px": 32}},
+    presets={"quick": {"epochs": 15, "batch": 32}, "quick@full": {"patch_px": 32}},
 )
 
 _CUCA = MethodCard(
@@ -207,7 +207,7 @@ _CUCA = MethodCard(
         }
     },
     # two tokens a side: on her2st's 732 spots more epochs bring more than more pixels, and a fit stays under a minute
-    presets={"quick": {"epochs": 15, "batch": 32, "patch_px": 32}},
+    presets={"quick": {"epochs": 15, "batch": 32}, "quick@full": {"patch_px": 32}},
 )
 
 _HIST2CELL = MethodCard(
@@ -226,7 +226,7 @@ _HIST2CELL = MethodCard(
         modes=("full", "lora", "frozen"),
         scratch="resnet18.random",
     ),
-    presets={"quick": {"epochs": 3, "part_spots": 32, "patch_px": 64}},
+    presets={"quick": {"epochs": 3, "part_spots": 32}, "quick@full": {"patch_px": 64}},
 )
 
 METHODS: tuple[MethodCard, ...] = (

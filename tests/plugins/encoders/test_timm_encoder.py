@@ -286,3 +286,15 @@ def test_a_fresh_module_follows_torchs_generator() -> None:
             states.append(encoder().module().state_dict()["trunk.patch_embed.proj.weight"])
     assert torch.equal(states[0], states[1])
     assert not torch.equal(states[0], states[2])
+
+
+@pytest.mark.parametrize("name", ["resnet18.random", "resnet50.random"])
+def test_every_block_of_a_random_network_has_a_say(name: str) -> None:
+    patches = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    with seeded(0):
+        module = TimmEncoder(name, ENTRIES[name], geometry=PatchGeometry(patch_px=64)).module().eval()
+    with torch.no_grad():
+        before = module(torch.from_numpy(patches))
+        module.trunk.layer4[-1].conv2.weight.mul_(2)
+        after = module(torch.from_numpy(patches))
+    assert not torch.equal(before, after)

@@ -102,7 +102,8 @@ def test_r2_is_sklearns(tables):
 @given(FEW_VALUES | AMOUNTS)
 def test_jensen_shannon_is_scipys_distance(tables):
     predicted, observed = (table.astype(np.float64) for table in tables)
-    theirs = jensenshannon(predicted + 1e-8, observed + 1e-8, axis=0)
+    with np.errstate(invalid="ignore"):  # theirs takes the root of a zero that rounding made negative
+        theirs = np.nan_to_num(jensenshannon(predicted + 1e-8, observed + 1e-8, axis=0))
     theirs = np.where(observed.sum(axis=0) > 0, theirs, np.nan)
     np.testing.assert_allclose(jensen_shannon_distance(*tables), theirs, atol=1e-7)
 
