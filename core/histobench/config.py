@@ -159,7 +159,7 @@ def _read_yaml(file: Path) -> dict[str, Setting]:
         settings = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the configuration {str(file)!r}: {error}.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}.") from error
     if settings is None:
         return {}
@@ -173,4 +173,5 @@ def _told(error: Exception, *, where: str) -> str:
         return f"{where}{error}"
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"])
-    return f"{where}{place!r}: {first['msg'].lower()}, got {first['input']!r}."
+    text = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"{where}{place!r}: {text.lower()}, got {first['input']!r}." if place else f"{where}{text}."

@@ -235,10 +235,11 @@ def slide_embeddings(
     def build(path: Path) -> None:
         patches = slide_patches(cache, image, table, encoder.geometry)
         batches = [encoder.embed(patches[start : start + BATCH], device=device) for start in range(0, n, BATCH)]
-        embeddings = np.concatenate(batches)
+        with np.errstate(over="ignore"):  # what does not fit is infinite, and refused below
+            embeddings = np.concatenate(batches).astype(key.dtype)
         _check_embeddings(name, embeddings, (n, encoder.dim))
         with path.open("wb") as file:
-            np.save(file, embeddings.astype(key.dtype), allow_pickle=False)
+            np.save(file, embeddings, allow_pickle=False)
 
     path = cache.make(
         "embeddings", asdict(key), build=build, valid=lambda path: _holds_embeddings(path, n), suffix=".npy"

@@ -69,7 +69,10 @@ class UnknownNameError(HistobenchError, KeyError):
 
 def told(error: BaseException) -> str:
     """Tell an error in one line: as it is if we raised it, else with the name of its type."""
-    text = " ".join(str(error).split())
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 -- a stranger's __str__ may fail, too
+        text = "it does not say what"
     return text if isinstance(error, HistobenchError) else f"{type(error).__name__}: {text}"
 
 
@@ -88,5 +91,5 @@ def did_you_mean(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    there = f" Known: {', '.join(names)}." if names else " None is installed."
+    there = f" Known: {', '.join(names)}." if names else " There is none."
     return UnknownNameError(f"no {kind} named {name!r}.{hint}{there}")

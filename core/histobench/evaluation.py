@@ -114,7 +114,7 @@ def _score_one(card: MetricCard, parts: Sequence[_Part], *, pooled: _Part) -> tu
 def _build(card: MetricCard) -> Callable[[Float, Float], object]:
     try:
         return card.build()
-    except Exception as error:  # noqa: BLE001 -- whatever a stranger's metric raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's metric raises
         return _broken(told(error))
 
 
@@ -134,7 +134,7 @@ def _evaluate(
         values = np.asarray(metric(predicted, part.observed), dtype=np.float64)
         if values.shape != (n_targets,):
             raise ShapeError(f"it returned {values.shape} where ({n_targets},) was expected")
-    except Exception as error:  # noqa: BLE001 -- whatever a stranger's metric raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's metric raises
         failures.add(part.where, told(error))
         return np.full(n_targets, np.nan)
     return values

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from histobench.cards import MetricCard
 from histobench.contracts import Mode, PatchGeometry
@@ -197,6 +197,15 @@ class RunRecord(_Model):
     machine: dict[str, str] = Field(default_factory=dict)
     started: str
     finished: str
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        for name, scores in self.scores.items():
+            if set(scores.per_slide) != set(self.n_spots) or not set(scores.per_slide) <= set(self.job.patients):
+                raise ValueError(f"{name} is scored on other slides than were predicted")
+            if any(len(row) != len(self.targets) for row in (*scores.per_slide.values(), scores.pooled)):
+                raise ValueError(f"{name} has not one score per target")
+        return self
 
 
 def ranking_metric(records: Iterable[RunRecord]) -> str | None:

@@ -5,9 +5,10 @@ that fails is kept in `broken` with its cause while all others load.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from importlib.metadata import EntryPoint, distributions
+from dataclasses import dataclass, field, is_dataclass, replace
+from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pluggy
@@ -23,6 +24,8 @@ __all__ = ["PLUGINS_VARIABLE", "BrokenPlugin", "Catalogue", "Plugin", "Registry"
 
 PLUGINS_VARIABLE = "HISTOBENCH_PLUGINS"
 """Environment variable that narrows what loads: comma-separated ``distribution`` or ``distribution:name``."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._:+<>-]{0,99}")
 
 CardT = TypeVar("CardT", bound=Card)
 
@@ -125,7 +128,7 @@ class Registry:
                 if taken:
                     cli.commands.update(ours)
                     raise PluginError(f"its command {taken[0]!r} has a name that is taken; rename it.")
-            except Exception as error:  # noqa: BLE001 -- whatever a stranger's code raises
+            except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's code raises
                 self._break(plugin, f"register_commands failed: {told(error)}")
 
     def _load(self, plugin: Plugin) -> None:
@@ -151,6 +154,7 @@ class Registry:
             for card in _iterate(hook, _hook(self._manager, plugin, hook)()):
                 if not isinstance(card, card_type):
                     raise PluginError(f"{hook} returned {type(card).__name__}, which is no {card_type.__name__}.")
+                _refuse_bad_card(card)
                 found.append((catalogue, replace(card, provenance=origin)))
         return found
 
@@ -184,9 +188,7 @@ def _installed(narrow: str) -> list[Plugin]:
     wanted = {name.strip() for name in narrow.split(",") if name.strip()}
     plugins: dict[str, Plugin] = {}
     for distribution in distributions():
-        for entry_point in distribution.entry_points:
-            if entry_point.group != hookspecs.ENTRY_POINT_GROUP:
-                continue
+        for entry_point in _entry_points(distribution):
             owner = distribution.metadata["Name"]
             name = f"{owner}:{entry_point.name}"
             if wanted and not {owner, name} & wanted:
@@ -196,6 +198,13 @@ def _installed(narrow: str) -> list[Plugin]:
                 name, Plugin(name=name, distribution=owner, version=distribution.version, entry_point=entry_point)
             )
     return [plugins[name] for name in sorted(plugins, key=_built_in_first)]
+
+
+def _entry_points(distribution: Distribution) -> list[EntryPoint]:
+    try:
+        return [point for point in distribution.entry_points if point.group == hookspecs.ENTRY_POINT_GROUP]
+    except Exception:  # noqa: BLE001 -- somebody's damaged metadata must not take everybody's plugins along
+        return []
 
 
 def _built_in_first(name: str) -> tuple[bool, str]:
@@ -221,6 +230,17 @@ def _refuse_unknown_hooks(manager: pluggy.PluginManager, module: object) -> None
         raise PluginError(f"it implements a hook that does not exist: {error}") from error
     if not manager.get_hookcallers(module):
         raise PluginError("it implements no hook; mark its functions with histobench.hookimpl.")
+
+
+def _refuse_bad_card(card: Card) -> None:
+    if not _NAME.fullmatch(card.name):
+        raise PluginError(
+            f"it names a card {card.name[:80]!r}; a name is lower-case letters, digits and any of . _ : + < > -"
+        )
+    if isinstance(card, MethodCard):
+        if not is_dataclass(card.options):
+            raise PluginError(f"the options of its method {card.name!r} are no dataclass.")
+        card.options()  # every option has a default
 
 
 def _iterate(hook: str, cards: object) -> Iterable[object]:

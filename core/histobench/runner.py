@@ -4,11 +4,13 @@ Whatever goes wrong inside a job ends in a record of its failure; only an output
 the user, stop more than the job.
 """
 
+import io
 import json
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,11 +67,11 @@ def run_job(job_id: str, spec: JobSpec, workspace: Workspace) -> RunRecord:
     folder.log("started")
     started = now()
     try:
-        with Watch() as watch, limit_threads(spec.threads):
+        with Watch() as watch, limit_threads(spec.threads), _printing_into(folder):
             record = _Job(job_id, spec, folder, workspace, watch).run(started)
     except StoreError:
         raise
-    except Exception as error:  # noqa: BLE001 -- whatever a plugin raises costs only its job
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a plugin raises costs only its job
         folder.log(traceback.format_exc())
         record = failure(job_id, spec, started=started, error=told(error), watch=watch)
     folder.finish(record)
@@ -111,8 +113,7 @@ class _Job:
         options = options_from_json(card, self.spec.options)
         with self.watch.phase("read"):
             assembler = open_assembler(self.spec, self.workspace.data_root)
-        method = card.build(options)
-        n_train = self._fit(method, assembler)
+        method, n_train = self._fit(lambda: card.build(options), assembler)
         results = self._predict(method, assembler)
         write_predictions(self.folder.predictions, results)
         with self.watch.phase("score"):
@@ -143,16 +144,22 @@ class _Job:
             finished=now(),
         )
 
-    def _fit(self, method: Method, assembler: Assembler) -> int:
-        """Fit and save, or load what an attempt that was killed afterwards has saved; return the training spots."""
+    def _fit(self, build: Callable[[], Method], assembler: Assembler) -> tuple[Method, int]:
+        """Fit and save, or load what an attempt that was killed afterwards has saved; count the training spots."""
+        method = build()
         marker = self.folder.checkpoint / "fitted.json"
         context = self._context(assembler)
         if marker.exists():
-            fitted = json.loads(marker.read_text())
-            method.load(self.folder.checkpoint, context)
-            self.epochs += fitted["epochs"]
-            self.watch.seconds.update(fitted["seconds"])
-            return int(fitted["n_train_spots"])
+            try:
+                fitted = json.loads(marker.read_text())
+                method.load(self.folder.checkpoint, context)
+                self.epochs += fitted["epochs"]
+                self.watch.seconds.update(fitted["seconds"])
+                return method, int(fitted["n_train_spots"])
+            except Exception as error:  # noqa: BLE001 -- what cannot be read is done again
+                self.folder.log(f"the saved method cannot be read, and is fitted again: {told(error)}")
+                self.folder.forget_fit()
+                method = build()
         slides = assembler.slides()
         with self.watch.phase("embed"):
             train = assembler.labelled([slides[name] for name in self.spec.train])
@@ -163,7 +170,7 @@ class _Job:
         method.save(self.folder.checkpoint)
         fitted = {"epochs": self.epochs, "seconds": self.watch.seconds, "n_train_spots": len(train)}
         write_atomically(marker, json.dumps(fitted).encode())
-        return len(train)
+        return method, len(train)
 
     def _context(self, assembler: Assembler) -> FitContext:
         trained = assembler.encoder if not assembler.embeds else None
@@ -191,17 +198,18 @@ class _Job:
         for name in self.spec.test:
             with self.watch.phase("embed"):
                 samples, observed = assembler.unlabelled(slides[name])
+            spot_ids, xy_um = samples.spot_ids.copy(), samples.xy_um.copy()  # before a stranger can write into them
             with self.watch.phase("predict"):
                 predicted = method.predict(samples)
             if not isinstance(predicted, Prediction):
                 raise ShapeError(f"predict must return a Prediction, got {type(predicted).__name__}.")
-            predicted.check_against(len(samples), observed.names)
+            predicted.check_against(len(spot_ids), observed.names)
             results.append(
                 SlideResult(
                     slide_id=name,
-                    spot_ids=samples.spot_ids,
-                    xy_um=samples.xy_um,
-                    predicted=predicted,
+                    spot_ids=spot_ids,
+                    xy_um=xy_um,
+                    predicted=replace(predicted, values=predicted.values.copy()),  # it may reuse its buffer
                     observed=observed,
                 )
             )
@@ -239,6 +247,18 @@ def estimate_seconds(spec: JobSpec, workspace: Workspace, *, n_probe: int = 32) 
             method.fit(few, None, context)
         fitting = (time.perf_counter() - begun) * epochs * len(one) * len(spec.train) / len(few)
     return reading + fitting
+
+
+@contextmanager
+def _printing_into(folder: JobFolder) -> Iterator[None]:
+    """Send what a plugin prints to the job's log; standard output belongs to results."""
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed):
+            yield
+    finally:
+        if not printed.closed and printed.getvalue():
+            folder.log(printed.getvalue())
 
 
 def _panel_record(panel: Panel) -> PanelRecord:

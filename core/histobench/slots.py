@@ -11,7 +11,7 @@ from typing import get_args
 
 from histobench.cards import EncoderCard, EncoderSlot
 from histobench.contracts import Mode, Options, PatchGeometry
-from histobench.errors import WeightsError, did_you_mean
+from histobench.errors import WeightsError, did_you_mean, told
 from histobench.registry import Registry
 
 __all__ = ["MODES", "EncoderChoice", "asked_encoder", "published_encoder"]
@@ -105,7 +105,7 @@ def _resolve(registry: Registry, name: str, mode: Mode) -> EncoderChoice:
     candidates = variants or [registry.encoders.get(name)]
     for card in candidates:
         try:
-            weights = card.find_weights() if card.find_weights else None
+            weights = _find_weights(card)
         except WeightsError:
             if card is candidates[-1]:
                 raise
@@ -113,3 +113,17 @@ def _resolve(registry: Registry, name: str, mode: Mode) -> EncoderChoice:
         stands_in_for = None if card is candidates[0] else candidates[0].name
         return EncoderChoice(card=card, mode=mode, weights=weights, stands_in_for=stands_in_for)
     raise did_you_mean("encoder", name, registry.encoders.cards)
+
+
+def _find_weights(card: EncoderCard) -> Path | None:
+    if card.find_weights is None:
+        return None
+    try:
+        path = card.find_weights()
+    except WeightsError:
+        raise
+    except Exception as error:
+        raise WeightsError(f"the weights of {card.name!r} cannot be looked for: {told(error)}") from error
+    if not path.is_file():
+        raise WeightsError(f"the weights of {card.name!r} should be at {str(path)!r}, and there is no such file.")
+    return path

@@ -102,7 +102,9 @@ def make_folds(scheme: Scheme, slides: Sequence[Slide]) -> Folds:
     if not folds.splits:
         reasons = "; ".join(f"fold {name}: {why}" for name, why in folds.unavailable.items())
         have = ", ".join(s.id for s in slides) or "none"
-        raise DataError(f"scheme {scheme.name!r} forms no fold from the slides at hand ({have}): {reasons}.")
+        raise DataError(
+            f"scheme {scheme.name!r} forms no fold from the slides at hand ({have}){': ' if reasons else ''}{reasons}."
+        )
     return folds
 
 

@@ -46,19 +46,32 @@ class JobFolder:
 
     def record(self) -> RunRecord | None:
         """Read the record; a corrupt one is set aside under another name, so that the job is done again."""
-        path = self.path / "record.json"
-        if not path.exists():
+        if not (self.path / "record.json").exists():
             return None
         try:
-            record = read_record(path)
-            if record.job_id != self.path.name:
-                raise DataError(f"{path} belongs to job {record.job_id}.")
+            return self.read()
         except DataError as error:
-            aside = path.with_name(f"record.corrupt-{time.time_ns()}.json")
-            path.replace(aside)
-            self.log(f"record set aside as {aside.name}: {error}")
+            self.set_aside(str(error))
             return None
+
+    def read(self) -> RunRecord:
+        """Read the record.
+
+        Raises
+        ------
+        DataError
+            If it is damaged or another job's.
+        """
+        record = read_record(self.path / "record.json")
+        if record.job_id != self.path.name:
+            raise DataError(f"{self.path / 'record.json'} belongs to job {record.job_id}.")
         return record
+
+    def set_aside(self, why: str) -> None:
+        """Keep the record under another name, so that the job counts as not done."""
+        aside = self.path / f"record.corrupt-{time.time_ns()}.json"
+        (self.path / "record.json").replace(aside)
+        self.log(f"record set aside as {aside.name}: {why}")
 
     @contextmanager
     def claim(self) -> Iterator[bool]:
@@ -77,6 +90,10 @@ class JobFolder:
             yield True
         finally:
             lock.release()
+
+    def forget_fit(self) -> None:
+        """Set aside what an earlier attempt has saved."""
+        self.checkpoint.replace(self.path / f"checkpoint.unreadable-{time.time_ns()}")
 
     def begin(self, spec: JobSpec) -> None:
         """Write what is about to be done."""
@@ -119,12 +136,15 @@ class Store:
         """Give a job's folder; it need not exist yet."""
         return JobFolder(self.jobs / job_id)
 
-    def records(self) -> Iterator[RunRecord]:
-        """Yield every readable record, sorted by job id; corrupt ones are set aside and logged."""
+    def records(self) -> tuple[list[RunRecord], list[str]]:
+        """Read every record, sorted by job id, and say of each that cannot be read why; nothing is changed."""
+        records, damaged = [], []
         for path in sorted(self.jobs.glob("*/record.json")):
-            record = JobFolder(path.parent).record()
-            if record is not None:
-                yield record
+            try:
+                records.append(JobFolder(path.parent).read())
+            except DataError as error:
+                damaged.append(str(error))
+        return records, damaged
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -162,8 +182,9 @@ def write_predictions(path: Path, results: Sequence[SlideResult]) -> None:
     with _store_errors(path.parent):
         try:
             with h5py.File(partial, "w", track_order=True) as file:  # slides stay in test order
-                for result in results:
-                    group = file.create_group(result.slide_id)
+                for number, result in enumerate(results):
+                    group = file.create_group(str(number))  # a slide's name may hold a slash
+                    group.attrs["slide"] = result.slide_id
                     group.attrs["kind"] = result.observed.kind
                     group["names"] = np.array(result.observed.names, dtype=h5py.string_dtype())
                     group["spot_ids"] = np.array(result.spot_ids, dtype=h5py.string_dtype())
@@ -185,16 +206,16 @@ def read_predictions(path: Path) -> list[SlideResult]:
     """
     try:
         with h5py.File(path, "r") as file:
-            return [_read_slide(name, group) for name, group in file.items()]
+            return [_read_slide(group) for group in file.values()]
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"{path} holds no predictions: {error}.") from error
 
 
-def _read_slide(name: str, group: h5py.Group) -> SlideResult:
+def _read_slide(group: h5py.Group) -> SlideResult:
     names = tuple(group["names"].asstr()[:])
     observed = Targets(kind=group.attrs["kind"], names=names, values=group["observed"][:])
     return SlideResult(
-        slide_id=name,
+        slide_id=str(group.attrs["slide"]),
         spot_ids=np.array(group["spot_ids"].asstr()[:], dtype=np.str_),
         xy_um=group["xy_um"][:],
         predicted=Prediction(names=names, values=group["predicted"][:]),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from histobench.contracts import Executor
+from histobench.errors import DataError
 from histobench.records import JobSpec, RunRecord
 from histobench.runner import Workspace, failure, now, rescore, run_job
 from histobench.store import Store
@@ -64,7 +65,10 @@ def _claim_and_run(job: tuple[str, JobSpec], workspace: Workspace) -> Outcome:
             return Outcome(job_id=job_id, spec=spec)
         record = folder.record()
         if record is not None and (record.status == "done" or record.finished >= workspace.since):
-            return Outcome(job_id=job_id, spec=spec, record=rescore(record, folder, workspace.metrics))
+            try:
+                return Outcome(job_id=job_id, spec=spec, record=rescore(record, folder, workspace.metrics))
+            except DataError as error:
+                folder.set_aside(str(error))  # its predictions are lost; what was fitted is not
         return Outcome(job_id=job_id, spec=spec, record=run_job(job_id, spec, workspace), done_now=True)
 
 

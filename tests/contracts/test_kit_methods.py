@@ -103,11 +103,6 @@ class BareArray(Honest):
         return super().predict(samples).values  # type: ignore[return-value]  # the offence
 
 
-class Double(Honest):
-    def change(self, values: Float, samples: Samples) -> Float:
-        return values.astype(np.float64)
-
-
 class Company(Honest):
     def change(self, values: Float, samples: Samples) -> Float:
         company: Float = values - values.mean(axis=0)
@@ -217,7 +212,6 @@ def test_wrong_prediction_is_refused(method: type[Method], sentence: str) -> Non
     ("method", "sentence"),
     [
         (BareArray, "predict must return a Prediction"),
-        (Double, "a prediction is float32, got float64"),
         (Company, "a spot's prediction needs the others"),
         (Unsettled, "two predictions of the same spots differ"),
         (Scribbles, "predict changes what it is given"),

@@ -56,6 +56,15 @@ class Trial:
             names = tuple(reversed(names))
         if self.how == "says-array":
             return values
+        if self.how == "reuses":
+            self.buffer = getattr(self, "buffer", np.zeros((n, len(names)), np.float32))
+            self.buffer += values
+            samples.spot_ids[:] = "X"
+            return Prediction(names=names, values=self.buffer)
+        if self.how == "prints":
+            print("hello from a plugin")
+        if self.how == "exits":
+            raise SystemExit(7)
         return Prediction(names=names, values=values.astype(np.float32))
 
     def save(self, folder):
@@ -75,8 +84,13 @@ def card(how):
 
 @hookimpl
 def register_methods():
-    hows = ("behaves", "raises", "dies", "says-nan", "says-short", "says-misnamed", "says-array")
-    return [card(how) for how in hows]
+    says = ("says-nan", "says-short", "says-misnamed", "says-array")
+    return [card(how) for how in ("behaves", "raises", "dies", "reuses", "prints", "exits", *says)]
+
+
+class Unreadable(ToyDataset):
+    def slides(self, target):
+        raise KeyError("a stranger's mistake")
 
 
 @hookimpl
@@ -86,7 +100,11 @@ def register_datasets():
         DatasetCard(
             name="toy", title="toy", licence="MIT", url="https://example.org", generated=True,
             targets=(fact,), build=lambda root: ToyDataset(),
-        )
+        ),
+        DatasetCard(
+            name="unreadable", title="unreadable", licence="MIT", url="https://example.org", generated=True,
+            targets=(fact,), build=lambda root: Unreadable(),
+        ),
     ]
 '''
 

@@ -42,7 +42,7 @@ def test_name_like_no_other_gets_no_guess() -> None:
 
 
 def test_name_where_nothing_is_installed() -> None:
-    assert str(did_you_mean("metric", "pearson", [])) == "no metric named 'pearson'. None is installed."
+    assert str(did_you_mean("metric", "pearson", [])) == "no metric named 'pearson'. There is none."
 
 
 def test_unknown_name_shows_its_sentence_without_quotes() -> None:

@@ -54,6 +54,7 @@ def record(**facts: Any) -> RunRecord:  # Any: fields of different types
         "job": job(),
         "status": "done",
         "targets": ("t-cell", "b-cell"),
+        "n_spots": {"A1": 60, "A2": 60},
         "panel": PanelRecord(hash="h", unit="cells", fitted_on=("B1",)),
         "scores": {"pearson": scores()},
         "epochs": ({"loss": 1.0, "val_score": math.nan},),
@@ -135,4 +136,18 @@ def test_refusal_says_where_the_record_is_wrong(path: Path) -> None:
 
 def test_missing_record_is_refused_by_name(path: Path) -> None:
     with pytest.raises(DataError, match=r"record\.json is no record of a job: .*No such file"):
+        read_record(path)
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ({"n_spots": {"A1": 60}}, "scored on other slides than were predicted"),
+        ({"targets": ("t-cell",)}, "has not one score per target"),
+    ],
+)
+def test_record_that_contradicts_itself_is_refused(path: Path, facts: dict[str, object], sentence: str) -> None:
+    whole = record().model_dump(mode="json")
+    path.write_text(json.dumps({**whole, **facts}))
+    with pytest.raises(DataError, match=sentence):
         read_record(path)

@@ -50,7 +50,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 KINDS = {
     "register_encoders": ("encoders", "EncoderCard", "build=dict"),
-    "register_methods": ("methods", "MethodCard", "build=dict, options=dict, targets=()"),
+    "register_methods": (
+        "methods",
+        "MethodCard",
+        "build=dict, options=__import__('dataclasses').make_dataclass('Options', []), targets=()",
+    ),
     "register_datasets": ("datasets", "DatasetCard", "build=dict, targets=()"),
     "register_metrics": ("metrics", "MetricCard", "build=dict, kinds=(), higher_is_better=True"),
 }

@@ -21,7 +21,7 @@ def built(geometry: object) -> None:
 
 
 def registry(*, found: bool) -> Registry:
-    here = {"find_weights": (lambda: Path("weights")) if found else nowhere, "weights": Weights(hub_id="lab/big")}
+    here = {"find_weights": (lambda: Path(__file__)) if found else nowhere, "weights": Weights(hub_id="lab/big")}
     cards = [
         EncoderCard(name="big", title="b", build=built, trainable=True, lora=True, **here),
         EncoderCard(name="net.pretrained", title="n", build=built, trainable=True, **here),

@@ -83,7 +83,11 @@ def test_records_are_read_in_order_and_corrupt_ones_left_out(tmp_path: Path, mak
     broken = store.folder("ffffffffffffffff")
     broken.path.mkdir()
     (broken.path / "record.json").write_text("{")
-    assert [record.job_id for record in store.records()] == sorted(record.job_id for record in kept)
+    records, damaged = store.records()
+    assert [record.job_id for record in records] == sorted(record.job_id for record in kept)
+    assert len(damaged) == 1
+    assert "is no record of a job" in damaged[0]
+    assert (broken.path / "record.json").exists()
 
 
 HOLD = """

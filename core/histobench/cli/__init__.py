@@ -61,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a benchmark of patients' slides calls nobody
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin while they wait starve their neighbours
     app = App()
-    app.registry.add_commands(cli)
     try:
+        app.registry.add_commands(cli)
         code = cli.main(args=arguments, standalone_mode=False, obj=app, prog_name="histobench")
     except HistobenchError as error:
         app.output.error(str(error))

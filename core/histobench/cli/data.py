@@ -26,7 +26,7 @@ def data() -> None:
 @click.pass_obj
 def list_data(app: "App", data_root: Path | None) -> None:
     """Say of every dataset which slides are here."""
-    from histobench.errors import HistobenchError
+    from histobench.errors import told
 
     rows = []
     for card in app.registry.datasets:
@@ -35,8 +35,8 @@ def list_data(app: "App", data_root: Path | None) -> None:
             target = card.targets[0].name
             here, absent = len(dataset.slides(target)), len(dataset.left_out(target))
             state = f"{here} of {here + absent} slides"
-        except HistobenchError as error:
-            state = str(error)
+        except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
+            state = told(error)
         rows.append([card.name, "generated" if card.generated else "files", state])
     app.output.table(rows, ["dataset", "source", "here"])
 

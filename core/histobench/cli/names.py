@@ -36,6 +36,6 @@ def settings(context: click.Context, parameter: click.Parameter, values: tuple[s
             raise click.BadParameter(f"expected NAME.OPTION=VALUE, got {text!r}.", param=parameter)
         try:
             found[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise click.BadParameter(f"the value of {key!r} is not understood: {value!r}.", param=parameter) from error
     return found

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from histobench.cli import App
     from histobench.records import RunRecord
     from histobench.statistics import Board, Standing
+    from histobench.store import Store
 
-__all__ = ["print_boards", "results", "score"]
+__all__ = ["print_boards", "read_records", "results", "score"]
 
 _OUT = click.option("--out", type=click.Path(path_type=Path), default=Path("histobench-out"), help="Output folder.")
 
@@ -33,7 +34,7 @@ def results(app: "App", out: Path, metric: str | None, as_json: bool, as_csv: bo
     from histobench.statistics import rows
     from histobench.store import Store
 
-    records = list(Store(out, write=False).records())
+    records = read_records(app, Store(out, write=False))
     if not (as_json or as_csv):
         print_boards(app, records, metric=metric)
         return
@@ -52,22 +53,36 @@ def results(app: "App", out: Path, metric: str | None, as_json: bool, as_csv: bo
 @click.pass_obj
 def score(app: "App", out: Path, metrics: str | None) -> None:
     """Score stored predictions with metrics that their records lack; nothing is trained."""
+    from histobench.errors import DataError
     from histobench.runner import rescore
     from histobench.store import Store
 
     names = metrics.split(",") if metrics else app.registry.metrics.names()
     for name in names:
         app.registry.metrics.get(name)
-    store = Store(out)
-    changed = 0
-    for record in store.records():
+    store = Store(out, write=False)
+    changed = failed = 0
+    for record in read_records(app, store):
         folder = store.folder(record.job_id)
         with folder.claim() as ours:
-            if ours:
-                changed += rescore(record, folder, names) is not record
-            else:
+            if not ours:
                 app.output.warn(f"job {record.job_id} is being worked on, and is left alone.")
+                continue
+            try:
+                changed += rescore(record, folder, names) is not record
+            except DataError as error:
+                failed += 1
+                app.output.warn(f"job {record.job_id} is left as it is: {error}")
     app.output.result(f"{changed} records were scored with new metrics.")
+    sys.exit(1 if failed else 0)
+
+
+def read_records(app: "App", store: "Store") -> "list[RunRecord]":
+    """Read a study's records, and name those that cannot be read."""
+    records, damaged = store.records()
+    for sentence in damaged:
+        app.output.warn(f"left out: {sentence}")
+    return records
 
 
 def print_boards(app: "App", records: "Sequence[RunRecord]", *, metric: str | None) -> None:

@@ -141,14 +141,13 @@ def _execute(app: "App", config: "RunConfig", workspace: "Workspace", jobs: "dic
 
         executor = LocalProcesses(config.workers, gpus=_gpus()) if config.workers > 1 else InProcess()
         here = replace(workspace, progress=epoch) if config.workers == 1 else workspace
-        try:
-            for outcome in run_study(jobs, here, executor):
-                failures += _tell(app, outcome)
-                if tracker is not None and outcome.record is not None:
-                    tracker.log(outcome.record, store.folder(outcome.job_id))
-                bar.step()
-        finally:
-            complaint = tracker.close() if tracker is not None else None
+        # after Ctrl-C tracking is not waited for: the next run logs what is missing
+        for outcome in run_study(jobs, here, executor):
+            failures += _tell(app, outcome)
+            if tracker is not None and outcome.record is not None:
+                tracker.log(outcome.record, store.folder(outcome.job_id))
+            bar.step()
+    complaint = tracker.close() if tracker is not None else None
     if complaint:
         app.output.warn(complaint)
     return failures
@@ -171,10 +170,10 @@ def _tell(app: "App", outcome: "Outcome") -> int:
 
 
 def _report(app: "App", workspace: "Workspace", job_ids: set[str]) -> None:
-    from histobench.cli.results import print_boards
+    from histobench.cli.results import print_boards, read_records
     from histobench.store import Store
 
-    records = [record for record in Store(workspace.out).records() if record.job_id in job_ids]
+    records = [record for record in read_records(app, Store(workspace.out)) if record.job_id in job_ids]
     print_boards(app, records, metric=None)
     app.output.result(f"records: {workspace.out / 'jobs'}")
     if (workspace.out / "mlflow.db").exists():
@@ -200,6 +199,8 @@ def _device(asked: str, workers: int) -> str:
     from histobench.errors import ConfigError
 
     kind, _, index = asked.partition(":")
+    if index and kind == "cpu":
+        raise ConfigError(f"--device {asked}: a CPU has no number.")
     if index and workers > 1:
         raise ConfigError(f"--device {asked} names one device; leave out its number, or run one worker.")
     if kind not in ("auto", "cpu", "cuda") or (index and not index.isdigit()):

@@ -46,12 +46,13 @@ def mlflow(app: "App", out: Path, port: int, sync_only: bool) -> None:
     import os
     import subprocess
 
+    from histobench.cli.results import read_records
     from histobench.store import Store
     from histobench.tracking import MlflowTracker, tracking_uri
 
     store = Store(out, write=False)
     tracker = MlflowTracker(out)
-    for record in store.records():
+    for record in read_records(app, store):
         tracker.log(record, store.folder(record.job_id))
     complaint = tracker.close()
     if complaint:
@@ -88,12 +89,12 @@ def _weights(app: "App") -> list[list[str]]:
 
 
 def _data(app: "App", data_root: Path | None) -> list[list[str]]:
-    from histobench.errors import HistobenchError
+    from histobench.errors import told
 
     rows = []
     for card in app.registry.datasets:
         try:
             rows.append(["data", card.name, f"{len(card.build(data_root).slides(card.targets[0].name))} slides"])
-        except HistobenchError as error:
-            rows.append(["data", card.name, str(error)])
+        except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
+            rows.append(["data", card.name, told(error)])
     return rows

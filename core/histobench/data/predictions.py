@@ -29,7 +29,13 @@ class Prediction:
     values: Float
 
     def __post_init__(self) -> None:
-        """Refuse anything but a finite (n, t) table."""
+        """Refuse anything but a finite (n, t) table of real numbers; it is kept as float32."""
+        if not isinstance(self.values, np.ndarray) or self.values.dtype.kind != "f":
+            found = self.values.dtype if isinstance(self.values, np.ndarray) else type(self.values).__name__
+            raise ShapeError(f"prediction must be an array of real floats, got {found}.")
+        object.__setattr__(self, "names", tuple(self.names))
+        with np.errstate(over="ignore"):  # what does not fit is infinite, and refused below
+            object.__setattr__(self, "values", self.values.astype(np.float32, copy=False))
         check_table("prediction", self.names, self.values)
         check_finite("prediction", self.names, self.values)
 

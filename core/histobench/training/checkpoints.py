@@ -86,6 +86,8 @@ class Progress:
             state = torch.load(path, map_location=context.device, weights_only=True)
         except (EOFError, OSError, RuntimeError, UnpicklingError):
             return  # a checkpoint only saves time: without it the same steps are taken again
+        if not isinstance(state, dict) or set(state) != set(self._state()):
+            return
         restore(self.module, state["module"], path)
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])

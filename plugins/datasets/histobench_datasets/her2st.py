@@ -30,9 +30,11 @@ from histobench_datasets.her2st_layout import (
     TIERS,
     counts_path,
     find_root,
+    git_blob_id,
     image_folder,
     labels_path,
     proportions_path,
+    read_blob_table,
     selection_path,
 )
 from histobench_datasets.her2st_table import Matrix
@@ -55,6 +57,8 @@ class Her2st:
     ----------
     root
         Folder that holds ``data`` and ``res``, or the one above it; ``None`` to look in the usual places.
+    blobs
+        Path → git blob id of the files to expect; ``None`` for the publisher's.
 
     Raises
     ------
@@ -62,8 +66,9 @@ class Her2st:
         If the data are not there.
     """
 
-    def __init__(self, root: Path | None = None) -> None:
+    def __init__(self, root: Path | None = None, *, blobs: Mapping[str, str] | None = None) -> None:
         self.root = find_root(root)
+        self._blobs = read_blob_table() if blobs is None else blobs
 
     def slides(self, target: str) -> Sequence[Slide]:
         """List the slides that have counts, selection, image and target; only their selections are read."""
@@ -96,7 +101,7 @@ class Her2st:
     def notes(self, slide: Slide, target: str) -> tuple[str, ...]:
         """Say how many spots of each table were dropped, and why."""
         parts = self._read(_check_slide(slide), target)
-        return (*parts.notes, *parts.join()[1])
+        return (*parts.notes, *parts.join()[1], *self._altered(slide.id))
 
     def image(self, slide: Slide) -> SlideImage:
         """Open the slide's image after comparing its size with the slide's spots."""
@@ -107,6 +112,17 @@ class Her2st:
             raise DataError(f"'{image_folder(self.root, slide_id)}' must hold one image (.jpg), found {names}.")
         _check_extent(found[0], check_image(found[0]), self._selection(slide_id))
         return FileImage(found[0])
+
+    def _altered(self, slide_id: str) -> list[str]:
+        """Name the slide's files that are not the publisher's: another slide's, a scaled image, an edited table."""
+        paths = [counts_path(self.root, slide_id), selection_path(self.root, slide_id)]
+        paths += _list_images(self.root, slide_id)
+        found = {path.relative_to(self.root).as_posix(): path for path in paths}
+        return [
+            f"'{name}' is not the publisher's file: its git blob id is another."
+            for name, path in found.items()
+            if name in self._blobs and _blob_id(path, _stamp(path)) != self._blobs[name]
+        ]
 
     def fingerprint(self, slide: Slide, target: str) -> str:
         """Hash counts, selection, image and target of the slide with SHA-256."""
@@ -264,6 +280,11 @@ def _read_selection(path: Path, _stamp: _Stamp) -> files.Selection:
 @lru_cache(maxsize=8)
 def _list_proportions(path: Path, _stamp: _Stamp) -> frozenset[str]:
     return files.list_proportions(path)
+
+
+@lru_cache(maxsize=256)
+def _blob_id(path: Path, _state: _Stamp) -> str:
+    return git_blob_id(path)
 
 
 @lru_cache(maxsize=256)

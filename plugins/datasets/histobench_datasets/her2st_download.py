@@ -5,7 +5,6 @@ blob id, SHA-1 over ``"blob " + length + NUL + content``, is the table's. A kill
 next one continues; a file with other content is renamed to ``.wrong`` and never read; a failure costs only its file.
 """
 
-import hashlib
 import logging
 import os
 import time
@@ -20,9 +19,9 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from histobench import DataError
-from histobench_datasets.her2st_layout import find_root, pick_download_root, read_blob_table
+from histobench_datasets.her2st_layout import find_root, git_blob_id, pick_download_root, read_blob_table
 
-__all__ = ["BASE_URL", "URL_ENVIRONMENT", "check", "download", "git_blob_id"]
+__all__ = ["BASE_URL", "URL_ENVIRONMENT", "check", "download"]
 
 BASE_URL = "https://raw.githubusercontent.com/almaan/her2st/85df7411b987a7dec3feff9718b869a7a82091ec/"
 """Where the publisher's files are, at the commit of the shipped table."""
@@ -85,15 +84,6 @@ def check(root: Path | None, /, *, blobs: Mapping[str, str] | None = None) -> di
         for path, blob in wanted.items()
         if found[path] != blob
     }
-
-
-def git_blob_id(path: Path, /) -> str:
-    """Hash a file as git does: SHA-1 over ``"blob " + length + NUL + content``, 40 hex digits."""
-    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _fetch_all(source: pooch.Pooch, blobs: Mapping[str, str]) -> dict[str, str]:

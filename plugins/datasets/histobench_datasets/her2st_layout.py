@@ -1,5 +1,6 @@
 """Where the publisher of her2st puts what: slides, patients, folders, and the published folds."""
 
+import hashlib
 import os
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +18,7 @@ __all__ = [
     "TIERS",
     "counts_path",
     "find_root",
+    "git_blob_id",
     "image_folder",
     "labels_path",
     "pick_download_root",
@@ -24,6 +26,8 @@ __all__ = [
     "read_blob_table",
     "selection_path",
 ]
+
+_CHUNK_BYTES = 1 << 20
 
 ENVIRONMENT = "HISTOBENCH_DATA"
 """The environment variable that names the folder of all datasets."""
@@ -140,3 +144,12 @@ def read_blob_table() -> dict[str, str]:
     text = files("histobench_datasets").joinpath("her2st_git_blobs.tsv").read_text(encoding="utf-8")
     rows = (line.split("\t") for line in text.splitlines())
     return {row[0]: row[1] for row in rows}
+
+
+def git_blob_id(path: Path, /) -> str:
+    """Hash a file as git does: SHA-1 over ``"blob " + length + NUL + content``, 40 hex digits."""
+    digest = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

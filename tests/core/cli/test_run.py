@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from histobench.store import read_predictions
+
 Say = Callable[..., object]
 
 pytestmark = pytest.mark.usefixtures("trials")
@@ -42,6 +44,7 @@ def test_running_again_does_nothing(say: Say, tmp_path: Path) -> None:
         ("says-short", "prediction must be (60, 5), got (59, 5)."),
         ("says-misnamed", "where the task has"),
         ("says-array", "predict must return a Prediction, got ndarray"),
+        ("exits", "SystemExit: 7"),
     ],
 )
 def test_method_that_breaks_its_promise_costs_only_its_job(say: Say, tmp_path: Path, method: str, words: str) -> None:
@@ -159,3 +162,84 @@ def test_quiet_run_prints_the_table_alone(say: Say, tmp_path: Path) -> None:
     said = say("--quiet", "run", "--datasets", "toy", "--methods", "behaves", "--out", tmp_path, "--no-tracking")
     assert "done:" not in said.err
     assert "behaves" in said.out
+
+
+def test_method_that_reuses_its_buffer_spoils_nothing(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "reuses", "--folds", "toy:1")
+    job = next(name for name, r in records(tmp_path).items() if r["job"]["method"] == "reuses")
+    (stored,) = read_predictions(tmp_path / "jobs" / job / "predictions.h5")
+    assert "X" not in stored.spot_ids
+
+
+def test_what_a_plugin_prints_goes_to_its_log(say: Say, tmp_path: Path) -> None:
+    said = run(say, tmp_path, "--methods", "prints", "--folds", "toy:1")
+    assert "hello from a plugin" not in said.out
+    assert any("hello from a plugin" in path.read_text() for path in tmp_path.glob("jobs/*/log.txt"))
+
+
+def test_dataset_that_cannot_be_read_leaves_the_others_whole(say: Say, tmp_path: Path) -> None:
+    said = say("run", "--datasets", "unreadable,toy", "--methods", "behaves", "--out", tmp_path, "--no-tracking")
+    assert said.code == 0
+    assert "dataset 'unreadable' cannot be read: KeyError" in said.err
+    assert {r["job"]["dataset"] for r in records(tmp_path).values()} == {"toy"}
+
+
+def test_dataset_alone_that_cannot_be_read_is_refused(say: Say, tmp_path: Path) -> None:
+    said = say("run", "--datasets", "unreadable", "--methods", "behaves", "--out", tmp_path)
+    assert said.code == 2
+    assert "dataset 'unreadable' cannot be read: KeyError" in said.err
+
+
+def test_unreadable_checkpoint_is_set_aside_and_fitted_again(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "behaves", "--folds", "toy:1")
+    job = next(name for name, r in records(tmp_path).items() if r["job"]["method"] == "behaves")
+    folder = tmp_path / "jobs" / job
+    before = records(tmp_path)[job]["scores"]
+    (folder / "record.json").unlink()
+    (folder / "checkpoint" / "fitted.json").write_text("{")
+    said = run(say, tmp_path, "--methods", "behaves", "--folds", "toy:1")
+    assert said.code == 0
+    assert records(tmp_path)[job]["scores"] == before
+    assert list(folder.glob("checkpoint.unreadable-*"))
+
+
+def test_lost_predictions_are_made_again(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "behaves", "--folds", "toy:1", "--metrics", "pearson")
+    job = next(name for name, r in records(tmp_path).items() if r["job"]["method"] == "behaves")
+    stored = tmp_path / "jobs" / job / "predictions.h5"
+    stored.write_bytes(stored.read_bytes()[:100])
+    scored = say("score", "--out", tmp_path, "--metrics", "rmse")
+    assert scored.code == 1
+    assert f"job {job} is left as it is" in scored.err
+    said = run(say, tmp_path, "--methods", "behaves", "--folds", "toy:1", "--metrics", "pearson,rmse")
+    assert said.code == 0
+    assert set(records(tmp_path)[job]["scores"]) == {"pearson", "rmse"}
+
+
+def test_reading_results_changes_nothing(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "behaves", "--folds", "toy:1")
+    broken = sorted(tmp_path.glob("jobs/*/record.json"))[0]
+    broken.write_text("{")
+    said = say("results", "--out", tmp_path)
+    assert said.code == 0
+    assert "is no record of a job" in said.err
+    assert broken.read_text() == "{"
+
+
+def test_another_machine_makes_no_other_job(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "behaves", "--threads", 1)
+    first = set(records(tmp_path))
+    run(say, tmp_path, "--methods", "behaves", "--threads", 2)
+    assert set(records(tmp_path)) == first
+
+
+def test_metric_that_no_record_has_gets_a_suggestion(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "behaves", "--folds", "toy:1")
+    said = say("results", "--out", tmp_path, "--metric", "pearsen")
+    assert said.code == 2
+    assert "Did you mean 'pearson'?" in said.err
+
+
+def test_study_with_another_metric_alone_has_a_table(say: Say, tmp_path: Path) -> None:
+    said = run(say, tmp_path, "--methods", "behaves", "--folds", "toy:1", "--metrics", "rmse")
+    assert "rmse per slide" in said.out

@@ -120,7 +120,7 @@ def spots() -> tuple[str, ...]:
 
 @pytest.fixture
 def her2st(release):
-    return Her2st(release.root)
+    return Her2st(release.root, blobs={})
 
 
 @pytest.fixture

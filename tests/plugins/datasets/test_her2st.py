@@ -89,7 +89,7 @@ def test_nothing_dropped_nothing_noted(her2st, b1):
 
 def test_deselected_spots_are_dropped_and_noted(release, spots):
     release.write_selection("B1", deselected=spots[:2])
-    her2st = Her2st(release.root)
+    her2st = Her2st(release.root, blobs={})
     slide = her2st.slides(MINOR)[1]
     assert her2st.table(slide, MINOR).spot_ids == spots[2:]
     assert her2st.notes(slide, MINOR) == (
@@ -102,7 +102,7 @@ def test_a_spot_without_counts_is_dropped_and_noted(release, spots):
     counts = np.ones((30, 4), dtype=int)
     counts[4] = 0
     release.write_counts("B1", counts)
-    her2st = Her2st(release.root)
+    her2st = Her2st(release.root, blobs={})
     slide = her2st.slides(MINOR)[1]
     assert spots[4] not in her2st.table(slide, MINOR).spot_ids
     assert her2st.notes(slide, MINOR) == ("slide 'B1': 1 of 30 spots are left out, as nothing was counted there.",)
@@ -152,19 +152,19 @@ def test_without_anything_given_the_cache_is_searched(monkeypatch, tmp_path):
 
 def test_a_slide_without_image_is_left_out(release):
     release.image("B2").unlink()
-    her2st = Her2st(release.root)
+    her2st = Her2st(release.root, blobs={})
     assert "B2" not in [slide.id for slide in her2st.slides(MINOR)]
     assert her2st.left_out(MINOR)["B2"] == "no image here; `histobench data download her2st` fetches it"
 
 
 def test_a_slide_missing_in_the_archive_is_left_out(release, make_proportions):
     release.write_proportions("minor", {"A1": make_proportions(), "B1": make_proportions()})
-    assert Her2st(release.root).left_out(MINOR)["B2"] == "'minor.zip' holds no proportions of it"
+    assert Her2st(release.root, blobs={}).left_out(MINOR)["B2"] == "'minor.zip' holds no proportions of it"
 
 
 def test_a_missing_archive_leaves_every_slide_out(release):
     release.proportions().unlink()
-    her2st = Her2st(release.root)
+    her2st = Her2st(release.root, blobs={})
     assert not her2st.slides(MINOR)
     assert her2st.left_out(MINOR)["A1"] == "no proportions here; `histobench data download her2st` fetches it"
     assert her2st.slides("gene_expression")
@@ -261,3 +261,16 @@ def test_real_labels_match_the_spots(real):
 def test_real_spot_without_counts_is_named(real):
     notes = real.notes(Slide(id="D5", patient="her2st:D"), "gene_expression")
     assert notes[-1] == "slide 'D5': 1 of 306 spots are left out, as nothing was counted there."
+
+
+def test_file_that_is_not_the_publishers_is_noted(release, tmp_path):
+    expected = {f"data/ST-spotfiles/{name}_selection.tsv": "0" * 40 for name in ("B1", "B2")}
+    her2st = Her2st(release.root, blobs=expected)
+    (b1,) = [slide for slide in her2st.slides(MINOR) if slide.id == "B1"]
+    assert her2st.notes(b1, MINOR)[-1] == (
+        "'data/ST-spotfiles/B1_selection.tsv' is not the publisher's file: its git blob id is another."
+    )
+
+
+def test_published_files_are_not_noted(real):
+    assert not [note for slide in real.slides(MINOR) for note in real.notes(slide, MINOR) if "publisher" in note]

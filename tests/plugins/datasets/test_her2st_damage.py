@@ -91,7 +91,7 @@ def test_counts_of_other_spots_are_refused(release, her2st, b1):
 def test_a_bad_selection_is_refused(release, b1, old, new, message):
     release.edit(release.selection("B1"), old, new)
     with pytest.raises(DataError, match=message):
-        Her2st(release.root).table(b1, MINOR)
+        Her2st(release.root, blobs={}).table(b1, MINOR)
 
 
 def test_a_selection_of_nothing_is_refused(release, her2st, b1, spots):
@@ -102,7 +102,7 @@ def test_a_selection_of_nothing_is_refused(release, her2st, b1, spots):
 
 def test_a_damaged_selection_costs_only_its_slide(release):
     release.edit(release.selection("B1"), "pixel_x", "px")
-    her2st = Her2st(release.root)
+    her2st = Her2st(release.root, blobs={})
     assert [(slide.id, slide.mpp) for slide in her2st.slides(MINOR)][1] == ("B1", None)
     assert her2st.table(her2st.slides(MINOR)[2], MINOR)
 
