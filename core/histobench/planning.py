@@ -41,8 +41,9 @@ PLATFORM = f"{version('histobench')} revision {PLATFORM_REVISION}"
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something that is not in the grid, and why; ``damaged`` if a file is to blame and should be mended."""
+    """Something of a dataset that is not in the grid, and why; ``damaged`` if a file is to blame and can be mended."""
 
+    dataset: str
     what: str
     why: str
     damaged: bool = False
@@ -76,10 +77,10 @@ class Plan:
 
     def reasons(self) -> list[str]:
         """Say what is left out and why, a sentence for each reason."""
-        by_reason: dict[tuple[str, bool], list[str]] = {}
+        by_reason: dict[tuple[str, str], list[str]] = {}
         for item in self.left_out:
-            by_reason.setdefault((item.why, item.damaged), []).append(item.what)
-        return [f"{', '.join(things)}: {why}" for (why, _), things in by_reason.items()]
+            by_reason.setdefault((item.dataset, item.why), []).append(item.what)
+        return [f"{dataset}: {', '.join(things)}: {why}" for (dataset, why), things in by_reason.items()]
 
     def notice(self, sentence: str) -> None:
         """Keep a sentence once."""
@@ -133,7 +134,9 @@ def plan_study(config: RunConfig, registry: Registry, machine: Machine) -> Plan:
         except (DataError, ConfigError, UnknownNameError) as error:
             if len(datasets) == 1:
                 raise
-            plan.left_out.append(LeftOut(dataset.name, str(error)))  # the other datasets are still worth running
+            plan.left_out.append(
+                LeftOut(dataset.name, "all of it", str(error))
+            )  # the other datasets are still worth running
     asked = {card.name for card in methods if ALL in config.methods or card.name in config.methods}
     if not any(job.method in asked for job in plan.jobs):
         reasons = "; ".join(plan.reasons())
@@ -159,7 +162,7 @@ def _task(plan: Plan, config: RunConfig, card: DatasetCard, dataset: Dataset, ta
     slides = list(_usable_slides(plan, card, dataset, target))
     folds = make_folds(scheme, slides)
     for fold, why in folds.unavailable.items():
-        plan.left_out.append(LeftOut(f"{card.name}, {scheme.name}: fold {fold}", why))
+        plan.left_out.append(LeftOut(card.name, f"fold {fold} of {scheme.name}", why))
     for fold, what in folds.shrunken.items():
         plan.notice(f"{card.name}, {scheme.name}: fold {fold} is not the published one here: {what}.")
     if scheme.leaks:
@@ -173,16 +176,16 @@ def _task(plan: Plan, config: RunConfig, card: DatasetCard, dataset: Dataset, ta
 def _usable_slides(plan: Plan, card: DatasetCard, dataset: Dataset, target: TargetFact) -> Iterator[Slide]:
     """Yield the slides that can be read; one that is damaged costs only itself."""
     for slide_id, why in dataset.left_out(target.name).items():
-        plan.left_out.append(LeftOut(f"{card.name}: slide {slide_id}", why))
+        plan.left_out.append(LeftOut(card.name, f"slide {slide_id}", why))
     for slide in dataset.slides(target.name):
         try:
             dataset.table(slide, target.name)
             dataset.image(slide)
         except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
-            plan.left_out.append(LeftOut(f"{card.name}: slide {slide.id}", told(error), damaged=True))
+            plan.left_out.append(LeftOut(card.name, f"slide {slide.id}", told(error), damaged=True))
             continue
         for note in dataset.notes(slide, target.name):
-            plan.notice(f"{card.name}, slide {slide.id}: {note}")
+            plan.notice(f"{card.name}: {note}")
         yield slide
 
 
@@ -205,7 +208,7 @@ def _choices(
     why_not = _why_not(method, task)
     if why_not:
         if not method.control:  # nobody asked for a control by name
-            plan.left_out.append(LeftOut(f"{method.name} on {task.dataset.name} {task.target.name}", why_not))
+            plan.left_out.append(LeftOut(task.dataset.name, f"{method.name} on {task.target.name}", why_not))
         return []
     slot = method.encoder
     if slot is None:
@@ -217,7 +220,7 @@ def _choices(
         for asked in config.encoders:
             choice = asked_encoder(registry, slot, asked)
             if isinstance(choice, str):
-                plan.left_out.append(LeftOut(f"{method.name} on encoder {asked}", choice))
+                plan.left_out.append(LeftOut(task.dataset.name, f"{method.name} on encoder {asked}", choice))
             else:
                 choices.append(choice)
     for choice in choices:

@@ -229,7 +229,7 @@ def test_a_row_that_misses_slides_has_no_rank(fold_by_fold):
     board = _only(standings(fold_by_fold([0.5, 0.5], method="a") + fold_by_fold([0.9], method="b"), "pearson"))
     assert _row(board, "b").rank is None
     assert _row(board, "a").rank == 1
-    assert "rows that were not tested on every slide of the board have no rank." in board.warnings
+    assert "methods without a score on every slide of the board have no rank." in board.warnings
 
 
 # what is averaged and what is ranked together

@@ -240,7 +240,7 @@ def _estimate(app: "App", specs: "list[JobSpec]", workspace: "Workspace") -> flo
 
 
 def _damaged(planned: "Plan") -> str:
-    return "; ".join(item.what for item in planned.left_out if item.damaged)
+    return "; ".join(f"{item.dataset}, {item.what}" for item in planned.left_out if item.damaged)
 
 
 def _duration(seconds: float) -> str:

@@ -50,6 +50,7 @@ def _board(entries: Sequence[Entry], metric: str, *, ground: Ground) -> Board:
         set(entry.patients(metric)) == set(slides) and bool(np.isfinite(list(row.per_unit.values())).all())
         for entry, row in zip(entries, found, strict=True)
     ]
+    unranked = any(not row.control and not whole for row, whole in zip(found, complete, strict=True))
     found = _with_ranks(found, complete, higher_is_better=higher)
     sign = -1.0 if higher else 1.0
     found.sort(
@@ -69,7 +70,7 @@ def _board(entries: Sequence[Entry], metric: str, *, ground: Ground) -> Board:
         rows=tuple(found),
         unscored=tuple(record.job_id for entry in entries for record in entry.unscored),
     )
-    return replace(board, warnings=tuple(_warnings(board, all(complete))))
+    return replace(board, warnings=tuple(_warnings(board, unranked=unranked)))
 
 
 def _panel(scored: Sequence[RunRecord]) -> str:
@@ -169,7 +170,7 @@ def _with_ranks(found: Sequence[Standing], complete: Sequence[bool], *, higher_i
     return result
 
 
-def _warnings(board: Board, all_complete: bool) -> Iterable[str]:
+def _warnings(board: Board, *, unranked: bool) -> Iterable[str]:
     n_units = len(set(board.slides.values())) if board.unit == "patients" else len(board.slides)
     if n_units == 1:
         yield f"one {board.unit[:-1]} only: there is no interval, and no difference can be told from chance."
@@ -177,8 +178,8 @@ def _warnings(board: Board, all_complete: bool) -> Iterable[str]:
         yield f"{n_units} {board.unit} only: intervals over so few say little, and no difference counts as clear."
     if board.ground.leaks:
         yield f"scheme {board.ground.scheme!r} leaks: slides of one patient stand in training and test."
-    if not all_complete:
-        yield "rows that were not tested on every slide of the board have no rank."
+    if unranked:
+        yield "methods without a score on every slide of the board have no rank."
     if board.unscored:
         yield (
             f"{len(board.unscored)} finished jobs have no score under {board.metric!r}; "
