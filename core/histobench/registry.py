@@ -6,7 +6,7 @@ that fails is kept in `broken` with its cause while all others load.
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, is_dataclass, replace
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -26,6 +26,9 @@ PLUGINS_VARIABLE = "HISTOBENCH_PLUGINS"
 """Environment variable that narrows what loads: comma-separated ``distribution`` or ``distribution:name``."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._:+<>-]{0,99}")
+
+NO_PLUGINS = "none"
+"""Value of ``HISTOBENCH_PLUGINS`` with which nothing loads."""
 
 CardT = TypeVar("CardT", bound=Card)
 
@@ -114,8 +117,13 @@ class Registry:
     def load(cls) -> "Registry":
         """Load every plugin of this environment, narrowed by ``HISTOBENCH_PLUGINS``."""
         registry = cls()
-        for plugin in _installed(os.environ.get(PLUGINS_VARIABLE, "")):
+        wanted = {name.strip() for name in os.environ.get(PLUGINS_VARIABLE, "").split(",") if name.strip()}
+        found = _installed(wanted)
+        for plugin in found:
             registry._load(plugin)
+        for name in sorted(wanted - {NO_PLUGINS} - {p.name for p in found} - {p.distribution for p in found}):
+            cause = f"{PLUGINS_VARIABLE} names it, and no installed plugin goes by that name."
+            registry.broken.append(BrokenPlugin(name=name, distribution="", cause=cause))
         return registry
 
     def add_commands(self, cli: "click.Group") -> None:
@@ -184,8 +192,7 @@ class Registry:
         self.broken.append(BrokenPlugin(name=plugin.name, distribution=plugin.distribution, cause=cause))
 
 
-def _installed(narrow: str) -> list[Plugin]:
-    wanted = {name.strip() for name in narrow.split(",") if name.strip()}
+def _installed(wanted: Set[str]) -> list[Plugin]:
     plugins: dict[str, Plugin] = {}
     for distribution in distributions():
         for entry_point in _entry_points(distribution):

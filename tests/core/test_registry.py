@@ -258,3 +258,12 @@ class TestCatalogue:
     def test_variants_keep_the_order_of_their_plugin(self) -> None:
         assert [card.name for card in self.catalogue().variants("resnet18")] == ["resnet18.imagenet", "resnet18.random"]
         assert self.catalogue().variants("resnet") == []
+
+
+def test_plugin_asked_for_by_a_name_that_nothing_has_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HISTOBENCH_PLUGINS", "histobench:metrics,histobench:metricks")
+    registry = Registry.load()
+    assert [plugin.name for plugin in registry.plugins] == ["histobench:metrics"]
+    assert [(broken.name, broken.cause) for broken in registry.broken] == [
+        ("histobench:metricks", "HISTOBENCH_PLUGINS names it, and no installed plugin goes by that name.")
+    ]
