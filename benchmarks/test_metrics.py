@@ -1,8 +1,8 @@
 """What vectorised metrics save against a loop over SciPy and scikit-learn, one target at a time.
 
 As many spots as a Visium slide has, for the 22 types of ``minor`` and for a panel of 250 genes. The ratio of the two
-times, taken in one run, stands in ``extra_info``; it is asserted only to be no loss worth
-speaking of, since machines differ and the Jensen–Shannon distance is two logarithms a value either way.
+times, taken in one run, stands in ``extra_info``. Little is to be won for the Jensen–Shannon distance: it is two
+logarithms a value either way.
 """
 
 import time
@@ -53,7 +53,6 @@ def test_vectorised_metric_against_a_loop(benchmark: BenchmarkFixture, tables: t
     np.testing.assert_allclose(scores, _loop(name, *tables), rtol=1e-5, atol=1e-6)
     vectorised, looped = (_fastest(work) for work in (lambda: metric(*tables), lambda: _loop(name, *tables)))
     benchmark.extra_info["times faster than a loop"] = round(looped / vectorised, 1)
-    assert vectorised < 2 * looped
 
 
 def _fastest(work: Callable[[], object]) -> float:
