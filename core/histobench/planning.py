@@ -160,7 +160,10 @@ def _tasks(plan: Plan, config: RunConfig, card: DatasetCard) -> Iterator[_Task]:
 def _task(plan: Plan, config: RunConfig, card: DatasetCard, dataset: Dataset, target: TargetFact) -> _Task:
     scheme = asked_scheme(config, card)
     slides = list(_usable_slides(plan, card, dataset, target))
-    folds = make_folds(scheme, slides)
+    try:
+        folds = make_folds(scheme, slides)
+    except DataError as error:
+        raise DataError(" ".join([str(error), *(f"Left out: {reason}." for reason in plan.reasons())])) from error
     for fold, why in folds.unavailable.items():
         plan.left_out.append(LeftOut(card.name, f"fold {fold} of {scheme.name}", why))
     for fold, what in folds.shrunken.items():

@@ -180,7 +180,7 @@ class _Job:
             precision=self.spec.precision,
             mode=self.spec.mode or "frozen",
             encoder=trained,  # type: ignore[arg-type]  # planning lets only trainable ones into a training mode
-            resume=self.folder.path / "resume",
+            resume=self.folder.resume,
             report=self._report,
         )
 

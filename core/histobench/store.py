@@ -11,6 +11,7 @@ it dies. So two runners on one folder share the work, and a killed run leaves no
 import csv
 import errno
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,11 @@ class JobFolder:
     """The folder of one job."""
 
     path: Path
+
+    @property
+    def resume(self) -> Path:
+        """Folder of the checkpoints of a fit that is under way."""
+        return self.path / "resume"
 
     @property
     def checkpoint(self) -> Path:
@@ -100,11 +106,13 @@ class JobFolder:
         write_atomically(self.path / "job.json", spec.model_dump_json(indent=1).encode())
 
     def finish(self, record: RunRecord) -> None:
-        """Write the record: from here on the job is done."""
+        """Write the record: from here on the job is done, and its training checkpoints are of no use."""
         history = [dict(epoch) for epoch in record.epochs]
         if history:
             write_history(self.path / "history.csv", history)
         write_atomically(self.path / "record.json", record.model_dump_json(indent=1).encode())
+        if record.status == "done":
+            shutil.rmtree(self.resume, ignore_errors=True)
 
     def log(self, text: str) -> None:
         """Add lines to the job's log, each with the time."""

@@ -96,7 +96,8 @@ def print_boards(app: "App", records: "Sequence[RunRecord]", *, metric: str | No
         title = f"{ground.dataset} | {ground.target} | {ground.scheme} | {board.metric} per slide{leaks}"
         app.output.table([_row(board, row) for row in board.rows], _HEADER, title=title)
         app.output.result(
-            f"{board.metric}: mean over targets, then slides, then patients; ± is a 95 % interval over {board.unit}."
+            f"{board.metric}: mean over targets, seeds, slides and patients, in that order; "
+            f"95 % is an interval over {board.unit}."
         )
         for warning in board.warnings:
             app.output.warn(warning)

@@ -243,3 +243,11 @@ def test_metric_that_no_record_has_gets_a_suggestion(say: Say, tmp_path: Path) -
 def test_study_with_another_metric_alone_has_a_table(say: Say, tmp_path: Path) -> None:
     said = run(say, tmp_path, "--methods", "behaves", "--folds", "toy:1", "--metrics", "rmse")
     assert "rmse per slide" in said.out
+
+
+def test_finished_job_keeps_no_training_checkpoints(say: Say, tmp_path: Path) -> None:
+    arguments = ("--encoders", "colour-stats", "--folds", "toy:1", "--epochs", 1)
+    said = run(say, tmp_path, "--methods", "linear", *arguments)
+    assert said.code == 0
+    assert list(tmp_path.glob("jobs/*/checkpoint/*.safetensors"))
+    assert not list(tmp_path.glob("jobs/*/resume"))
