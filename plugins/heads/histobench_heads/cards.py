@@ -1,0 +1,35 @@
+"""What several cards share; nothing here is heavy."""
+
+from histobench import EncoderSlot, Kind
+
+__all__ = ["ALL_KINDS", "CONTINUOUS", "CUCA_CITATION", "CUCA_LICENCE", "CUCA_URL", "FROZEN_SLOT", "OURS"]
+
+ALL_KINDS: tuple[Kind, ...] = ("cell_abundance", "gene_expression", "label")
+"""Every kind of target."""
+
+CONTINUOUS: tuple[Kind, ...] = ("cell_abundance", "gene_expression")
+"""Kinds whose values are amounts."""
+
+OURS = "Apache-2.0"
+"""Licence of what has no published code behind it."""
+
+CUCA_URL = "https://github.com/lyotvincent/CUCA"
+"""Where CUCA's authors keep their code."""
+
+CUCA_LICENCE = "GPL-3.0 (the authors' code; this is a clean-room implementation from its specification)"
+"""Its licence."""
+
+CUCA_CITATION = "Yan et al. (2025), Bioinformatics (ISMB/ECCB 2025); code doi:10.5281/zenodo.15087256"
+"""Its paper."""
+
+FROZEN_SLOT = EncoderSlot(
+    default="virchow2",
+    default_mode="frozen",
+    modes=("frozen",),
+    # The stand-in for a frozen foundation model is a convolutional network with random weights: it sees texture as
+    # well as colour (random convolutions are a usable filter bank: Jarrett et al. 2009, ICCV), needs no download, and
+    # is not the colour control under another name. It is a floor for the method, and every result names it.
+    scratch="resnet18.random",
+    scratch_mode="frozen",
+)
+"""The slot of a head on frozen embeddings."""

@@ -1,0 +1,81 @@
+"""The controls: they always run, and give scores their scale."""
+
+from histobench import EncoderSlot, Method, MethodCard
+from histobench_heads.cards import ALL_KINDS, OURS
+from histobench_heads.controls.options import MeanOptions, OracleOptions, PositionOptions
+from histobench_heads.ridge.options import RidgeOptions
+
+__all__ = ["COLOUR", "MEAN", "ORACLE", "POSITION"]
+
+
+def _mean(options: MeanOptions) -> Method:
+    from histobench_heads.controls.mean import Mean
+
+    return Mean(options)
+
+
+def _position(options: PositionOptions) -> Method:
+    from histobench_heads.controls.position import Position
+
+    return Position(options)
+
+
+def _oracle(options: OracleOptions) -> Method:
+    from histobench_heads.controls.oracle import Oracle
+
+    return Oracle(options)
+
+
+def _ridge(options: RidgeOptions) -> Method:
+    from histobench_heads.ridge.method import Ridge
+
+    return Ridge(options)
+
+
+MEAN = MethodCard(
+    name="mean",
+    title="control: every spot gets the mean of the training spots",
+    licence=OURS,
+    build=_mean,
+    options=MeanOptions,
+    targets=ALL_KINDS,
+    control=True,
+)
+"""The simplest."""
+
+POSITION = MethodCard(
+    name="position",
+    title="control: what the place within the tissue tells, without any image",
+    licence=OURS,
+    build=_position,
+    options=PositionOptions,
+    targets=ALL_KINDS,
+    unit="slide",  # places are relative to the slide's bounding box
+    control=True,
+)
+"""No image."""
+
+COLOUR = MethodCard(
+    name="colour",
+    title="control: ridge regression on colour statistics of the patch",
+    licence=OURS,
+    citation="Hoerl & Kennard (1970), Technometrics 12:55-67",
+    build=_ridge,
+    options=RidgeOptions,
+    targets=ALL_KINDS,
+    encoder=EncoderSlot(default="colour-stats", default_mode="frozen", modes=("frozen",), fixed=True),
+    control=True,
+)
+"""No morphology."""
+
+ORACLE = MethodCard(
+    name="oracle",
+    title="control: the truth behind the targets, where it is known",
+    licence=OURS,
+    build=_oracle,
+    options=OracleOptions,
+    targets=ALL_KINDS,
+    control=True,
+    needs_oracle=True,
+)
+"""The ceiling."""

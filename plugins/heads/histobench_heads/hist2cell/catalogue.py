@@ -1,0 +1,34 @@
+"""Hist2Cell."""
+
+from histobench import EncoderSlot, Method, MethodCard
+from histobench_heads.cards import CONTINUOUS
+from histobench_heads.hist2cell.options import Hist2CellOptions
+
+__all__ = ["HIST2CELL"]
+
+
+def _hist2cell(options: Hist2CellOptions) -> Method:
+    from histobench_heads.hist2cell.method import Hist2Cell
+
+    return Hist2Cell(options)
+
+
+HIST2CELL = MethodCard(
+    name="hist2cell",
+    title="Hist2Cell: a graph transformer over each spot's neighbourhood",
+    url="https://github.com/Weiqin-Zhao/Hist2Cell",
+    licence="MIT (the authors' code; this is a clean-room implementation from its specification)",
+    citation="Zhao et al. (2024), bioRxiv 2024.02.17.580852",
+    build=_hist2cell,
+    options=Hist2CellOptions,
+    targets=CONTINUOUS,
+    unit="neighbourhood",
+    encoder=EncoderSlot(
+        default="resnet18",
+        default_mode="full",
+        modes=("full", "lora", "frozen"),
+        scratch="resnet18.random",
+    ),
+    presets={"quick": {"epochs": 3, "part_spots": 32}, "quick@full": {"patch_px": 64}},
+)
+"""With CUCA's settings."""
