@@ -1,11 +1,14 @@
-"""How the learning rate moves over the epochs, against the published tables."""
+"""How the learning rate moves over the epochs, against the published tables, and how a step is taken."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from histobench.contracts import FitContext
-from histobench.training import Recipe, fit_module
+from histobench.training import Recipe, checkpoints, fit_module
 from histobench.training.recipes import make_optimiser, make_schedule
 
 
@@ -59,6 +62,60 @@ def test_constant_schedule_stays() -> None:
     assert set(_lr_of(Recipe(epochs=7, lr=1e-3))) == {1e-3}
 
 
+def test_step_schedule_halves_every_ten_epochs_where_asked() -> None:
+    lrs = _lr_of(Recipe(epochs=21, lr=1e-5, schedule="step", decay=0.5, decay_epochs=10))
+    assert (lrs[9], lrs[10], lrs[20]) == pytest.approx((1e-5, 5e-6, 2.5e-6))
+
+
+def _lr_under(
+    scores: Sequence[float], recipe: Recipe, resume: Path | None = None, stop: int | None = None
+) -> list[float]:
+    """Fit under given validation scores; with ``stop``, be killed after that epoch and go on."""
+    lrs: dict[int, float] = {}
+
+    def fit(until: int | None) -> None:
+        told = iter(scores[len(lrs) :])
+
+        def report(epoch: int, numbers: dict[str, float]) -> None:
+            lrs[epoch] = numbers["lr"]
+            if epoch == until:
+                raise KeyboardInterrupt
+
+        fit_module(
+            nn.Linear(1, 1),
+            lambda module, batch: {"loss": module(batch).mean()},
+            lambda _epoch: [torch.ones(1, 1)],
+            recipe=recipe,
+            context=FitContext(seed=0, resume=resume, report=report),  # type: ignore[arg-type]
+            validate=lambda _module: next(told),
+        )
+
+    if stop is not None:
+        with pytest.raises(KeyboardInterrupt):
+            fit(stop)
+        lrs.pop(stop)  # its checkpoint was not written
+    fit(None)
+    return [lrs[epoch] for epoch in sorted(lrs)]
+
+
+PLATEAU = Recipe(epochs=9, lr=1.0, schedule="plateau", decay=0.5, decay_epochs=2)
+
+
+def test_plateau_halves_after_more_epochs_without_a_better_score_than_it_waits() -> None:
+    scores = [-5.0, -4.0, -4.0, -4.5, -4.00005, -3.0, -3.0, -3.0, -3.0]
+    assert _lr_under(scores, PLATEAU) == [1, 1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5]
+
+
+def test_plateau_goes_on_waiting_where_it_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "CHECKPOINT_SECONDS", 0.0)
+    scores = [-5.0, -4.0, -4.0, -4.5, -4.0, -3.0, -3.0, -3.0, -3.0]
+    assert _lr_under(scores, PLATEAU, tmp_path, stop=3) == _lr_under(scores, PLATEAU)
+
+
+def test_plateau_without_validation_watches_the_training_loss() -> None:
+    assert set(_lr_of(Recipe(epochs=6, lr=1e-3, schedule="plateau", decay=0.5, decay_epochs=1))) == {1e-3}  # it falls
+
+
 @pytest.mark.parametrize("epochs", [4, 5, 9])
 def test_short_one_cycle_rises_to_its_peak_and_ends_at_a_hundredth(epochs: int) -> None:
     lrs = _lr_of(Recipe(epochs=epochs, lr=1e-2, schedule="onecycle"))
@@ -84,3 +141,26 @@ def test_weight_decay_is_added_to_the_gradient() -> None:
     module.weight.grad = torch.zeros_like(module.weight)
     optimiser.step()
     assert module.weight.item() == pytest.approx(2.99, abs=1e-5)
+
+
+def test_adamw_takes_weight_decay_from_the_weight_itself() -> None:
+    module = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(module.weight, 3.0)
+    optimiser = make_optimiser(module, Recipe(epochs=1, lr=0.1, optimiser="adamw", weight_decay=0.01))
+    module.weight.grad = torch.zeros_like(module.weight)
+    optimiser.step()
+    assert module.weight.item() == pytest.approx(3.0 * (1 - 0.1 * 0.01))
+
+
+@pytest.mark.parametrize(("clip", "length"), [(None, 5.0), (1.0, 1.0), (10.0, 5.0)])
+def test_a_long_gradient_is_clipped_to_its_norm(clip: float | None, length: float) -> None:
+    module = nn.Linear(2, 1, bias=False)
+    before = module.weight.detach().clone()
+    fit_module(
+        module,
+        lambda module, batch: {"loss": module(batch).sum()},
+        lambda _epoch: [torch.tensor([[3.0, 4.0]])],
+        recipe=Recipe(epochs=1, lr=1.0, optimiser="sgd", clip=clip),
+        context=FitContext(seed=0),
+    )
+    assert (module.weight.detach() - before).norm().item() == pytest.approx(length, rel=1e-5)

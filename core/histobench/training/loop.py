@@ -12,7 +12,7 @@ from histobench.contracts import FitContext
 from histobench.errors import DataError
 from histobench.training.checkpoints import Fitted, Progress
 from histobench.training.randomness import seeded
-from histobench.training.recipes import Recipe, make_optimiser, make_schedule
+from histobench.training.recipes import Recipe, make_optimiser, make_schedule, step_schedule
 
 __all__ = ["Batch", "Step", "fit_module"]
 
@@ -60,13 +60,13 @@ def fit_module(
             wrapped.train()
             numbers = _train_epoch(fabric, wrapped, wrapped_optimiser, step, batches(epoch), recipe)
         numbers["lr"] = optimiser.param_groups[0]["lr"]
-        if epoch + 1 < recipe.epochs:
-            progress.schedule.step()
         if validate is not None:
             wrapped.eval()
             with torch.no_grad():
                 numbers["val_score"] = validate(module)
             progress.offer(epoch, numbers["val_score"])
+        if epoch + 1 < recipe.epochs:
+            step_schedule(progress.schedule, numbers.get("val_score", -numbers["loss"]))
         history.append(numbers)
         context.report(epoch, numbers)
         progress.save(context)
@@ -87,19 +87,25 @@ def _train_epoch(
         losses = step(module, fabric.to_device(batch))
         fabric.backward(losses["loss"] / recipe.accumulate)
         if count % recipe.accumulate == 0:
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+            _update(fabric, module, optimiser, recipe)
         for name, value in losses.items():
             totals[name] = totals.get(name, 0.0) + float(value.detach())
     if not count:
         raise DataError("there is no batch to train on: fewer training spots than one batch holds.")
     if count % recipe.accumulate:
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        _update(fabric, module, optimiser, recipe)
     means = {name: total / count for name, total in totals.items()}
     if not math.isfinite(means["loss"]):
         raise DataError(f"training diverged: the mean loss of an epoch is {means['loss']}; lower the learning rate.")
     return means
+
+
+def _update(fabric: Fabric, module: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe) -> None:
+    if recipe.clip is not None:
+        # a gradient that is not finite comes with a loss that is not, and that is told in our words
+        fabric.clip_gradients(module, optimiser, max_norm=recipe.clip, error_if_nonfinite=False)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
 
 
 def _out_of_patience(fitted: Fitted, recipe: Recipe) -> bool:
