@@ -7,11 +7,15 @@ listing and planning never load torch.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from histobench.contracts import Dataset, Encoder, Method, Metric, Mode, Options, PatchGeometry
 from histobench.data import Kind, Lattice
+from histobench.published import Converted, ConvertRequest, Reproduction
 from histobench.splits import Scheme, leave_one_patient_out
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = [
     "Card",
@@ -151,7 +155,8 @@ class MethodCard(Card):
     options
         The method's frozen dataclass of options, its defaults the published ones. Two names have a meaning to the
         platform: ``epochs`` is what ``--epochs`` sets, and ``patch_px`` the side of the patches, read from 224 pixels
-        of the image, that an encoder in training is given.
+        of the image, that an encoder in training is given. No option may be called ``weights``:
+        ``--set METHOD.weights=FILE`` evaluates a converted checkpoint without training.
     targets
         Kinds of target it can predict.
     encoder
@@ -168,6 +173,10 @@ class MethodCard(Card):
         Published options that differ by dataset: dataset → option → value.
     mode_options
         Published options that differ by the encoder's mode: mode → dataset (``""`` for all) → option → value.
+    convert
+        Turns a publisher's tensors into this method's (`histobench.published`); ``None`` where nothing is published.
+    reproductions
+        Published numbers and the configurations behind them, for ``histobench reproduce``.
     presets
         Named sets of options; ``quick`` is for trying out. ``quick@full`` adds to it where the encoder's mode is
         ``full``.
@@ -184,6 +193,8 @@ class MethodCard(Card):
     dataset_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     mode_options: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    convert: "Callable[[Mapping[str, Tensor], ConvertRequest], Converted] | None" = None
+    reproductions: tuple[Reproduction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ DOCUMENTED = {
     "histobench.adapters",
     "histobench.graphs",
     "histobench.images",
+    "histobench.published",
     "histobench.testing",
     "histobench.training",
 }
