@@ -17,8 +17,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 
 from histobench import Int, LabelledSamples, Targets
-from histobench_heads.hist2cell.batching import Batching
-from histobench_heads.hist2cell.method import load_batch, loss_over_nodes
+from histobench_heads.hist2cell.method import batching, load_batch, loss_over_nodes
 from histobench_heads.hist2cell.network import Hist2CellNetwork
 from histobench_heads.hist2cell.options import Hist2CellOptions
 
@@ -81,7 +80,7 @@ def _positions(slide: str) -> Int:
 
 
 def _patches_per_epoch(samples: LabelledSamples, options: Hist2CellOptions) -> int:
-    return sum(len(part.nodes) for part in Batching(samples, options).training(0, 0))
+    return sum(len(part.nodes) for part in batching(samples, options).training(0, 0))
 
 
 def _epoch_seconds(samples: LabelledSamples, options: Hist2CellOptions) -> float:
@@ -89,7 +88,7 @@ def _epoch_seconds(samples: LabelledSamples, options: Hist2CellOptions) -> float
     network = Hist2CellNetwork(
         _SmallEncoder(), 64, n_targets=N_TARGETS, depth=options.depth, dropout=options.dropout, final_relu=False
     )
-    batches = Batching(samples, options).training(0, 0)
+    batches = batching(samples, options).training(0, 0)
     seeds, begun = 0, time.perf_counter()
     while seeds < TIMED_SEEDS:
         part = next(batches)
@@ -117,5 +116,5 @@ def test_contiguous_parts_against_neighbourhood_sampling(benchmark: BenchmarkFix
 
 
 def test_making_the_batches_of_an_epoch(benchmark: BenchmarkFixture, samples: LabelledSamples) -> None:
-    subgraphs = benchmark(lambda: list(Batching(samples, Hist2CellOptions()).training(0, 0)))
+    subgraphs = benchmark(lambda: list(batching(samples, Hist2CellOptions()).training(0, 0)))
     assert sum(part.n_seeds for part in subgraphs) == len(samples)

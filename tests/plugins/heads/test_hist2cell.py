@@ -12,10 +12,10 @@ from torch import Tensor
 from histobench import ConfigError, DataError, FitContext, LabelledSamples, Prediction, Samples, Targets
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson
-from histobench_heads.hist2cell.batching import Batching, Subgraph
-from histobench_heads.hist2cell.method import Hist2Cell, load_batch, loss_over_nodes
+from histobench_heads.hist2cell.method import Hist2Cell, batching, load_batch, loss_over_nodes
 from histobench_heads.hist2cell.network import Hist2CellNetwork
 from histobench_heads.hist2cell.options import Hist2CellOptions
+from histobench_heads.neighbourhoods import Subgraph
 
 QUICK = Hist2CellOptions(epochs=2)
 
@@ -102,7 +102,7 @@ def test_final_relu_predicts_nothing_negative(fold: ToyFold) -> None:
 
 
 def test_the_loss_counts_halo_and_seeds_alike(fold: ToyFold) -> None:
-    part = next(Batching(fold.train, QUICK).prediction())
+    part = next(batching(fold.train, QUICK).prediction())
     network = _network()
     assert part.n_seeds < len(part.nodes)
     batch = load_batch(fold.train.patches, fold.train.targets, part)
@@ -115,7 +115,7 @@ def test_contiguous_and_published_batches_of_the_same_spots_give_the_same_loss_a
     network = _network()
     losses, gradients = [], []
     for options in (Hist2CellOptions(), Hist2CellOptions(faithful=True)):
-        (part,) = Batching(samples, options).training(0, 0)
+        (part,) = batching(samples, options).training(0, 0)
         losses.append(loss_over_nodes(network, load_batch(samples.patches, samples.targets, part))["loss"])
         gradients.append(_gradients(network, losses[-1]))
     torch.testing.assert_close(losses[0], losses[1])
@@ -124,7 +124,7 @@ def test_contiguous_and_published_batches_of_the_same_spots_give_the_same_loss_a
 
 def test_encoding_each_patch_once_equals_encoding_every_neighbourhood_anew(fold: ToyFold) -> None:
     """With batch statistics fixed, as here, 25 patches a seed buy nothing: loss and gradients are the same."""
-    part = next(Batching(fold.train, QUICK).prediction())
+    part = next(batching(fold.train, QUICK).prediction())
     network = _network()
     batch = load_batch(fold.train.patches, fold.train.targets, part)
     once = loss_over_nodes(network, batch)["loss"]
@@ -234,3 +234,15 @@ def test_use_before_fit_is_refused(
 ) -> None:
     with pytest.raises(DataError, match="hist2cell has learned nothing yet: call fit"):
         use(Hist2Cell(QUICK), fold.test, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["epochs", "depth", "seeds_per_batch", "part_spots", "hops", "patch_px"])
+def test_options_below_one_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"hist2cell: option '{name}' must be at least 1, got 0"):
+        Hist2CellOptions(**{name: 0})
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.0])
+def test_dropout_out_of_range_is_refused(dropout: float) -> None:
+    with pytest.raises(ConfigError, match=r"option 'dropout' must be in \[0, 1\), got"):
+        Hist2CellOptions(dropout=dropout)

@@ -48,12 +48,12 @@ from histobench import (
 )
 from histobench.adapters import tuned_encoder
 from histobench.training import Recipe, fit_module, load_weights, mean_pearson, save_weights, seeded
-from histobench_heads.hist2cell.batching import Batching, Subgraph
 from histobench_heads.hist2cell.network import Hist2CellNetwork
 from histobench_heads.hist2cell.options import Hist2CellOptions
+from histobench_heads.neighbourhoods import Batching, Subgraph, lattice_links
 from histobench_heads.saved import read_facts, write_facts
 
-__all__ = ["Hist2Cell", "load_batch", "loss_over_nodes"]
+__all__ = ["Hist2Cell", "batching", "load_batch", "loss_over_nodes"]
 
 _WEIGHTS = "weights.safetensors"
 
@@ -81,10 +81,10 @@ class Hist2Cell(Method):
         images = _images(train, context.mode)
         self._dim = context.encoder.dim if context.encoder is not None else images[:1].shape[1]
         self._module = self._build(context)
-        batching = Batching(train, self.options)
+        parts = batching(train, self.options)
 
         def batches(epoch: int) -> Iterator[Batch]:
-            return (load_batch(images, train.targets, part) for part in batching.training(context.seed, epoch))
+            return (load_batch(images, train.targets, part) for part in parts.training(context.seed, epoch))
 
         fit_module(
             self._module,
@@ -104,7 +104,7 @@ class Hist2Cell(Method):
     def predict(self, samples: Samples) -> Prediction:
         if self._module is None:
             raise DataError("hist2cell has learned nothing yet: call fit or load before predict.")
-        parts = Batching(samples, self.options).prediction()
+        parts = batching(samples, self.options).prediction()
         values = _predict(self._module, _images(samples, self._mode), parts)
         return Prediction(names=self._names, values=values.numpy())
 
@@ -142,11 +142,22 @@ class _Selection:
 
     def __init__(self, val: LabelledSamples, images: Patches, options: Hist2CellOptions) -> None:
         self._images = images
-        self._parts = list(Batching(val, options).prediction())
+        self._parts = list(batching(val, options).prediction())
         self._observed = torch.as_tensor(val.targets.values, dtype=torch.float32)
 
     def __call__(self, module: nn.Module) -> float:
         return mean_pearson(_predict(module, self._images, self._parts), self._observed)
+
+
+def batching(samples: Samples, options: Hist2CellOptions, /) -> Batching:
+    """Say which spots share a step: neighbours are those that touch on the lattice."""
+    return Batching(
+        samples=samples,
+        links=lattice_links(samples),
+        hops=options.hops,
+        part_spots=options.seeds_per_batch if options.faithful else options.part_spots,
+        at_random=options.faithful,
+    )
 
 
 def load_batch(images: Patches, targets: Targets, part: Subgraph, /) -> Batch:

@@ -1,12 +1,12 @@
 """Which spots share a training step: contiguous parts of a slide, or the published random neighbourhoods.
 
-Both ways choose *seeds* and then grow them, through the one function `grow`, into the subgraph of everything within
-some hops. Every patch of a subgraph is encoded once.
+For every method whose prediction of a spot needs its neighbours. Both ways choose *seeds* and then grow them, through
+the one function `grow`, into the subgraph of everything within some hops. Every patch of a subgraph is encoded once.
 
-The published sampler takes 16 random seeds of all training slides; two hops around each are up to 19 spots on the
-hexagonal lattice and 25 on the square one, so that an epoch encodes nearly every patch that many times. Seeds that lie
-side by side share most of their neighbours: a compact part of 16 on the square lattice has a halo of 48, which makes
-four patches a spot and epoch instead.
+Hist2Cell's published sampler takes 16 random seeds of all training slides; two hops around each are up to 19 spots on
+the hexagonal lattice and 25 on the square one, so that an epoch encodes nearly every patch that many times. Seeds that
+lie side by side share most of their neighbours: a compact part of 16 on the square lattice has a halo of 48, which
+makes four patches a spot and epoch instead.
 """
 
 import math
@@ -19,9 +19,8 @@ from scipy import sparse
 from histobench import Float, Int, Samples
 from histobench.graphs import adjacency, expand, lattice_edges
 from histobench.training import generator
-from histobench_heads.hist2cell.options import Hist2CellOptions
 
-__all__ = ["Batching", "Subgraph", "contiguous_parts", "grow"]
+__all__ = ["Batching", "Subgraph", "contiguous_parts", "grow", "lattice_links"]
 
 # Distance between neighbouring columns and rows, in spot pitches.
 _PITCH = {"hex": np.array([0.5, math.sqrt(3) / 2]), "square": np.array([1.0, 1.0])}
@@ -36,8 +35,8 @@ class Subgraph:
     nodes
         (m,) int64 rows of the samples: seeds first, then hop 1, then hop 2.
     edges
-        (2, e) int64 positions in ``nodes``, source and target; every link between two nodes, both directions, no self
-        loops.
+        (2, e) int64 positions in ``nodes``, source and target; every link between two nodes, no self loops unless the
+        links have them.
     n_seeds
         How many of the nodes are seeds; only those are predicted.
     """
@@ -47,22 +46,30 @@ class Subgraph:
     n_seeds: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batching:
     """The batches of one set of samples.
 
-    Parameters
+    Attributes
     ----------
     samples
-        Spots of one or several slides; slides are never linked.
-    options
-        ``faithful``, ``seeds_per_batch``, ``part_spots`` and ``hops`` decide.
+        Spots of one or several slides.
+    links
+        (n, n) sparse, a one at [target, source]; slides are never linked.
+    hops
+        How far a batch reaches beyond its seeds.
+    part_spots
+        Most seeds of a batch.
+    at_random
+        Draw seeds from all slides, and predict consecutive rows, as published; otherwise a batch grows from one
+        contiguous part of one slide.
     """
 
-    def __init__(self, samples: Samples, options: Hist2CellOptions) -> None:
-        self._samples = samples
-        self._options = options
-        edges = lattice_edges(samples.array, samples.slide_ids, lattice=samples.lattice, self_loops=False)
-        self._links = adjacency(edges, len(samples))
+    samples: Samples
+    links: sparse.csr_matrix
+    hops: int
+    part_spots: int
+    at_random: bool = False
 
     def training(self, seed: int, epoch: int) -> Iterator[Subgraph]:
         """Yield the batches of one epoch, each spot a seed once; (seed, epoch) decides.
@@ -70,22 +77,28 @@ class Batching:
         A spot alone in its batch joins the next one: batch normalisation cannot be trained on one patch.
         """
         draws = generator(seed, epoch)
-        if self._options.faithful:
-            seeds = _runs(draws.permutation(len(self._samples)), self._options.seeds_per_batch)
+        if self.at_random:
+            seeds = _runs(draws.permutation(len(self.samples)), self.part_spots)
         else:
-            parts = contiguous_parts(self._samples, self._options.part_spots, angle=draws.uniform(0, math.pi / 2))
+            parts = contiguous_parts(self.samples, self.part_spots, angle=draws.uniform(0, math.pi / 2))
             seeds = [parts[i] for i in draws.permutation(len(parts))]
-        for together in _join_lonely(self._links, seeds):
-            yield grow(self._links, together, hops=self._options.hops)
+        for together in _join_lonely(self.links, seeds):
+            yield grow(self.links, together, hops=self.hops)
 
     def prediction(self) -> Iterator[Subgraph]:
         """Yield batches in which each spot is a seed once; nothing is drawn."""
-        if self._options.faithful:
-            seeds = _runs(np.arange(len(self._samples)), self._options.seeds_per_batch)
+        if self.at_random:
+            seeds = _runs(np.arange(len(self.samples)), self.part_spots)
         else:
-            seeds = contiguous_parts(self._samples, self._options.part_spots)
+            seeds = contiguous_parts(self.samples, self.part_spots)
         for together in seeds:
-            yield grow(self._links, together, hops=self._options.hops)
+            yield grow(self.links, together, hops=self.hops)
+
+
+def lattice_links(samples: Samples, /) -> sparse.csr_matrix:
+    """Link spots that touch on the capture lattice: (n, n), symmetric, no self loops."""
+    edges = lattice_edges(samples.array, samples.slide_ids, lattice=samples.lattice, self_loops=False)
+    return adjacency(edges, len(samples))
 
 
 def grow(links: sparse.csr_matrix, seeds: Int, /, *, hops: int) -> Subgraph:
@@ -94,7 +107,7 @@ def grow(links: sparse.csr_matrix, seeds: Int, /, *, hops: int) -> Subgraph:
     Parameters
     ----------
     links
-        (n, n) sparse, symmetric.
+        (n, n) sparse, a one at [target, source]; a hop goes from a target to its sources.
     seeds
         (s,) rows, without repetition.
     """

@@ -1,14 +1,13 @@
-"""Which spots share a step in Hist2Cell: parts, halos, published neighbourhoods."""
+"""Which spots share a training step: parts, halos, published neighbourhoods."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from histobench import ConfigError, Int, Lattice, Samples
+from histobench import Int, Lattice, Samples
 from histobench.graphs import adjacency, lattice_edges
-from histobench_heads.hist2cell.batching import Batching, Subgraph, contiguous_parts, grow
-from histobench_heads.hist2cell.options import Hist2CellOptions
+from histobench_heads.neighbourhoods import Batching, Subgraph, contiguous_parts, grow, lattice_links
 
 
 def _samples(array: Int, slides: list[str] | None = None, lattice: Lattice = "square") -> Samples:
@@ -33,6 +32,11 @@ def _hexagons(columns: int, rows: int) -> Int:
 
 def _two_slides() -> Samples:
     return _samples(np.concatenate([_grid(12, 9), _grid(7, 8)]), ["A"] * 108 + ["B"] * 56)
+
+
+def _batching(samples: Samples, *, at_random: bool = False, part_spots: int = 16) -> Batching:
+    links = lattice_links(samples)
+    return Batching(samples=samples, links=links, hops=2, part_spots=part_spots, at_random=at_random)
 
 
 def _seeds(parts: list[Subgraph]) -> list[int]:
@@ -124,23 +128,23 @@ def test_parts_do_not_depend_on_the_order_of_rows() -> None:
     assert [sorted(part.tolist()) for part in straight] == [sorted(order[part].tolist()) for part in shuffled]
 
 
-@pytest.mark.parametrize("faithful", [False, True])
-def test_training_and_prediction_seed_each_spot_once(faithful: bool) -> None:
-    batching = Batching(_two_slides(), Hist2CellOptions(faithful=faithful))
+@pytest.mark.parametrize("at_random", [False, True])
+def test_training_and_prediction_seed_each_spot_once(at_random: bool) -> None:
+    batching = _batching(_two_slides(), at_random=at_random)
     for parts in (list(batching.training(5, 0)), list(batching.prediction())):
         assert sorted(_seeds(parts)) == list(range(164))
 
 
-@pytest.mark.parametrize("faithful", [False, True])
-def test_no_spot_stands_twice_in_a_batch(faithful: bool) -> None:
-    batching = Batching(_two_slides(), Hist2CellOptions(faithful=faithful))
+@pytest.mark.parametrize("at_random", [False, True])
+def test_no_spot_stands_twice_in_a_batch(at_random: bool) -> None:
+    batching = _batching(_two_slides(), at_random=at_random)
     for part in batching.training(5, 0):
         assert len(np.unique(part.nodes)) == len(part.nodes)
 
 
-@pytest.mark.parametrize("faithful", [False, True])
-def test_epochs_differ_and_repeat_with_their_seed(faithful: bool) -> None:
-    batching = Batching(_two_slides(), Hist2CellOptions(faithful=faithful))
+@pytest.mark.parametrize("at_random", [False, True])
+def test_epochs_differ_and_repeat_with_their_seed(at_random: bool) -> None:
+    batching = _batching(_two_slides(), at_random=at_random)
     first, again = _seeds(list(batching.training(5, 0))), _seeds(list(batching.training(5, 0)))
     next_epoch, other_seed = _seeds(list(batching.training(5, 1))), _seeds(list(batching.training(6, 0)))
     assert first == again
@@ -148,7 +152,7 @@ def test_epochs_differ_and_repeat_with_their_seed(faithful: bool) -> None:
 
 
 def test_the_parts_themselves_change_from_epoch_to_epoch() -> None:
-    batching = Batching(_two_slides(), Hist2CellOptions())
+    batching = _batching(_two_slides())
     first, second = (
         {frozenset(part.nodes[: part.n_seeds].tolist()) for part in batching.training(5, epoch)} for epoch in (0, 1)
     )
@@ -157,19 +161,19 @@ def test_the_parts_themselves_change_from_epoch_to_epoch() -> None:
 
 def test_contiguous_batches_never_mix_slides() -> None:
     samples = _two_slides()
-    for part in Batching(samples, Hist2CellOptions()).training(5, 0):
+    for part in _batching(samples).training(5, 0):
         assert len(set(samples.slide_ids[part.nodes])) == 1
 
 
-def test_faithful_training_draws_sixteen_seeds_across_slides() -> None:
+def test_at_random_training_draws_sixteen_seeds_across_slides() -> None:
     samples = _two_slides()
-    parts = list(Batching(samples, Hist2CellOptions(faithful=True)).training(5, 0))
+    parts = list(_batching(samples, at_random=True).training(5, 0))
     assert [part.n_seeds for part in parts] == [16] * 10 + [4]
     assert set(samples.slide_ids[parts[0].nodes[:16]]) == {"A", "B"}
 
 
-def test_faithful_prediction_takes_sixteen_consecutive_rows() -> None:
-    parts = list(Batching(_two_slides(), Hist2CellOptions(faithful=True)).prediction())
+def test_at_random_prediction_takes_sixteen_consecutive_rows() -> None:
+    parts = list(_batching(_two_slides(), at_random=True).prediction())
     assert _seeds(parts) == list(range(164))
     assert [part.n_seeds for part in parts] == [16] * 10 + [4]
 
@@ -177,8 +181,8 @@ def test_faithful_prediction_takes_sixteen_consecutive_rows() -> None:
 def test_contiguous_parts_encode_far_fewer_patches_than_the_published_batches() -> None:
     samples = _samples(_grid(24, 24))
     per_epoch = [
-        sum(len(part.nodes) for part in Batching(samples, Hist2CellOptions(faithful=faithful)).training(0, 0))
-        for faithful in (False, True)
+        sum(len(part.nodes) for part in _batching(samples, at_random=at_random).training(0, 0))
+        for at_random in (False, True)
     ]
     assert per_epoch[0] < per_epoch[1] / 3
 
@@ -187,33 +191,20 @@ def test_contiguous_parts_encode_far_fewer_patches_than_the_published_batches() 
 _LONELY = np.array([[0, 0], [0, 1], [5, 5], [9, 9]])
 
 
-@pytest.mark.parametrize("faithful", [False, True])
+@pytest.mark.parametrize("at_random", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_no_training_batch_has_a_single_node(faithful: bool, seed: int) -> None:
-    options = Hist2CellOptions(faithful=faithful, part_spots=1, seeds_per_batch=1)
-    parts = list(Batching(_samples(_LONELY), options).training(seed, 0))
+def test_no_training_batch_has_a_single_node(at_random: bool, seed: int) -> None:
+    parts = list(_batching(_samples(_LONELY), at_random=at_random, part_spots=1).training(seed, 0))
     assert all(len(part.nodes) > 1 for part in parts)
     assert sorted(_seeds(parts)) == [0, 1, 2, 3]
 
 
 def test_a_lone_spot_on_its_own_slide_joins_another_batch() -> None:
     samples = _samples(np.array([[0, 0], [0, 1], [3, 3]]), ["A", "A", "B"])
-    parts = list(Batching(samples, Hist2CellOptions()).training(0, 0))
+    parts = list(_batching(samples).training(0, 0))
     assert [part.n_seeds for part in parts] == [3]
 
 
 def test_prediction_leaves_a_lone_spot_alone() -> None:
-    parts = list(Batching(_samples(_LONELY), Hist2CellOptions(part_spots=1)).prediction())
+    parts = list(_batching(_samples(_LONELY), part_spots=1).prediction())
     assert sorted(len(part.nodes) for part in parts) == [1, 1, 2, 2]
-
-
-@pytest.mark.parametrize("name", ["epochs", "depth", "seeds_per_batch", "part_spots", "hops", "patch_px"])
-def test_options_below_one_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"hist2cell: option '{name}' must be at least 1, got 0"):
-        Hist2CellOptions(**{name: 0})
-
-
-@pytest.mark.parametrize("dropout", [-0.1, 1.0])
-def test_dropout_out_of_range_is_refused(dropout: float) -> None:
-    with pytest.raises(ConfigError, match=r"option 'dropout' must be in \[0, 1\), got"):
-        Hist2CellOptions(dropout=dropout)
