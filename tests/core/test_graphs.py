@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from histobench.data import Int, Lattice
-from histobench.graphs import adjacency, expand, lattice_edges
+from histobench.graphs import adjacency, expand, lattice_edges, nearest_edges
 
 HEX_NEIGHBOURS = {(-2, 0), (2, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)}
 """Neighbours on the hexagonal capture lattice (10x Genomics): even columns on even rows, odd ones on odd rows."""
@@ -117,3 +117,40 @@ def test_expand_finds_what_powers_of_the_adjacency_reach(array: Int, data: st.Da
     assert found[: len(seeds)] == seeds
     assert len(found) == len(set(found))
     assert set(found) == expected
+
+
+def _nearest_by_sorting(array: Int, k: int) -> list[list[int]]:
+    """The rule word for word: distances to all, a stable sort, itself left out, the first k."""
+    squared = ((array[:, None] - array[None]) ** 2).sum(axis=2)
+    order = np.argsort(squared, axis=1, kind="stable")
+    return [[int(j) for j in order[i] if j != i][:k] for i in range(len(array))]
+
+
+def _looked_at(edges: Int, n: int) -> list[list[int]]:
+    return [edges[0, edges[1] == i].tolist() for i in range(n)]
+
+
+@given(array=some_spots("hex"), k=st.integers(1, 6))
+def test_nearest_edges_are_the_first_of_a_stable_sort(array: Int, k: int) -> None:
+    edges = nearest_edges(array, one_slide(len(array)), k=k)
+    assert _looked_at(edges, len(array)) == _nearest_by_sorting(array, k)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=25), st.integers(1, 5))
+def test_spots_that_share_a_position_never_look_at_themselves(places: list[tuple[int, int]], k: int) -> None:
+    array = np.array(places, dtype=np.int64)
+    edges = nearest_edges(array, one_slide(len(array)), k=k)
+    assert _looked_at(edges, len(array)) == _nearest_by_sorting(array, k)
+
+
+def test_nearest_edges_stay_on_their_slide() -> None:
+    array = np.array([[0, 0], [0, 1], [0, 0], [0, 2], [5, 5]])
+    edges = nearest_edges(array, np.array(["a", "b", "b", "a", "c"]), k=4)
+    assert edges.tolist() == [[3, 2, 1, 0], [0, 1, 2, 3]]
+
+
+def test_nearest_edges_of_a_whole_slide_are_k_a_spot() -> None:
+    array = lattice_spots("square", side=70)
+    edges = nearest_edges(array, one_slide(len(array)), k=4)
+    assert edges.shape == (2, 4 * len(array))
+    assert np.array_equal(edges[1], np.repeat(np.arange(len(array)), 4))
