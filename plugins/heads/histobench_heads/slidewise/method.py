@@ -1,0 +1,171 @@
+"""The frame of every method that reads one whole slide at a time: slides, selection, prediction, saving."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from typing_extensions import override
+
+from histobench import ConfigError, DataError, FitContext, Float, Int, LabelledSamples, Method, Prediction, Samples
+from histobench.training import Fitted, Recipe, fit_module, load_weights, mean_pearson, save_weights, seeded, shuffled
+from histobench_heads.saved import read_facts, write_facts
+from histobench_heads.slidewise.options import SlideOptions
+from histobench_heads.slidewise.slides import SlideBatch, read_slide
+
+__all__ = ["SlideBlueprint", "SlideMethod"]
+
+OptionsT = TypeVar("OptionsT", bound=SlideOptions)
+
+_WEIGHTS = "weights.safetensors"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlideBlueprint:
+    """What a module is made from, beside the options; kept with its weights.
+
+    Attributes
+    ----------
+    targets
+        Names of what is predicted.
+    beside
+        What was there to train with beside the targets, of all that the method uses.
+    """
+
+    targets: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+
+
+class SlideMethod(Method, Generic[OptionsT]):
+    """Train a module on whole slides, one a step, and predict each slide as a whole.
+
+    A method says how its module is made; where it is not called with a slide's patches and positions, or has more than
+    one loss, it says that too.
+
+    Attributes
+    ----------
+    fitted
+        What the last fit went through; ``None`` before.
+    """
+
+    uses: ClassVar[tuple[str, ...]] = ()
+    """What the method trains with beside its targets, where the samples have it (`histobench.data.Auxiliary`)."""
+
+    def __init__(self, options: OptionsT) -> None:
+        self.options = options
+        self.fitted: Fitted | None = None
+        self._blueprint: SlideBlueprint | None = None
+        self._module: nn.Module = nn.Identity()
+
+    @abstractmethod
+    def make_module(self, blueprint: SlideBlueprint) -> nn.Module:
+        """Make the module, its random weights drawn from torch's generator."""
+
+    def edges(self, array: Int) -> Int:
+        """Link the spots of one slide, at (n, 2) lattice positions: (2, e) source and target; none by default."""
+        del array
+        return np.empty((2, 0), dtype=np.int64)
+
+    def run(self, module: nn.Module, batch: SlideBatch) -> Tensor:
+        """Predict one slide's (n, t) targets."""
+        predicted: Tensor = module(batch.patches, batch.positions)
+        return predicted
+
+    def losses(self, module: nn.Module, batch: SlideBatch) -> Mapping[str, Tensor]:
+        """Compute the named losses of a training step; ``"loss"`` is minimised."""
+        return {"loss": functional.mse_loss(self.run(module, batch), batch.targets)}
+
+    @override
+    def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
+        self._blueprint = SlideBlueprint(
+            targets=train.targets.names, beside=tuple(name for name in self.uses if name in train.beside)
+        )
+        for slide, rows in train.by_slide():
+            if len(rows) < 2:
+                raise DataError(f"slide {slide!r} has a single spot; a training slide needs 2: leave it out.")
+        self._module = self._build(context.seed)
+        self.fitted = fit_module(
+            self._module,
+            self.losses,
+            self._batches(train, context.seed),
+            recipe=Recipe(
+                epochs=self.options.epochs,
+                lr=self.options.lr,
+                weight_decay=self.options.weight_decay,
+                schedule=self.options.schedule,
+            ),
+            context=context,
+            validate=None if val is None else self._selection(val),
+        )
+
+    @override
+    def predict(self, samples: Samples) -> Prediction:
+        names = self._made().targets
+        values = self._predict(self._module, samples, self._slides(samples))
+        return Prediction(names=names, values=values.numpy())
+
+    @override
+    def save(self, folder: Path) -> None:
+        write_facts(folder, asdict(self._made()))
+        save_weights(self._module, folder / _WEIGHTS)
+
+    @override
+    def load(self, folder: Path, context: FitContext) -> None:
+        facts = read_facts(folder)
+        self._blueprint = SlideBlueprint(targets=tuple(facts["targets"]), beside=tuple(facts["beside"]))
+        self._module = self._build(context.seed).to(context.device)
+        load_weights(self._module, folder / _WEIGHTS)
+        self._module.eval()
+
+    def _made(self) -> SlideBlueprint:
+        if self._blueprint is None:
+            raise ConfigError("this method has learned nothing yet; fit or load it first.")
+        return self._blueprint
+
+    def _build(self, seed: int) -> nn.Module:
+        with seeded(seed):
+            return self.make_module(self._made())
+
+    def _slides(self, samples: Samples) -> list[tuple[Int, Int]]:
+        """List each slide's rows and its links, which stay the same in every epoch."""
+        return [(rows, self.edges(samples.array[rows])) for _, rows in samples.by_slide()]
+
+    def _batches(self, train: LabelledSamples, seed: int) -> Callable[[int], Iterator[SlideBatch]]:
+        names = self._made().beside
+        slides = self._slides(train)
+
+        def batches(epoch: int) -> Iterator[SlideBatch]:
+            for chosen in shuffled(len(slides), 1, seed=seed, epoch=epoch, drop_last=False):
+                rows, edges = slides[chosen[0]]
+                yield read_slide(train, rows, self.options, edges=edges)._replace(
+                    targets=_tensor(train.targets.values[rows]),
+                    beside={name: _tensor(train.beside[name].values[rows]) for name in names},
+                )
+
+        return batches
+
+    def _selection(self, val: LabelledSamples) -> Callable[[nn.Module], float]:
+        """Score by Pearson's r over the pooled validation spots, averaged over targets (protocol, section 7)."""
+        observed = _tensor(val.targets.values)
+        slides = self._slides(val)
+        return lambda module: mean_pearson(self._predict(module, val, slides), observed)
+
+    def _predict(self, module: nn.Module, samples: Samples, slides: list[tuple[Int, Int]]) -> Tensor:
+        """Predict all spots, each slide as a whole: (n, t) float32 on the CPU."""
+        device = next(module.parameters()).device
+        values = torch.empty(len(samples), len(self._made().targets))
+        with torch.no_grad():
+            for rows, edges in slides:
+                patches, positions, links, targets, _ = read_slide(samples, rows, self.options, edges=edges)
+                batch = SlideBatch(patches.to(device), positions.to(device), links.to(device), targets, {})
+                values[torch.from_numpy(rows)] = self.run(module, batch).float().cpu()
+        return values
+
+
+def _tensor(values: Float) -> Tensor:
+    return torch.as_tensor(values, dtype=torch.float32)
