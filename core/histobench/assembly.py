@@ -1,8 +1,8 @@
 """From slides to the samples a method is given: tables, panel, patches or embeddings, one slide after another."""
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench.cache import Cache
+from histobench.companions import Companion, fit_companions
 from histobench.contracts import Dataset, Encoder, PatchGeometry
-from histobench.data import Counts, Float, LabelledSamples, Patches, Samples, Slide, SpotTable, Targets
+from histobench.data import (
+    Counts,
+    Float,
+    LabelledSamples,
+    Patches,
+    Samples,
+    Slide,
+    SpotTable,
+    Targets,
+    TrainingFacts,
+)
 from histobench.embedding import PatchStack, slide_embeddings, slide_patches
 from histobench.errors import DataError
 from histobench.panels import Panel, fit_panel
@@ -27,12 +38,14 @@ class Assembler:
 
     Attributes
     ----------
-    panel, auxiliary
-        What is predicted, and what the method trains with beside it.
+    panel, companions
+        What is predicted, and what the method trains with beside it, by name.
+    training
+        What the training spots say of each target.
     encoder, encoder_name
-        The built encoder; ``None`` if the method looks at no image.
-    embeds
-        True if the samples carry embeddings, False if they carry patches for the method's own encoder.
+        The built encoder; ``None`` if the method takes none.
+    patch
+        The patches that the samples carry for a network in training; ``None`` if they carry none.
     shows_oracle
         True only for the control that is shown the truth.
     """
@@ -41,10 +54,11 @@ class Assembler:
     target: str
     panel: Panel
     cache: Cache
-    auxiliary: Panel | None = None
+    training: TrainingFacts
+    companions: Mapping[str, Companion] = field(default_factory=dict)
     encoder: Encoder | None = None
     encoder_name: str = ""
-    embeds: bool = True
+    patch: PatchGeometry | None = None
     shows_oracle: bool = False
     device: str = "cpu"
 
@@ -56,11 +70,11 @@ class Assembler:
         """Make training or validation samples."""
         return join([self._slide(slide) for slide in slides])
 
-    def unlabelled(self, slide: Slide) -> tuple[Samples, Targets]:
-        """Make one test slide's samples, and its targets apart from them."""
+    def unlabelled(self, slide: Slide) -> tuple[Samples, LabelledSamples]:
+        """Make one test slide's samples, and apart from them the same with all that was observed."""
         labelled = self._slide(slide)
-        columns = {field.name: getattr(labelled, field.name) for field in fields(Samples)}
-        return Samples(**columns), labelled.targets
+        columns = {column.name: getattr(labelled, column.name) for column in fields(Samples)}
+        return Samples(**columns), labelled
 
     def _slide(self, slide: Slide) -> LabelledSamples:
         table = self.dataset.table(slide, self.target)
@@ -75,20 +89,21 @@ class Assembler:
             patches=self._patches(table),
             oracle=self._oracle(table),
             targets=self.panel.read(table),
-            auxiliary=None if self.auxiliary is None else self.auxiliary.read(table),
+            beside={name: companion.read(self.dataset, table) for name, companion in self.companions.items()},
+            totals=None if table.counts is None else table.counts.values.sum(axis=1, dtype=np.float64),
             patients=np.full(n, slide.patient),
         )
 
     def _embeddings(self, table: SpotTable) -> Float | None:
-        if self.encoder is None or not self.embeds:
+        if self.encoder is None or self.patch is not None:
             return None
         image = self.dataset.image(table.slide)
         return slide_embeddings(self.cache, self.encoder, image, table, name=self.encoder_name, device=self.device)
 
     def _patches(self, table: SpotTable) -> Patches | None:
-        if self.encoder is None or self.embeds:
+        if self.patch is None:
             return None
-        return slide_patches(self.cache, self.dataset.image(table.slide), table, self.encoder.geometry)
+        return slide_patches(self.cache, self.dataset.image(table.slide), table, self.patch)
 
     def _oracle(self, table: SpotTable) -> Targets | None:
         if not self.shows_oracle:
@@ -114,17 +129,19 @@ def open_assembler(spec: JobSpec, data_root: Path | None) -> Assembler:
     slides = {slide.id: slide for slide in dataset.slides(spec.target)}
     train = [dataset.table(slides[name], spec.target) for name in spec.train]
     target = next(fact for fact in card.targets if fact.name == spec.target)
-    beside = next((fact for fact in card.targets if fact.kind == method.auxiliary), None)
-    embeds = spec.mode in (None, "frozen")
+    units = {fact.name: fact.unit for fact in card.targets}
+    panel = fit_panel(target.kind, train, unit=target.unit)
+    asked = [(name, source, units[source]) for name, source in spec.beside_sources()]
     return Assembler(
         dataset=dataset,
         target=spec.target,
-        panel=fit_panel(target.kind, train, unit=target.unit),
-        auxiliary=None if beside is None else fit_panel(beside.kind, train, unit=beside.unit),
+        panel=panel,
+        training=TrainingFacts.of(_joined([panel.read(table) for table in train])),
+        companions=fit_companions(asked, dataset, train, panel),
         cache=Cache(),
         encoder=None if spec.encoder is None else _encoder(spec.encoder, spec.patch),
         encoder_name=spec.encoder or "",
-        embeds=embeds,
+        patch=None if spec.mode == "frozen" else spec.patch,
         shows_oracle=method.needs_oracle,
         device=spec.device,
     )
@@ -134,11 +151,9 @@ def join(parts: Sequence[LabelledSamples]) -> LabelledSamples:
     """Put the samples of several slides one after the other; patches stay where they are."""
     first = parts[0]
     columns: dict[str, Any] = {}  # Any: columns of different types
-    for field in fields(LabelledSamples):
-        column = [getattr(part, field.name) for part in parts]
-        columns[field.name] = (
-            column[0] if column[0] is None or field.name == "lattice" else _join_column(field.name, column)
-        )
+    for own in fields(LabelledSamples):
+        column = [getattr(part, own.name) for part in parts]
+        columns[own.name] = column[0] if column[0] is None or own.name == "lattice" else _join_column(own.name, column)
     return replace(first, **columns)
 
 
@@ -146,8 +161,14 @@ def _join_column(name: str, column: Sequence[Any]) -> Any:  # Any: arrays, table
     if name == "patches":
         return PatchStack(column)
     if isinstance(column[0], Targets | Counts):
-        return replace(column[0], values=_concatenate([part.values for part in column]))
+        return _joined(column)
+    if isinstance(column[0], Mapping):
+        return {inner: _joined([part[inner] for part in column]) for inner in column[0]}
     return _concatenate(column)
+
+
+def _joined(tables: Sequence[Any]) -> Any:  # Any: all targets, or all counts
+    return replace(tables[0], values=_concatenate([table.values for table in tables]))
 
 
 def _concatenate(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from histobench.contracts import Dataset, Encoder, Method, Metric, Mode, Options, PatchGeometry
-from histobench.data import Kind, Lattice
+from histobench.card import Card, MetricCard, Provenance
+from histobench.contracts import Dataset, Encoder, Method, Mode, Options, PatchGeometry
+from histobench.data import Auxiliary, Kind, Lattice
 from histobench.published import Converted, ConvertRequest, Reproduction
 from histobench.splits import Scheme, leave_one_patient_out
 
@@ -28,40 +29,6 @@ __all__ = [
     "TargetFact",
     "Weights",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
-    """The distribution a card came from; the loader fills it in."""
-
-    plugin: str
-    distribution: str
-    version: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """What every plugin declares.
-
-    Attributes
-    ----------
-    name
-        Lower-case, as its authors spell it; unique among its kind.
-    title
-        One line for people.
-    revision
-        Raised when a change can move a score; part of every job's identity.
-    provenance
-        Filled in by the loader; never by the plugin.
-    """
-
-    name: str
-    title: str
-    url: str = ""
-    licence: str = ""
-    citation: str = ""
-    revision: str = "1"
-    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,15 +127,24 @@ class MethodCard(Card):
     targets
         Kinds of target it can predict.
     encoder
-        Its encoder slot; ``None`` if it looks at no image.
+        Its encoder slot; ``None`` if it looks at no image, or has an image network of its own (``patch``).
+    patch
+        The patch that it is given where it trains what looks at it: by a method with an image network of its own, and
+        by one that wants another field for its encoder than 224 pixels of the full-resolution image.
     unit
         What one training item is: a spot, a whole slide, or a neighbourhood of spots.
     auxiliary
-        Kind of target it uses while training beside the one it predicts.
+        What it must have to train with beside the targets that it predicts.
+    optional
+        What it trains with beside them where the dataset has it.
+    parameters
+        Published configuration, in words → number of parameters.
     control
         True for a baseline that always runs and gives scores their scale.
     needs_oracle
         True for the control that is shown the truth; only datasets that know it can serve it.
+    kind_options
+        Published options that differ by the kind of target: kind → option → value.
     dataset_options
         Published options that differ by dataset: dataset → option → value.
     mode_options
@@ -179,7 +155,7 @@ class MethodCard(Card):
         Published numbers and the configurations behind them, for ``histobench reproduce``.
     presets
         Named sets of options; ``quick`` is for trying out. ``quick@full`` adds to it where the encoder's mode is
-        ``full``.
+        ``full``, ``quick@label`` where labels are predicted.
     """
 
     build: Callable[[Options], Method]
@@ -187,9 +163,13 @@ class MethodCard(Card):
     targets: tuple[Kind, ...]
     encoder: EncoderSlot | None = None
     unit: Literal["spot", "slide", "neighbourhood"] = "spot"
-    auxiliary: Kind | None = None
+    patch: Callable[[Options], PatchGeometry] | None = None
+    auxiliary: tuple[Auxiliary, ...] = ()
+    optional: tuple[Auxiliary, ...] = ()
+    parameters: Mapping[str, int] = field(default_factory=dict)
     control: bool = False
     needs_oracle: bool = False
+    kind_options: Mapping[Kind, Mapping[str, Any]] = field(default_factory=dict)
     dataset_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     mode_options: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -244,33 +224,3 @@ class DatasetCard(Card):
     has_oracle: bool = False
     download: "Callable[[Path | None], None] | None" = None
     check: "Callable[[Path | None], Mapping[str, str]] | None" = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricCard(Card):
-    """A metric.
-
-    Attributes
-    ----------
-    build
-        Returns the function.
-    kinds
-        Kinds of target it can score.
-    lowest, highest
-        Its bounds; infinite where there is none.
-    unit
-        ``target`` if the score is in the target's unit, else empty.
-    ranks
-        True for the metric that methods are ranked by on the kinds it scores.
-    clips_predictions
-        True if predictions below zero count as zero.
-    """
-
-    build: Callable[[], Metric]
-    kinds: tuple[Kind, ...]
-    higher_is_better: bool
-    lowest: float = float("-inf")
-    highest: float = float("inf")
-    unit: str = ""
-    ranks: bool = False
-    clips_predictions: bool = False

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from histobench.cards import MethodCard
 from histobench.contracts import Mode, Options
+from histobench.data import Kind
 from histobench.errors import ConfigError, did_you_mean
 
 __all__ = ["RunConfig", "method_options", "options_from_json", "options_to_json"]
@@ -100,12 +101,11 @@ class RunConfig(BaseModel):
             raise ConfigError(_told(error, where=f"{file}: " if file else "")) from error
 
 
-def method_options(card: MethodCard, config: RunConfig, *, dataset: str, mode: Mode | None) -> Options:
+def method_options(card: MethodCard, config: RunConfig, *, dataset: str, kind: Kind, mode: Mode | None) -> Options:
     """Settle a method's options.
 
-    Later ones win: the dataclass's defaults, the dataset's published ones, the mode's, the preset (and what it says of
-    the mode), ``--epochs``,
-    ``--set``.
+    Later ones win: the dataclass's defaults, the published ones of the kind of target, of the dataset and of the mode,
+    the preset (and what it says of the mode and the kind), ``--epochs``, ``--set``.
 
     Raises
     ------
@@ -114,11 +114,13 @@ def method_options(card: MethodCard, config: RunConfig, *, dataset: str, mode: M
     """
     by_mode = card.mode_options.get(mode or "", {})
     chosen: dict[str, Setting] = {
+        **card.kind_options.get(kind, {}),
         **card.dataset_options.get(dataset, {}),
         **by_mode.get("", {}),
         **by_mode.get(dataset, {}),
         **card.presets.get(config.preset, {}),
         **card.presets.get(f"{config.preset}@{mode}", {}),
+        **card.presets.get(f"{config.preset}@{kind}", {}),
     }
     names = {field.name for field in fields(card.options)}
     if config.epochs is not None and "epochs" in names:

@@ -6,14 +6,14 @@ is fixed: counts are normalised over *all* genes of a spot first, genes are sele
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from histobench.data import Counts, Float, Kind, SpotTable, Targets
 from histobench.errors import DataError
 
-__all__ = ["GENES_IN_PANEL", "Panel", "fit_panel", "log_normalise"]
+__all__ = ["GENES_IN_PANEL", "Panel", "fit_panel", "genes_seen", "log_normalise"]
 
 GENES_IN_PANEL = 250
 """Genes of highest mean expression (He et al. 2020, ST-Net; also CUCA and Hist2Cell)."""
@@ -58,6 +58,10 @@ class Panel:
             raise DataError(f"slide {table.slide.id!r} has other {self.kind} columns than the panel.")
         return targets
 
+    def counts(self, table: SpotTable) -> Targets:
+        """Read the raw counts of the panel's genes: (n, t) float32."""
+        return Targets(kind="gene_expression", names=self.names, values=_columns(_counts(table), self.names))
+
 
 def log_normalise(counts: Float, /) -> Float:
     """Scale each spot to ten thousand counts and take ln(1 + x).
@@ -98,6 +102,15 @@ def fit_panel(kind: Kind, tables: Sequence[SpotTable], *, unit: str) -> Panel:
     return Panel(kind=kind, names=first.names, unit=unit)
 
 
+def genes_seen(tables: Sequence[SpotTable]) -> tuple[str, ...]:
+    """Name every gene that was counted at least once on these slides, sorted."""
+    seen: set[str] = set()
+    for table in tables:
+        counts = _counts(table)
+        seen.update(np.array(counts.names)[counts.values.any(axis=0)].tolist())
+    return tuple(sorted(seen))
+
+
 def _genes_of_highest_mean(tables: Sequence[SpotTable]) -> tuple[str, ...]:
     totals: dict[str, float] = {}
     n_spots = 0
@@ -113,13 +126,17 @@ def _genes_of_highest_mean(tables: Sequence[SpotTable]) -> tuple[str, ...]:
 
 def _read_genes(panel: Panel, table: SpotTable) -> Targets:
     counts = _counts(table)
+    normalised = replace(counts, values=log_normalise(counts.values))  # over all genes first, selected second
+    return Targets(kind="gene_expression", names=panel.names, values=_columns(normalised, panel.names))
+
+
+def _columns(counts: Counts, names: tuple[str, ...]) -> Float:
+    """Pick (n, t) columns by name; a gene that is not there is zero."""
     place = {gene: column for column, gene in enumerate(counts.names)}
-    values = np.zeros((len(table.spot_ids), len(panel.names)), dtype=np.float32)
-    normalised = log_normalise(counts.values)
-    for column, gene in enumerate(panel.names):
-        if gene in place:
-            values[:, column] = normalised[:, place[gene]]
-    return Targets(kind="gene_expression", names=panel.names, values=values)
+    columns = np.array([place.get(gene, -1) for gene in names], dtype=np.int64)
+    values = np.zeros((len(counts.values), len(names)), dtype=np.float32)
+    values[:, columns >= 0] = counts.values[:, columns[columns >= 0]]
+    return values
 
 
 def _counts(table: SpotTable) -> Counts:

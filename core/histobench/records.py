@@ -5,36 +5,32 @@ A record is JSON. NaN, an undefined score, is written as ``null``.
 
 import hashlib
 import json
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-import numpy as np
-import numpy.typing as npt
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from histobench.cards import MetricCard
 from histobench.contracts import Mode, PatchGeometry
-from histobench.data import Float, Kind
+from histobench.data import Auxiliary, Kind
 from histobench.errors import DataError
+from histobench.scores import MetricScores, Model, Score, SideScore, SideScores
 
-__all__ = ["JobSpec", "MetricScores", "PanelRecord", "RunRecord", "Score", "job_id", "ranking_metric", "read_record"]
+__all__ = [
+    "JobSpec",
+    "MetricScores",
+    "PanelRecord",
+    "RunRecord",
+    "Score",
+    "SideScore",
+    "SideScores",
+    "job_id",
+    "ranking_metric",
+    "read_record",
+]
 
 
-def _nan_to_none(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-Score = Annotated[float | None, BeforeValidator(_nan_to_none)]
-"""A score, or ``None`` where it is undefined."""
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class JobSpec(_Model):
+class JobSpec(Model):
     """All that decides a job's result; its hash is the job's id.
 
     Attributes
@@ -58,6 +54,8 @@ class JobSpec(_Model):
     versions
         ``method``, ``dataset``, ``encoder`` → plugin, its distribution's version and the card's revision; and
         ``histobench`` → the platform's own.
+    beside
+        What it trains with beside its targets → the dataset's target it is read from, and the edition of that.
     oracle
         True for the control that is shown the truth: the ceiling of a board, not a baseline to be beaten.
     device, threads
@@ -86,9 +84,14 @@ class JobSpec(_Model):
     threads: int
     edition: str
     weights: str = ""
+    beside: dict[Auxiliary, tuple[str, str]] = Field(default_factory=dict)
     control: bool = False
     oracle: bool = False
     versions: dict[str, str]
+
+    def beside_sources(self) -> list[tuple[Auxiliary, str]]:
+        """List what it trains with beside its targets, and the dataset's targets that these are read from."""
+        return [(name, source) for name, (source, _) in self.beside.items()]
 
 
 def job_id(spec: JobSpec) -> str:
@@ -102,48 +105,7 @@ def job_id(spec: JobSpec) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-class MetricScores(_Model):
-    """One metric on one job.
-
-    Attributes
-    ----------
-    per_slide
-        Test slide → one score per target: the ranking view.
-    pooled
-        One score per target over the spots of all test slides together; never shown alone.
-    higher_is_better, ranks, revision
-        As the metric's card said, so that a record can be read where the metric is not installed.
-    """
-
-    per_slide: dict[str, tuple[Score, ...]]
-    pooled: tuple[Score, ...]
-    higher_is_better: bool
-    ranks: bool = False
-    revision: str
-
-    @property
-    def undefined(self) -> int:
-        """Count the per-slide scores that are undefined."""
-        return sum(score is None for scores in self.per_slide.values() for score in scores)
-
-    def table(self) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:
-        """Return slide ids and their (slides, t) scores, undefined ones NaN."""
-        rows = [[math.nan if s is None else s for s in scores] for scores in self.per_slide.values()]
-        return tuple(self.per_slide), np.asarray(rows, dtype=np.float64)
-
-    @classmethod
-    def from_arrays(cls, per_slide: Mapping[str, Float], pooled: Float, *, card: MetricCard) -> Self:
-        """Build from (t,) arrays with NaN."""
-        return cls(
-            per_slide={slide: tuple(map(float, scores)) for slide, scores in per_slide.items()},
-            pooled=tuple(map(float, pooled)),
-            higher_is_better=card.higher_is_better,
-            ranks=card.ranks,
-            revision=card.revision,
-        )
-
-
-class PanelRecord(_Model):
+class PanelRecord(Model):
     """The panel a job predicted: its hash, unit and the slides that it was fitted on."""
 
     hash: str
@@ -151,7 +113,7 @@ class PanelRecord(_Model):
     fitted_on: tuple[str, ...] = ()
 
 
-class RunRecord(_Model):
+class RunRecord(Model):
     """A finished or failed job with its provenance.
 
     Attributes
@@ -164,8 +126,12 @@ class RunRecord(_Model):
         Phase → wall seconds: ``fit``, ``predict``, ``embed`` …
     peak_memory_mb
         Largest resident memory of the process, and on a GPU the largest allocation, in MiB.
-    auxiliary_panel
-        The panel of the targets that it trained with beside the predicted ones, if any.
+    beside_panels
+        The panels of the targets that it trained with beside the predicted ones.
+    beside
+        Scores of what it predicted beside its targets.
+    passed_over
+        Metric → why it could not be computed, and stands in no list of scores.
     epochs
         Numbers of every epoch.
     predict_spots_per_second
@@ -183,8 +149,10 @@ class RunRecord(_Model):
     n_spots: dict[str, int] = Field(default_factory=dict)
     n_train_spots: int = 0
     panel: PanelRecord | None = None
-    auxiliary_panel: PanelRecord | None = None
+    beside_panels: dict[str, PanelRecord] = Field(default_factory=dict)
     scores: dict[str, MetricScores] = Field(default_factory=dict)
+    beside: dict[str, SideScores] = Field(default_factory=dict)
+    passed_over: dict[str, str] = Field(default_factory=dict)
     best_epoch: int | None = None
     epochs: tuple[dict[str, Score], ...] = ()
     seconds: dict[str, float] = Field(default_factory=dict)
@@ -203,8 +171,9 @@ class RunRecord(_Model):
         for name, scores in self.scores.items():
             if set(scores.per_slide) != set(self.n_spots) or not set(scores.per_slide) <= set(self.job.patients):
                 raise ValueError(f"{name} is scored on other slides than were predicted")
-            if any(len(row) != len(self.targets) for row in (*scores.per_slide.values(), scores.pooled)):
-                raise ValueError(f"{name} has not one score per target")
+            wanted = len(scores.columns or self.targets)
+            if any(len(row) != wanted for row in (*scores.per_slide.values(), scores.pooled)):
+                raise ValueError(f"{name} has not one score per {'column' if scores.columns else 'target'}")
         return self
 
 

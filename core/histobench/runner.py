@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -115,10 +115,10 @@ class _Job:
             assembler = open_assembler(self.spec, self.workspace.data_root)
         method, n_train = self._fit(lambda: card.build(options), assembler)
         results = self._predict(method, assembler)
-        write_predictions(self.folder.predictions, results)
+        write_predictions(self.folder.predictions, results, assembler.training)
         with self.watch.phase("score"):
             metrics = [registry().metrics.get(name) for name in self.workspace.metrics]
-            evaluation = score(results, metrics)
+            evaluation = score(results, metrics, assembler.training)
         n_test = sum(len(result.spot_ids) for result in results)
         return RunRecord(
             job_id=self.job_id,
@@ -128,8 +128,10 @@ class _Job:
             n_spots={result.slide_id: len(result.spot_ids) for result in results},
             n_train_spots=n_train,
             panel=_panel_record(assembler.panel),
-            auxiliary_panel=None if assembler.auxiliary is None else _panel_record(assembler.auxiliary),
+            beside_panels={name: _panel_record(beside.panel) for name, beside in assembler.companions.items()},
             scores=evaluation.scores,
+            beside=evaluation.beside,
+            passed_over=evaluation.passed_over,
             best_epoch=_best_epoch(self.epochs),
             epochs=tuple(dict(epoch) for epoch in self.epochs),
             seconds=self.watch.seconds,
@@ -173,7 +175,7 @@ class _Job:
         return method, len(train)
 
     def _context(self, assembler: Assembler) -> FitContext:
-        trained = assembler.encoder if not assembler.embeds else None
+        trained = assembler.encoder if assembler.patch is not None else None
         return FitContext(
             seed=self.spec.seed,
             device=self.spec.device,
@@ -197,20 +199,22 @@ class _Job:
         results = []
         for name in self.spec.test:
             with self.watch.phase("embed"):
-                samples, observed = assembler.unlabelled(slides[name])
+                samples, seen = assembler.unlabelled(slides[name])
             spot_ids, xy_um = samples.spot_ids.copy(), samples.xy_um.copy()  # before a stranger can write into them
             with self.watch.phase("predict"):
                 predicted = method.predict(samples)
             if not isinstance(predicted, Prediction):
                 raise ShapeError(f"predict must return a Prediction, got {type(predicted).__name__}.")
-            predicted.check_against(len(spot_ids), observed.names)
+            predicted.check_against(len(spot_ids), seen.targets.names)
             results.append(
                 SlideResult(
                     slide_id=name,
                     spot_ids=spot_ids,
                     xy_um=xy_um,
-                    predicted=replace(predicted, values=predicted.values.copy()),  # it may reuse its buffer
-                    observed=observed,
+                    mpp=slides[name].mpp,
+                    predicted=predicted.copy(),  # it may reuse its buffer
+                    observed=seen.targets,
+                    beside={beside: seen.beside[beside] for beside in predicted.beside if beside in seen.beside},
                 )
             )
         return results
@@ -233,7 +237,7 @@ def estimate_seconds(spec: JobSpec, workspace: Workspace, *, n_probe: int = 32) 
         one = assembler.labelled([slides[spec.train[0]]])
         reading = (time.perf_counter() - begun) * (len(spec.train) + len(spec.test))
         few = one.take(np.arange(min(n_probe, len(one))))
-        trained = None if assembler.embeds else assembler.encoder
+        trained = None if assembler.patch is None else assembler.encoder
         context = FitContext(
             seed=0,
             device=spec.device,

@@ -90,8 +90,8 @@ def test_genes_are_chosen_on_training_slides_alone(toy: ToyDataset) -> None:
 
 
 def test_unlabelled_samples_hold_no_truth() -> None:
-    fold = toy_fold(auxiliary="gene_expression")
-    assert fold.test.auxiliary is not None
+    fold = toy_fold(beside=["gene_expression"])
+    assert set(fold.test.beside) == {"gene_expression"}
     bare = unlabelled(fold.test)
     assert not isinstance(bare, LabelledSamples)
     assert bare.oracle is None

@@ -31,7 +31,7 @@ CARD = MethodCard(
 
 
 def settled(dataset: str = "her2st", mode: str | None = None, **settings: object) -> Options:
-    return method_options(CARD, RunConfig.model_validate(settings), dataset=dataset, mode=mode)
+    return method_options(CARD, RunConfig.model_validate(settings), dataset=dataset, kind="cell_abundance", mode=mode)
 
 
 @pytest.mark.parametrize(

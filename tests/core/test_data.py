@@ -222,9 +222,13 @@ class TestLabelledSamples:
         with pytest.raises(ShapeError, match="targets must have 4 rows, got 3"):
             self.labelled(targets=targets(3))
 
-    def test_auxiliary_targets_have_one_row_a_spot(self) -> None:
-        with pytest.raises(ShapeError, match="auxiliary targets must have 4 rows, got 3"):
-            self.labelled(auxiliary=targets(3))
+    def test_what_is_beside_the_targets_has_one_row_a_spot(self) -> None:
+        with pytest.raises(ShapeError, match="'label' beside the targets must have 4 rows, got 3"):
+            self.labelled(beside={"label": targets(3)})
+
+    def test_totals_have_one_row_a_spot(self) -> None:
+        with pytest.raises(ShapeError, match=r"totals must be \(4,\), got \(3,\)"):
+            self.labelled(totals=np.zeros(3))
 
     def test_patients_have_one_row_a_spot(self) -> None:
         with pytest.raises(ShapeError, match=r"patients must be \(4,\), got \(3,\)"):
@@ -235,11 +239,12 @@ class TestLabelledSamples:
             self.labelled(xy_um=np.zeros((3, 2)))
 
     def test_take_keeps_targets_with_their_spots(self) -> None:
-        part = self.labelled(auxiliary=targets(4, ("g",)), patients=np.array(list("pqrs"))).take(np.array([3, 1]))
+        part = self.labelled(beside={"label": targets(4, ("g",))}, patients=np.array(list("pqrs"))).take(
+            np.array([3, 1])
+        )
         assert isinstance(part, LabelledSamples)
         assert part.targets.values.tolist() == [[6.0, 7.0], [2.0, 3.0]]
-        assert part.auxiliary is not None
-        assert part.auxiliary.values.tolist() == [[3.0], [1.0]]
+        assert part.beside["label"].values.tolist() == [[3.0], [1.0]]
         assert part.patients is not None
         assert part.patients.tolist() == ["s", "q"]
         assert part.spot_ids.tolist() == ["p3", "p1"]

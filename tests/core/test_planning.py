@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from histobench.config import RunConfig
-from histobench.planning import Machine, Plan, plan_study
+from histobench.planning import Machine, plan_study
 from histobench.records import job_id
 from histobench.registry import Registry
+from histobench.tasks import Plan
 
 
 @pytest.fixture(scope="module")
@@ -73,5 +74,6 @@ def test_job_id_ignores_the_machine_and_nothing_else(registry: Registry, her2st_
     assert job_id(spec) == job_id(planned(registry, her2st_root, threads=8).jobs[-1])
     for name, value in spec.model_dump(exclude={"device", "threads", "patch"}).items():
         other = not value if isinstance(value, bool) else {"str": "x", "int": 9}.get(type(value).__name__, ("x",))
-        changed = spec.model_copy(update={name: {"x": "x"} if isinstance(value, dict) else other})
+        other = {"label": ("x", "y")} if name == "beside" else {"x": "x"} if isinstance(value, dict) else other
+        changed = spec.model_copy(update={name: other})
         assert job_id(changed) != job_id(spec), name

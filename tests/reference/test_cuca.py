@@ -187,7 +187,7 @@ def test_loss_weights_are_the_published_ones(
     dataset: str, trained: tuple[float, float, float], frozen: tuple[float, float, float]
 ) -> None:
     for mode, expected in (("lora", trained), ("full", trained), ("frozen", frozen)):
-        options = method_options(CARD, RunConfig(), dataset=dataset, mode=mode)  # type: ignore[arg-type]
+        options = method_options(CARD, RunConfig(), dataset=dataset, kind="cell_abundance", mode=mode)  # type: ignore[arg-type]
         weights = (options.weight_main, options.weight_reconstruction, options.weight_alignment)
         assert weights == expected, mode
 

@@ -12,10 +12,10 @@ from histobench.cli.names import PluginNames, settings
 if TYPE_CHECKING:
     from histobench.cli import App
     from histobench.config import RunConfig
-    from histobench.planning import Plan
     from histobench.records import JobSpec
     from histobench.runner import Workspace
     from histobench.study import Outcome
+    from histobench.tasks import Plan
     from histobench.tracking import MlflowTracker
 
 __all__ = ["plan", "run"]

@@ -5,26 +5,31 @@ All are frozen, keyword-only dataclasses over numpy that check themselves when m
 ``t`` targets, ``d`` embedding dimensions, ``h w c`` image.
 """
 
-from histobench.data.predictions import Prediction, SlideResult
+from histobench.data.context import Need, ScoreContext
+from histobench.data.predictions import Prediction, SlideResult, TrainingFacts
 from histobench.data.samples import LabelledSamples, Samples
 from histobench.data.slides import Slide, Split
 from histobench.data.tables import Counts, SpotTable, Targets
-from histobench.data.types import Float, Int, Kind, Lattice, Patches, UInt8
+from histobench.data.types import Auxiliary, Float, Int, Kind, Lattice, Patches, UInt8
 
 __all__ = [
+    "Auxiliary",
     "Counts",
     "Float",
     "Int",
     "Kind",
     "LabelledSamples",
     "Lattice",
+    "Need",
     "Patches",
     "Prediction",
     "Samples",
+    "ScoreContext",
     "Slide",
     "SlideResult",
     "Split",
     "SpotTable",
     "Targets",
+    "TrainingFacts",
     "UInt8",
 ]

@@ -1,7 +1,7 @@
 """What a method is given: samples, and labelled samples to learn from."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -74,12 +74,14 @@ class Samples:
     def take(self, rows: Int) -> Self:
         """Keep some spots, in the order given; patches are read."""
         parts: dict[str, Any] = {}  # Any: columns of different types
-        for field in fields(self):
-            part = getattr(self, field.name)
+        for column in fields(self):
+            part = getattr(self, column.name)
             if isinstance(part, Counts | Targets):
-                parts[field.name] = part.take(rows)
+                parts[column.name] = part.take(rows)
+            elif isinstance(part, Mapping):
+                parts[column.name] = {name: inner.take(rows) for name, inner in part.items()}
             elif part is not None and not isinstance(part, str):
-                parts[field.name] = part[rows]
+                parts[column.name] = part[rows]
         return replace(self, **parts)
 
     def by_slide(self) -> Iterator[tuple[str, Int]]:
@@ -97,22 +99,28 @@ class LabelledSamples(Samples):
     ----------
     targets
         What the method must learn to predict.
-    auxiliary
-        Targets that the method uses while training and never predicts for the record (CUCA's genes).
+    beside
+        Targets that the method trains with beside those it must predict (CUCA's genes); its card asks for them by
+        these names (`histobench.data.Auxiliary`).
+    totals
+        (n,) float64 transcripts of each spot over all genes; ``None`` where there are no counts.
     patients
         (n,) str, whose spot it is, so that what is chosen within training can be chosen patient by patient too;
         ``None`` where unknown.
     """
 
     targets: Targets
-    auxiliary: Targets | None = None
+    beside: Mapping[str, Targets] = field(default_factory=dict)
+    totals: Float | None = None
     patients: npt.NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         """Refuse targets of different length."""
         Samples.__post_init__(self)  # super() does not work in a slotted dataclass
         check_rows("targets", self.targets.values, len(self))
-        if self.auxiliary is not None:
-            check_rows("auxiliary targets", self.auxiliary.values, len(self))
+        for name, extra in self.beside.items():
+            check_rows(f"{name!r} beside the targets", extra.values, len(self))
+        if self.totals is not None:
+            check_shape("totals", self.totals, (len(self),))
         if self.patients is not None:
             check_shape("patients", self.patients, (len(self),))

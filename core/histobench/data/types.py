@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Float", "Int", "Kind", "Lattice", "Patches", "UInt8"]
+__all__ = ["Auxiliary", "Float", "Int", "Kind", "Lattice", "Patches", "UInt8"]
 
 # The element type stands in the name; numpy cannot put the shape into a type, docstrings give it.
 Float: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -14,6 +14,14 @@ UInt8: TypeAlias = npt.NDArray[np.uint8]
 
 Kind: TypeAlias = Literal["gene_expression", "cell_abundance", "label"]
 Lattice: TypeAlias = Literal["square", "hex"]
+
+Auxiliary: TypeAlias = Literal["gene_expression", "other_genes", "counts", "label", "cell_abundance"]
+"""What a method may train with beside the targets that it predicts.
+
+``gene_expression``: the fold's panel of genes. ``other_genes``: every gene seen in training that is not predicted, in
+the same unit. ``counts``: raw counts of the predicted genes. ``label``: one-hot classes, a row of zeros where a spot
+has none. ``cell_abundance``: the dataset's default abundance.
+"""
 
 
 class Patches(Protocol):

@@ -17,7 +17,7 @@ from histobench.errors import ContractError
 
 __all__ = ["check_facts", "columns", "expect", "untouched"]
 
-_NAME = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*(?::.+)?")
+_NAME = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*(?:\[[a-z0-9-]+\]|:.+)?")
 
 
 def expect(fact: bool, sentence: str, /) -> None:
@@ -70,7 +70,7 @@ def columns(samples: Samples, /) -> list[npt.NDArray[np.generic]]:
     parts = [samples.embeddings, samples.patches]
     found += [part for part in parts if isinstance(part, np.ndarray)]
     if isinstance(samples, LabelledSamples):
-        found += [t.values for t in (samples.targets, samples.auxiliary) if t is not None]
+        found += [table.values for table in (samples.targets, *samples.beside.values())]
     return found
 
 

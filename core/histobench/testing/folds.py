@@ -1,14 +1,16 @@
 """One fold of the toy dataset, ready to be handed to a method."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from histobench.companions import SOURCES, Companion, fit_companions
 from histobench.contracts import PatchGeometry
-from histobench.data import Float, Kind, LabelledSamples, Samples, Slide, SpotTable, Targets, UInt8
+from histobench.data import Auxiliary, Float, Kind, LabelledSamples, Samples, Slide, SpotTable, Targets, UInt8
+from histobench.errors import DataError
 from histobench.images import cut_patches
-from histobench.panels import Panel, fit_panel
+from histobench.panels import fit_panel
 from histobench.testing.toy import SPOT_PX, ToyDataset
 
 __all__ = ["EMBEDDING_DIM", "ToyFold", "toy_fold", "unlabelled"]
@@ -28,7 +30,7 @@ class ToyFold:
     test: LabelledSamples
 
 
-def toy_fold(kind: Kind = "cell_abundance", /, *, patch_px: int = 32, auxiliary: Kind | None = None) -> ToyFold:
+def toy_fold(kind: Kind = "cell_abundance", /, *, patch_px: int = 32, beside: Sequence[Auxiliary] = ()) -> ToyFold:
     """Make a fold whose samples carry everything that a method may ask for.
 
     Patches are (n, patch_px, patch_px, 3) uint8; embeddings are (n, 24) float32: colour statistics of each patch's
@@ -36,20 +38,20 @@ def toy_fold(kind: Kind = "cell_abundance", /, *, patch_px: int = 32, auxiliary:
 
     Parameters
     ----------
-    auxiliary
-        Kind of the targets that a method uses while training beside those it predicts.
+    beside
+        What a method trains with beside the targets that it predicts.
     """
     toy = ToyDataset()
-    targets = _read(toy, kind)
-    extra = None if auxiliary is None else _read(toy, auxiliary)
+    tables = [toy.table(slide, kind) for slide in toy.slides(kind)]
+    panel = fit_panel(kind, tables[_TRAIN], unit="toy")
+    companions = fit_companions([(name, SOURCES[name], "toy") for name in beside], toy, tables[_TRAIN], panel)
     sides = {}
     for side, part in (("train", _TRAIN), ("val", _VAL), ("test", _TEST)):
-        slides = toy.slides(kind)[part]
         sides[side] = _samples(
-            [toy.table(slide, kind) for slide in slides],
-            np.concatenate([_patches(toy, slide, patch_px) for slide in slides]),
-            targets=_stack(targets[part]),
-            auxiliary=None if extra is None else _stack(extra[part]),
+            tables[part],
+            np.concatenate([_patches(toy, table.slide, patch_px) for table in tables[part]]),
+            targets=_stack([panel.read(table) for table in tables[part]]),
+            beside=_beside(toy, companions, tables[part]),
         )
     return ToyFold(**sides)
 
@@ -67,10 +69,8 @@ def unlabelled(samples: LabelledSamples, /) -> Samples:
     )
 
 
-def _read(toy: ToyDataset, kind: Kind) -> list[Targets]:
-    tables = [toy.table(slide, kind) for slide in toy.slides(kind)]
-    panel: Panel = fit_panel(kind, tables[_TRAIN], unit="toy")
-    return [panel.read(table) for table in tables]
+def _beside(toy: ToyDataset, companions: Mapping[str, Companion], tables: Sequence[SpotTable]) -> dict[str, Targets]:
+    return {name: _stack([one.read(toy, table) for table in tables]) for name, one in companions.items()}
 
 
 def _patches(toy: ToyDataset, slide: Slide, patch_px: int) -> UInt8:
@@ -80,7 +80,7 @@ def _patches(toy: ToyDataset, slide: Slide, patch_px: int) -> UInt8:
 
 
 def _samples(
-    tables: Sequence[SpotTable], patches: UInt8, /, *, targets: Targets, auxiliary: Targets | None
+    tables: Sequence[SpotTable], patches: UInt8, /, *, targets: Targets, beside: Mapping[str, Targets]
 ) -> LabelledSamples:
     oracles = [_choose(table.oracle, targets.names) for table in tables if table.oracle is not None]
     return LabelledSamples(
@@ -92,7 +92,8 @@ def _samples(
         patches=patches,
         oracle=_stack(oracles),
         targets=targets,
-        auxiliary=auxiliary,
+        beside=beside,
+        totals=np.concatenate([_totals(table) for table in tables]),
         patients=np.concatenate([np.full(len(table.spot_ids), table.slide.patient) for table in tables]),
     )
 
@@ -106,6 +107,14 @@ def _embed(patches: UInt8) -> Float:
     projection = np.random.default_rng(0).normal(size=(12, EMBEDDING_DIM))
     embedded: Float = (colours @ projection).astype(np.float32)
     return embedded
+
+
+def _totals(table: SpotTable) -> Float:
+    """Sum each spot's counts: (n,); the toy has counts on every slide."""
+    if table.counts is None:
+        raise DataError(f"toy slide {table.slide.id!r} has no counts.")
+    totals: Float = table.counts.values.sum(axis=1, dtype=np.float64)
+    return totals
 
 
 def _stack(parts: Sequence[Targets]) -> Targets:

@@ -9,8 +9,8 @@ import numpy as np
 
 from histobench.cards import MethodCard
 from histobench.config import RunConfig, method_options
-from histobench.contracts import FitContext, Method, Mode
-from histobench.data import Kind, LabelledSamples, Prediction, Samples
+from histobench.contracts import FitContext, Method, Mode, Options
+from histobench.data import Auxiliary, Kind, LabelledSamples, Prediction, Samples, Targets
 from histobench.testing.encoder import ToyEncoder
 from histobench.testing.facts import columns, expect, untouched
 from histobench.testing.folds import toy_fold, unlabelled
@@ -52,18 +52,14 @@ class _Bench:
 
     def new(self) -> Method:
         """Build the method with its quick options, made smaller still."""
-        card = self.trial.card
-        preset = "quick" if "quick" in card.presets else "published"
-        small = {f"{card.name}.patch_px": PATCH_PX} if hasattr(card.options(), "patch_px") else {}
-        config = RunConfig(preset=preset, epochs=EPOCHS, set=small)
-        return card.build(method_options(card, config, dataset="", mode=self.trial.mode))
+        return self.trial.card.build(_options(self.trial))
 
     def context(self, seed: int) -> FitContext:
         """Make a context, with the toy encoder where the method trains one."""
         return FitContext(
             seed=seed,
             mode=self.trial.mode or "frozen",
-            encoder=ToyEncoder(patch_px=PATCH_PX) if self.trial.mode in ("lora", "full") else None,
+            encoder=ToyEncoder(patch_px=_patch_px(self.trial)) if self.trial.mode in ("lora", "full") else None,
             report=lambda epoch, numbers: self.numbers.append((epoch, dict(numbers))),
         )
 
@@ -82,6 +78,8 @@ class _Bench:
             prediction = method.predict(samples)
         expect(isinstance(prediction, Prediction), f"{self.it}: predict must return a Prediction.")
         prediction.check_against(len(samples), self.train.targets.names)
+        unasked = sorted(set(prediction.beside) - set(self.train.beside))
+        expect(not unasked, f"{self.it}: it predicts {unasked} beside its targets, which it did not train with.")
         return prediction
 
 
@@ -104,11 +102,27 @@ def check_behaviour(trial: Trial, /) -> None:
     _check_seed(bench, prediction)
     _check_saved(bench, method, prediction)
     bench.predict(bench.fit(None, seed=1), bench.test)
+    _check_without_optional(bench)
+
+
+def _check_without_optional(bench: _Bench) -> None:
+    """Train once more without what the method only trains with where a dataset has it."""
+    card = bench.trial.card
+    if card.optional:
+        without = [_required_only(samples, card) for samples in (bench.train, bench.val)]
+        less = replace(bench, train=without[0], val=without[1])
+        less.predict(less.fit(less.val, seed=1), less.test)
+
+
+def _required_only(samples: LabelledSamples, card: MethodCard) -> LabelledSamples:
+    kept: dict[str, Targets] = {name: values for name, values in samples.beside.items() if name in card.auxiliary}
+    return replace(samples, beside=kept)
 
 
 def _bench(trial: Trial) -> _Bench:
     card = trial.card
-    fold = toy_fold(trial.kind, patch_px=PATCH_PX, auxiliary=card.auxiliary)
+    beside = [name for name in (*card.auxiliary, *card.optional) if _applies(name, trial.kind)]
+    fold = toy_fold(trial.kind, patch_px=_patch_px(trial), beside=beside)
     train, val, test = (_feed(trial, side) for side in (fold.train, fold.val, fold.test))
     asked = unlabelled(test)
     return _Bench(
@@ -120,12 +134,32 @@ def _bench(trial: Trial) -> _Bench:
     )
 
 
+def _applies(name: Auxiliary, kind: Kind) -> bool:
+    """Tell if there is such a thing beside targets of this kind, as planning does."""
+    return name != kind and not (name == "counts" and kind != "gene_expression")
+
+
+def _options(trial: Trial) -> Options:
+    """Give the method's quick options, made smaller still."""
+    card = trial.card
+    preset = "quick" if "quick" in card.presets else "published"
+    small = {f"{card.name}.patch_px": PATCH_PX} if hasattr(card.options(), "patch_px") else {}
+    config = RunConfig(preset=preset, epochs=EPOCHS, set=small)
+    return method_options(card, config, dataset="", kind=trial.kind, mode=trial.mode)
+
+
+def _patch_px(trial: Trial) -> int:
+    wished = trial.card.patch
+    return PATCH_PX if wished is None or trial.mode == "frozen" else wished(_options(trial)).patch_px
+
+
 def _feed(trial: Trial, samples: LabelledSamples) -> LabelledSamples:
     """Keep of the toy samples what the runner would give in this mode."""
+    sees_patches = trial.mode in ("lora", "full") or (trial.mode is None and trial.card.patch is not None)
     return replace(
         samples,
         embeddings=samples.embeddings if trial.mode == "frozen" else None,
-        patches=samples.patches if trial.mode in ("lora", "full") else None,
+        patches=samples.patches if sees_patches else None,
         oracle=samples.oracle if trial.card.needs_oracle else None,
     )
 

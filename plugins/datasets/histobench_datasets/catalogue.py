@@ -62,6 +62,7 @@ SYNTHETIC = DatasetCard(
             title="expression of 120 invented genes",
             unit=_COUNTS_PER_TEN_THOUSAND,
         ),
+        TargetFact(name="label", kind="label", title="the class of tissue that covers most of the spot", unit="class"),
     ),
     schemes=(leave_one_patient_out, leave_one_slide_out),
     organ="breast",

@@ -13,12 +13,13 @@ import numpy as np
 
 from histobench import Counts, DataError, Float, Slide, SlideImage, SpotTable, Targets, UInt8
 from histobench_datasets.synthetic_image import draw_image, patient_mpp
+from histobench_datasets.synthetic_labels import label_spots
 from histobench_datasets.synthetic_measurement import Measurement, gene_names, measure
-from histobench_datasets.synthetic_tissue import CELL_TYPES, Design, grow_tissue
+from histobench_datasets.synthetic_tissue import CELL_TYPES, Design, Tissue, grow_tissue
 
 __all__ = ["TARGETS", "Synthetic"]
 
-TARGETS = ("cell_abundance", "gene_expression")
+TARGETS = ("cell_abundance", "gene_expression", "label")
 """What can be asked of it."""
 
 _GENERATION = 1  # raise when a change to the generator changes what it makes
@@ -55,7 +56,7 @@ class Synthetic:
         return {}
 
     def table(self, slide: Slide, target: str) -> SpotTable:
-        """Grow and measure one slide; counts and the oracle come with either target.
+        """Grow and measure one slide; counts and the oracle come with every target.
 
         The arrays are copies: whoever changes them does not change what is kept.
         """
@@ -64,10 +65,7 @@ class Synthetic:
         tissue = grow_tissue(self.design, patient, number)
         measured = measure(self.design, patient, number)
         mpp = patient_mpp(self.design, patient)
-        cells = tuple(cell.name for cell in CELL_TYPES)
-        abundance = Targets(kind="cell_abundance", names=cells, values=measured.abundance.copy())
-        is_abundance = target == "cell_abundance"
-        truth = Targets(kind="cell_abundance", names=cells, values=measured.cells.copy())
+        targets, truth = _targets(target, tissue, measured), _truth(target, self.design, tissue, measured)
         return SpotTable(
             slide=Slide(id=slide.id, patient=f"synthetic:P{patient + 1}", mpp=mpp),
             spot_ids=tuple(f"{x}x{y}" for x, y in tissue.array),
@@ -75,9 +73,9 @@ class Synthetic:
             xy_px=tissue.spot_xy_um / mpp,
             array=tissue.array.copy(),
             lattice=self.design.lattice,
-            targets=abundance if is_abundance else None,
+            targets=targets,
             counts=Counts(names=gene_names(self.design), values=measured.counts.copy()),
-            oracle=truth if is_abundance else _expected_expression(self.design, measured),
+            oracle=truth,
         )
 
     def notes(self, slide: Slide, target: str) -> tuple[str, ...]:
@@ -118,6 +116,23 @@ class DrawnImage:
     def read(self) -> UInt8:
         """Draw the image: (h, w, 3) uint8 RGB."""
         return draw_image(self.design, self.patient, self.number)
+
+
+def _targets(target: str, tissue: Tissue, measured: Measurement) -> Targets | None:
+    if target == "label":
+        return label_spots(tissue)
+    return _cells(measured.abundance) if target == "cell_abundance" else None
+
+
+def _truth(target: str, design: Design, tissue: Tissue, measured: Measurement) -> Targets:
+    if target == "label":
+        return label_spots(tissue)
+    return _cells(measured.cells) if target == "cell_abundance" else _expected_expression(design, measured)
+
+
+def _cells(values: Float) -> Targets:
+    names = tuple(cell.name for cell in CELL_TYPES)
+    return Targets(kind="cell_abundance", names=names, values=values.copy())
 
 
 def _expected_expression(design: Design, measured: Measurement) -> Targets:

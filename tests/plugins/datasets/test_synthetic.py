@@ -12,9 +12,9 @@ from histobench.images import cut_patches
 from histobench_datasets.synthetic import TARGETS, Synthetic
 from histobench_datasets.synthetic_image import draw_image
 from histobench_datasets.synthetic_measurement import measure
-from histobench_datasets.synthetic_tissue import CELL_TYPES, Design, grow_tissue
+from histobench_datasets.synthetic_tissue import CELL_TYPES, REGIONS, Design, grow_tissue
 
-ABUNDANCE, EXPRESSION = TARGETS
+ABUNDANCE, EXPRESSION, LABEL = TARGETS
 SMALL = Design(n_patients=2, slides_per_patient=1, spots_per_slide=12)
 
 
@@ -221,11 +221,27 @@ def test_a_design_too_small_is_refused(option, value):
 
 
 def test_unknown_names_are_refused(synthetic, first):
-    with pytest.raises(DataError, match="synthetic has no target 'label'; it has cell_abundance, gene_expression"):
-        synthetic.table(first, "label")
+    with pytest.raises(DataError, match="synthetic has no target 'protein'; it has cell_abundance, gene_expression, label"):
+        synthetic.table(first, "protein")
     with pytest.raises(DataError, match="synthetic has no slide 'Z1'; it has P1S1"):
         synthetic.image(Slide(id="Z1", patient="synthetic:P1"))
 
 
 def test_nothing_is_dropped(synthetic, first):
     assert synthetic.notes(first, ABUNDANCE) == ()
+
+
+def test_a_label_names_the_tissue_that_covers_most_of_the_spot() -> None:
+    dataset = Synthetic()
+    slide = dataset.slides(LABEL)[0]
+    targets = dataset.table(slide, LABEL).targets
+    tissue = grow_tissue(dataset.design, 0, 0)
+    assert targets is not None
+    assert (targets.values.sum(axis=1) == 1).all()
+    for spot in (0, 40, 79):
+        x, y = np.meshgrid(*(np.arange(len(tissue.regions)) * 10.0 + 5.0,) * 2)
+        under = np.hypot(x - tissue.spot_xy_um[spot, 0], y - tissue.spot_xy_um[spot, 1]) <= tissue.spot_radius_um
+        found = [REGIONS[region] for region in tissue.regions[under]]
+        found = ["stroma" if name == "vessel" else name for name in found]
+        most = max(targets.names, key=found.count)
+        assert targets.names[int(targets.values[spot].argmax())] == most

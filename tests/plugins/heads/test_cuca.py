@@ -18,7 +18,7 @@ from histobench_heads.spotwise.method import Batch, Blueprint
 
 @pytest.fixture(scope="module")
 def fold() -> ToyFold:
-    return toy_fold(auxiliary="gene_expression")
+    return toy_fold(beside=["gene_expression"])
 
 
 def _draw(*shape: int, seed: int = 0) -> Tensor:
@@ -138,9 +138,8 @@ def test_as_many_genes_as_there_are_are_reconstructed() -> None:
 def test_genes_are_needed_in_training_alone(fold: ToyFold) -> None:
     method = Cuca(CucaOptions(epochs=1, batch=32))
     with pytest.raises(DataError, match="needs gene expression beside its targets while training, and the training"):
-        method.fit(replace(fold.train, auxiliary=None), None, FitContext(seed=0))
-    assert fold.val.auxiliary is not None
-    method.fit(fold.train, replace(fold.val, auxiliary=None), FitContext(seed=0))
+        method.fit(replace(fold.train, beside={}), None, FitContext(seed=0))
+    method.fit(fold.train, replace(fold.val, beside={}), FitContext(seed=0))
     assert method.predict(unlabelled(fold.test)).names == fold.train.targets.names
 
 
@@ -152,10 +151,10 @@ def test_every_term_is_reported(fold: ToyFold) -> None:
 
 
 def test_the_genes_help_to_shape_the_image_branch(fold: ToyFold) -> None:
-    assert fold.train.auxiliary is not None
-    other = replace(fold.train.auxiliary, values=fold.train.auxiliary.values[::-1].copy())
+    genes = fold.train.beside["gene_expression"]
+    other = replace(genes, values=genes.values[::-1].copy())
     values = []
-    for train in (fold.train, replace(fold.train, auxiliary=other)):
+    for train in (fold.train, replace(fold.train, beside={"gene_expression": other})):
         method = Cuca(CucaOptions(epochs=2, batch=32))
         method.fit(train, None, FitContext(seed=0))
         values.append(method.predict(unlabelled(fold.test)).values)
@@ -181,7 +180,7 @@ def test_training_embeddings_are_rounded_on_request(option: bool, rounded: bool)
 def test_patches_are_never_rounded() -> None:
     method = Cuca(CucaOptions(half_precision_features=True, epochs=1, batch=32))
     plain = Cuca(CucaOptions(epochs=1, batch=32))
-    fold = toy_fold(auxiliary="gene_expression")
+    fold = toy_fold(beside=["gene_expression"])
     for one in (method, plain):
         one.fit(fold.train, None, FitContext(seed=0, mode="full", encoder=ToyEncoder()))
     test = unlabelled(fold.test)

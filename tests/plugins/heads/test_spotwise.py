@@ -43,7 +43,7 @@ class KilledError(Exception):
 
 @pytest.fixture(scope="module")
 def fold() -> ToyFold:
-    return toy_fold(auxiliary="gene_expression")
+    return toy_fold(beside=["gene_expression"])
 
 
 def _context(mode: Mode = "frozen", seed: int = 0, **more: Any) -> FitContext:

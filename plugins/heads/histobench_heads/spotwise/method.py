@@ -79,6 +79,9 @@ class SpotMethod(Method, Generic[OptionsT]):
     uses_auxiliary = False
     """True for a method that needs auxiliary targets in training."""
 
+    keeps_short_batches = False
+    """True for a method that trains on an incomplete last batch too, unless it is a single spot."""
+
     def __init__(self, options: OptionsT) -> None:
         self.options = options
         self.fitted: Fitted | None = None
@@ -93,35 +96,56 @@ class SpotMethod(Method, Generic[OptionsT]):
     def losses(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
         """Compute the named losses of a training step; ``"loss"`` is minimised."""
 
+    def begin(self, module: nn.Module, train: LabelledSamples) -> None:
+        """Set what a new module takes from the training spots before its first step; loading restores it."""
+
+    def recipe(self) -> Recipe:
+        """Say how the module is optimised."""
+        return _recipe(self.options)
+
+    def score(self, predicted: Tensor, observed: Tensor) -> float:
+        """Score (n, t) validation spots, higher is better; the epoch with the highest is kept.
+
+        Pearson's r over the pooled spots, averaged over targets (protocol, section 7).
+        """
+        return mean_pearson(predicted, observed)
+
+    def look(self, module: nn.Module, images: Tensor) -> Tensor:
+        """Predict (n, t) for the record; selection lets the module itself predict."""
+        predicted: Tensor = module(images)
+        return predicted
+
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
         if len(train) < 2:
             raise DataError(f"batch normalisation needs at least 2 training spots, got {len(train)}.")
-        if self.uses_auxiliary and train.auxiliary is None:
+        genes = train.beside.get("gene_expression")
+        if self.uses_auxiliary and genes is None:
             raise DataError(
                 "this method needs gene expression beside its targets while training, and the training samples carry "
-                "no auxiliary targets; take a dataset with transcript counts."
+                "none; take a dataset with transcript counts."
             )
         self._blueprint = Blueprint(
             features=_features(train, context),
             targets=train.targets.names,
-            auxiliary=train.auxiliary.names if train.auxiliary is not None and self.uses_auxiliary else (),
+            auxiliary=genes.names if genes is not None and self.uses_auxiliary else (),
             mode=context.mode,
             seed=context.seed,
         )
         self._module = self._build(self._blueprint, context)
+        self.begin(self._module, train)
         self.fitted = fit_module(
             self._module,
             self.losses,
             self._batches(train, context),
-            recipe=_recipe(self.options),
+            recipe=self.recipe(),
             context=context,
             validate=None if val is None else self._selection(val),
         )
 
     @override
     def predict(self, samples: Samples) -> Prediction:
-        values = self._run(self._module, samples, len(samples))
+        values = self._run(lambda images: self.look(self._module, images), samples, len(samples))
         return Prediction(names=self._made().targets, values=values.numpy())
 
     @override
@@ -150,32 +174,34 @@ class SpotMethod(Method, Generic[OptionsT]):
 
     def _batches(self, train: LabelledSamples, context: FitContext) -> Callable[[int], Iterator[Batch]]:
         targets = torch.as_tensor(train.targets.values)
-        extra = train.auxiliary if self.uses_auxiliary else None
+        extra = train.beside.get("gene_expression") if self.uses_auxiliary else None
         auxiliary = targets[:, :0] if extra is None else torch.as_tensor(extra.values)
 
         def batches(epoch: int) -> Iterator[Batch]:
-            for rows in shuffled(len(train), self.options.batch, seed=context.seed, epoch=epoch, drop_last=True):
+            drop_last = not self.keeps_short_batches
+            for rows in shuffled(len(train), self.options.batch, seed=context.seed, epoch=epoch, drop_last=drop_last):
+                if len(rows) < 2:
+                    continue  # nothing to normalise a batch by
                 yield Batch(_images(train, rows, context.mode), targets[rows], auxiliary[rows])
 
         return batches
 
     def _selection(self, val: LabelledSamples) -> Callable[[nn.Module], float]:
-        """Score by Pearson's r over the pooled validation spots, averaged over targets (protocol, section 7)."""
         n, batch = len(val), self.options.batch
         if self.options.drop_last_in_validation and n > batch:
             n -= n % batch
         observed = torch.as_tensor(val.targets.values[:n])
-        return lambda module: mean_pearson(self._run(module, val, n), observed)
+        return lambda module: self.score(self._run(module, val, n), observed)
 
-    def _run(self, module: nn.Module, samples: Samples, n: int) -> Tensor:
+    def _run(self, predict: Callable[[Tensor], Tensor], samples: Samples, n: int) -> Tensor:
         """Predict the first ``n`` spots: (n, t) float32 on the CPU."""
         mode = self._made().mode
-        device = next(module.parameters()).device
+        device = next(self._module.parameters()).device
         parts = []
         with torch.no_grad():
             for start in range(0, n, _SPOTS_AT_ONCE):
                 rows = np.arange(start, min(start + _SPOTS_AT_ONCE, n))
-                parts.append(module(_images(samples, rows, mode).to(device)).float().cpu())
+                parts.append(predict(_images(samples, rows, mode).to(device)).float().cpu())
         return torch.cat(parts)
 
 

@@ -9,8 +9,6 @@ it dies. So two runners on one folder share the work, and a killed run leaves no
 """
 
 import csv
-import errno
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,14 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
-import h5py
-import numpy as np
 
-from histobench.data import Prediction, SlideResult, Targets
 from histobench.errors import DataError, StoreError
 from histobench.records import JobSpec, RunRecord, read_record
+from histobench.store.files import store_error, store_errors, write_atomically
 
-__all__ = ["JobFolder", "Store", "read_predictions", "write_atomically", "write_predictions"]
+__all__ = ["JobFolder", "Store", "write_history"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,7 @@ class JobFolder:
     @contextmanager
     def claim(self) -> Iterator[bool]:
         """Hold the job's lock; yields False at once if somebody else holds it."""
-        with _store_errors(self.path):
+        with store_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.path / ".lock")
         try:
@@ -91,7 +87,7 @@ class JobFolder:
             yield False
             return
         except OSError as error:
-            raise _store_error(self.path, error) from error
+            raise store_error(self.path, error) from error
         try:
             yield True
         finally:
@@ -117,7 +113,7 @@ class JobFolder:
     def log(self, text: str) -> None:
         """Add lines to the job's log, each with the time."""
         now = time.strftime("%Y-%m-%d %H:%M:%S")
-        with _store_errors(self.path), (self.path / "log.txt").open("a", encoding="utf-8") as file:
+        with store_errors(self.path), (self.path / "log.txt").open("a", encoding="utf-8") as file:
             file.writelines(f"{now} {line}\n" for line in text.splitlines())
 
 
@@ -134,7 +130,7 @@ class Store:
         self.out = out
         self.jobs = out / "jobs"
         if write:
-            with _store_errors(out):
+            with store_errors(out):
                 self.jobs.mkdir(parents=True, exist_ok=True)
             write_atomically(out / ".writable", b"histobench writes here\n")  # fails now, not after an hour
         elif not self.jobs.is_dir():
@@ -155,98 +151,10 @@ class Store:
         return records, damaged
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees all of it or nothing.
-
-    Raises
-    ------
-    StoreError
-        If the folder cannot be written to or the disk is full.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with _store_errors(path.parent):
-        try:
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-
-
 def write_history(path: Path, history: Sequence[Mapping[str, float | None]]) -> None:
     """Write numbers per epoch as CSV, a column a name."""
     names = list(dict.fromkeys(name for epoch in history for name in epoch))
-    with _store_errors(path.parent), path.open("w", newline="", encoding="utf-8") as file:
+    with store_errors(path.parent), path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=["epoch", *names])
         writer.writeheader()
         writer.writerows({"epoch": number, **epoch} for number, epoch in enumerate(history))
-
-
-def write_predictions(path: Path, results: Sequence[SlideResult]) -> None:
-    """Write predictions and observations, a group a slide, so that a new metric can score them later."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with _store_errors(path.parent):
-        try:
-            with h5py.File(partial, "w", track_order=True) as file:  # slides stay in test order
-                for number, result in enumerate(results):
-                    group = file.create_group(str(number))  # a slide's name may hold a slash
-                    group.attrs["slide"] = result.slide_id
-                    group.attrs["kind"] = result.observed.kind
-                    group["names"] = np.array(result.observed.names, dtype=h5py.string_dtype())
-                    group["spot_ids"] = np.array(result.spot_ids, dtype=h5py.string_dtype())
-                    group["xy_um"] = result.xy_um
-                    group["predicted"] = result.predicted.values
-                    group["observed"] = result.observed.values
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-
-
-def read_predictions(path: Path) -> list[SlideResult]:
-    """Read what `write_predictions` wrote.
-
-    Raises
-    ------
-    DataError
-        If the file is missing or damaged.
-    """
-    try:
-        with h5py.File(path, "r") as file:
-            return [_read_slide(group) for group in file.values()]
-    except (OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path} holds no predictions: {error}.") from error
-
-
-def _read_slide(group: h5py.Group) -> SlideResult:
-    names = tuple(group["names"].asstr()[:])
-    observed = Targets(kind=group.attrs["kind"], names=names, values=group["observed"][:])
-    return SlideResult(
-        slide_id=str(group.attrs["slide"]),
-        spot_ids=np.array(group["spot_ids"].asstr()[:], dtype=np.str_),
-        xy_um=group["xy_um"][:],
-        predicted=Prediction(names=names, values=group["predicted"][:]),
-        observed=observed,
-    )
-
-
-@contextmanager
-def _store_errors(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except StoreError:
-        raise
-    except OSError as error:
-        raise _store_error(folder, error) from error
-
-
-def _store_error(folder: Path, error: OSError) -> StoreError:
-    where = repr(str(folder))
-    if error.errno == errno.ENOSPC:
-        return StoreError(f"the disk under {where} is full; free some space and run the same command again.")
-    if error.errno in (errno.EEXIST, errno.ENOTDIR):
-        return StoreError(f"the output folder {where} is, or lies under, a file; choose another with --out.")
-    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return StoreError(f"the output folder {where} cannot be written to; choose another with --out.")
-    return StoreError(f"the output folder {where} cannot be used: {error}.")

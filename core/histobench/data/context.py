@@ -1,0 +1,67 @@
+"""What a metric may know beside prediction and observation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from histobench.data.predictions import TrainingFacts
+from histobench.data.types import Float
+
+__all__ = ["Need", "ScoreContext"]
+
+Need: TypeAlias = Literal["place", "pixels", "training", "regions", "interval", "zinb"]
+"""What a metric asks for beside prediction and observation.
+
+``place``: where the spots lie. ``pixels``: and how many microns a pixel of the image spans. ``training``: what the
+training spots say of each target. ``regions``: an annotation of the spots. ``interval``: the ends of 90 % predictive
+intervals. ``zinb``: the parameters of a zero-inflated negative binomial.
+"""
+
+_PARAMETERS: Mapping[str, tuple[str, ...]] = {"interval": ("low", "high"), "zinb": ("mean", "dispersion", "zero")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreContext:
+    """What a metric whose card has ``needs`` is given beside prediction and observation.
+
+    Attributes
+    ----------
+    names
+        (t,) names of the targets.
+    slide_ids
+        (n,) str; one slide, or several where they are pooled.
+    xy_um
+        (n, 2) microns on each spot's slide.
+    mpp
+        Microns per pixel of the full-resolution image, where it is known.
+    training
+        What the training spots say of each target, where it was kept.
+    regions
+        (n,) str name of each spot's annotation, empty where it has none; ``None`` where nothing is annotated.
+    parameters
+        Of the predictive distribution, (n, t) each, as in `histobench.Prediction`.
+    """
+
+    names: tuple[str, ...]
+    slide_ids: npt.NDArray[np.str_]
+    xy_um: Float
+    mpp: float | None = None
+    training: TrainingFacts | None = None
+    regions: npt.NDArray[np.str_] | None = None
+    parameters: Mapping[str, Float] = field(default_factory=dict)
+
+    def lacks(self, need: Need, /) -> str:
+        """Say why a need cannot be met; empty where it is."""
+        if need in _PARAMETERS:
+            absent = [name for name in _PARAMETERS[need] if name not in self.parameters]
+            return f"the method predicts no {' and no '.join(absent)}" if absent else ""
+        if need == "training" and self.training is None:
+            return "nothing is known of the training spots"
+        if need == "pixels" and self.mpp is None:
+            return "the microns per pixel are not known"
+        if need == "regions" and self.regions is None:
+            return "the spots are not annotated"
+        return ""

@@ -1,0 +1,125 @@
+"""The scores in a record.
+
+NaN, an undefined score, is written to JSON as ``null``.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from histobench.cards import MetricCard
+from histobench.data import Float, Kind
+
+__all__ = ["MetricScores", "Model", "Score", "SideScore", "SideScores"]
+
+
+def _nan_to_none(value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Score = Annotated[float | None, BeforeValidator(_nan_to_none)]
+"""A score, or ``None`` where it is undefined."""
+
+
+class Model(BaseModel):
+    """A part of a record: frozen, and without anything unknown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MetricScores(Model):
+    """One metric on one job.
+
+    Attributes
+    ----------
+    per_slide
+        Test slide → one score per target, or per column: the ranking view. Undefined where the metric only pools.
+    pooled
+        The same over the spots of all test slides together; never shown alone. Undefined where the metric never pools.
+    columns
+        Names of the scores where they are not one per target.
+    headline
+        The column that speaks for all; without one, their mean does.
+    higher_is_better, ranks, revision, pools, lowest, highest
+        As the metric's card said, so that a record can be read where the metric is not installed.
+    """
+
+    per_slide: dict[str, tuple[Score, ...]]
+    pooled: tuple[Score, ...]
+    columns: tuple[str, ...] = ()
+    headline: str = ""
+    higher_is_better: bool
+    ranks: bool = False
+    revision: str
+    pools: Literal["also", "never", "only"] = "also"
+    lowest: Score = None
+    highest: Score = None
+
+    @property
+    def undefined(self) -> int:
+        """Count the scores that are undefined: per slide, or pooled where the metric only pools."""
+        rows = [self.pooled] if self.pools == "only" else self.per_slide.values()
+        return sum(score is None for scores in rows for score in scores)
+
+    def overall(self, scores: Sequence[Score], /) -> float:
+        """Make one number of a row of scores: the headline's, or the mean of those that are defined."""
+        if self.headline:
+            scores = [scores[self.columns.index(self.headline)]]
+        defined = [score for score in scores if score is not None]
+        return sum(defined) / len(defined) if defined else math.nan
+
+    def table(self) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:
+        """Return slide ids and their (slides, t) scores, undefined ones NaN."""
+        rows = [[math.nan if s is None else s for s in scores] for scores in self.per_slide.values()]
+        return tuple(self.per_slide), np.asarray(rows, dtype=np.float64)
+
+    @classmethod
+    def from_arrays(
+        cls, per_slide: Mapping[str, Float], pooled: Float, *, card: MetricCard, columns: tuple[str, ...] = ()
+    ) -> Self:
+        """Build from (t,) or (columns,) arrays with NaN."""
+        return cls(
+            per_slide={slide: tuple(map(float, scores)) for slide, scores in per_slide.items()},
+            pooled=tuple(map(float, pooled)),
+            columns=columns,
+            headline=card.headline,
+            higher_is_better=card.higher_is_better,
+            ranks=card.ranks,
+            revision=card.revision,
+            pools=card.pools,
+            lowest=card.lowest,
+            highest=card.highest,
+        )
+
+
+class SideScore(Model):
+    """One metric on what a method predicted beside its targets: means over these, undefined ones left out."""
+
+    per_slide: dict[str, Score]
+    pooled: Score
+    undefined: int
+    higher_is_better: bool
+    revision: str
+
+    @classmethod
+    def of(cls, scores: MetricScores, /) -> Self:
+        """Average the scores of all targets."""
+        return cls(
+            per_slide={slide: scores.overall(row) for slide, row in scores.per_slide.items()},
+            pooled=scores.overall(scores.pooled),
+            undefined=scores.undefined,
+            higher_is_better=scores.higher_is_better,
+            revision=scores.revision,
+        )
+
+
+class SideScores(Model):
+    """All metrics on one thing that a method predicted beside its targets."""
+
+    kind: Kind
+    n_targets: int
+    scores: dict[str, SideScore] = Field(default_factory=dict)

@@ -1,0 +1,15 @@
+"""The output folder: a folder a job, its record written last and by rename, its predictions kept for later metrics."""
+
+from histobench.store.files import write_atomically
+from histobench.store.folders import JobFolder, Store, write_history
+from histobench.store.predictions import read_predictions, read_training, write_predictions
+
+__all__ = [
+    "JobFolder",
+    "Store",
+    "read_predictions",
+    "read_training",
+    "write_atomically",
+    "write_history",
+    "write_predictions",
+]

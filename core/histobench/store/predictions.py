@@ -1,0 +1,106 @@
+"""The stored predictions of a job, from which any metric can score it later."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from histobench.data import Prediction, SlideResult, Targets, TrainingFacts
+from histobench.errors import DataError
+from histobench.store.files import store_errors
+
+__all__ = ["read_predictions", "read_training", "write_predictions"]
+
+_TRAINING = "training"  # the slides' groups are numbers
+
+
+def write_predictions(path: Path, results: Sequence[SlideResult], training: TrainingFacts | None = None) -> None:
+    """Write predictions and observations, a group a slide, so that a new metric can score them later.
+
+    ``training`` is what metrics may know of the training set.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with store_errors(path.parent):
+        try:
+            with h5py.File(partial, "w", track_order=True) as file:  # slides stay in test order
+                for number, result in enumerate(results):
+                    group = file.create_group(str(number))  # a slide's name may hold a slash
+                    group.attrs["slide"] = result.slide_id
+                    group["spot_ids"] = np.array(result.spot_ids, dtype=h5py.string_dtype())
+                    group["xy_um"] = result.xy_um
+                    if result.mpp is not None:
+                        group.attrs["mpp"] = result.mpp
+                    _write_table(group, result.predicted, result.observed)
+                    for name, observed in result.beside.items():
+                        _write_table(group.create_group(f"beside/{name}"), result.predicted.beside[name], observed)
+                if training is not None:
+                    facts = file.create_group(_TRAINING)
+                    for column in fields(TrainingFacts):
+                        facts[column.name] = getattr(training, column.name)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def read_predictions(path: Path) -> list[SlideResult]:
+    """Read what `write_predictions` wrote.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return [_read_slide(group) for name, group in file.items() if name != _TRAINING]
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path} holds no predictions: {error}.") from error
+
+
+def read_training(path: Path) -> TrainingFacts | None:
+    """Read what the training spots said of each target; ``None`` where it was not kept.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or damaged.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            facts = file.get(_TRAINING)
+            return None if facts is None else TrainingFacts(**{name: values[:] for name, values in facts.items()})
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise DataError(f"{path} holds no predictions: {error}.") from error
+
+
+def _write_table(group: h5py.Group, predicted: Prediction, observed: Targets) -> None:
+    group.attrs["kind"] = observed.kind
+    group["names"] = np.array(observed.names, dtype=h5py.string_dtype())
+    group["predicted"] = predicted.values
+    group["observed"] = observed.values
+    for name, values in predicted.parameters.items():
+        group[f"parameters/{name}"] = values
+
+
+def _read_table(group: h5py.Group) -> tuple[Prediction, Targets]:
+    names = tuple(group["names"].asstr()[:])
+    parameters = {name: values[:] for name, values in group.get("parameters", {}).items()}
+    predicted = Prediction(names=names, values=group["predicted"][:], parameters=parameters)
+    return predicted, Targets(kind=group.attrs["kind"], names=names, values=group["observed"][:])
+
+
+def _read_slide(group: h5py.Group) -> SlideResult:
+    predicted, observed = _read_table(group)
+    beside = {name: _read_table(inner) for name, inner in group.get("beside", {}).items()}
+    return SlideResult(
+        slide_id=str(group.attrs["slide"]),
+        spot_ids=np.array(group["spot_ids"].asstr()[:], dtype=np.str_),
+        xy_um=group["xy_um"][:],
+        mpp=float(group.attrs["mpp"]) if "mpp" in group.attrs else None,
+        predicted=replace(predicted, beside={name: said for name, (said, _) in beside.items()}),
+        observed=observed,
+        beside={name: seen for name, (_, seen) in beside.items()},
+    )

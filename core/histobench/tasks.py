@@ -1,0 +1,166 @@
+"""From datasets to tasks: slides that can be read, cut into folds, with a reason for everything that is left out."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from histobench.cards import DatasetCard, MetricCard, TargetFact
+from histobench.companions import SOURCES, source_of
+from histobench.config import RunConfig
+from histobench.contracts import Dataset
+from histobench.data import Auxiliary, Slide, Split
+from histobench.errors import ConfigError, DataError, HistobenchError, did_you_mean, told
+from histobench.records import JobSpec
+from histobench.selection import asked_scheme, asked_targets
+from histobench.splits import Folds, Scheme, make_folds
+
+__all__ = ["LeftOut", "Plan", "Task", "read_tasks"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Something of a dataset that is not in the grid, and why; ``damaged`` if a file is to blame and can be mended."""
+
+    dataset: str
+    what: str
+    why: str
+    damaged: bool = False
+
+
+@dataclass(slots=True)
+class Plan:
+    """The grid.
+
+    Attributes
+    ----------
+    jobs
+        In the order in which they should be done: cheap controls first.
+    left_out
+        Slides, folds and pairs that are not in it.
+    notices
+        What a reader of the results must know, a sentence each.
+    metrics
+        The cards to score with.
+    """
+
+    jobs: list[JobSpec] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    metrics: list[MetricCard] = field(default_factory=list)
+
+    @property
+    def damaged(self) -> bool:
+        """Say if the user has something to mend."""
+        return any(item.damaged for item in self.left_out)
+
+    def reasons(self) -> list[str]:
+        """Say what is left out and why, a sentence for each reason."""
+        by_reason: dict[tuple[str, str], list[str]] = {}
+        for item in self.left_out:
+            by_reason.setdefault((item.dataset, item.why), []).append(item.what)
+        return [f"{dataset}: {', '.join(things)}: {why}" for (dataset, why), things in by_reason.items()]
+
+    def notice(self, sentence: str) -> None:
+        """Keep a sentence once."""
+        if sentence not in self.notices:
+            self.notices.append(sentence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One dataset and target with its usable slides, cut into folds."""
+
+    dataset: DatasetCard
+    target: TargetFact
+    scheme: Scheme
+    splits: tuple[Split, ...]
+    edition: str
+    beside: dict[Auxiliary, tuple[str, str]]
+
+
+def read_tasks(plan: Plan, config: RunConfig, card: DatasetCard) -> Iterator[Task]:
+    """Yield the dataset's tasks; whatever a stranger's dataset raises is told as its error."""
+    try:
+        dataset = card.build(config.data_root)
+        for target in asked_targets(config, card):
+            yield _task(plan, config, card, dataset, target)
+    except HistobenchError:
+        raise
+    except Exception as error:
+        raise DataError(f"dataset {card.name!r} cannot be read: {told(error)}") from error
+
+
+def _task(plan: Plan, config: RunConfig, card: DatasetCard, dataset: Dataset, target: TargetFact) -> Task:
+    scheme = asked_scheme(config, card)
+    slides = list(_usable_slides(plan, card, dataset, target))
+    try:
+        folds = make_folds(scheme, slides)
+    except DataError as error:
+        raise DataError(" ".join([str(error), *(f"Left out: {reason}." for reason in plan.reasons())])) from error
+    for fold, why in folds.unavailable.items():
+        plan.left_out.append(LeftOut(card.name, f"fold {fold} of {scheme.name}", why))
+    for fold, what in folds.shrunken.items():
+        plan.notice(f"{card.name}, {scheme.name}: fold {fold} is not the published one here: {what}.")
+    if scheme.leaks:
+        plan.notice(f"scheme {scheme.name!r} leaks: slides of one patient stand in training and test.")
+    used = [slide for slide in slides if any(slide in split.train + split.val + split.test for split in folds.splits)]
+    return Task(
+        dataset=card,
+        target=target,
+        scheme=scheme,
+        splits=_folds(config, card, folds),
+        edition=_edition(dataset, used, target.name),
+        beside=_beside(card, dataset, used, target),
+    )
+
+
+def _edition(dataset: Dataset, used: Iterable[Slide], target: str) -> str:
+    """Hash what these slides' values of one target are read from."""
+    lines = "\n".join(f"{slide.id} {slide.patient} {dataset.fingerprint(slide, target)}" for slide in used)
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+
+def _beside(
+    card: DatasetCard, dataset: Dataset, used: Iterable[Slide], target: TargetFact
+) -> dict[Auxiliary, tuple[str, str]]:
+    """Say what a method can train with here beside the target: its source and that one's edition."""
+    editions: dict[str, str] = {}
+    found: dict[Auxiliary, tuple[str, str]] = {}
+    for name, kind in SOURCES.items():
+        source = source_of(name, card)
+        counts_of_predicted = name == "counts" and target.kind != "gene_expression"
+        if source is None or name == target.kind or (kind == target.kind == "label") or counts_of_predicted:
+            continue
+        if source not in editions:
+            having = {slide.id for slide in dataset.slides(source)}
+            editions[source] = _edition(dataset, [slide for slide in used if slide.id in having], source)
+        found[name] = (source, editions[source])
+    return found
+
+
+def _usable_slides(plan: Plan, card: DatasetCard, dataset: Dataset, target: TargetFact) -> Iterator[Slide]:
+    """Yield the slides that can be read; one that is damaged costs only itself."""
+    for slide_id, why in dataset.left_out(target.name).items():
+        plan.left_out.append(LeftOut(card.name, f"slide {slide_id}", why))
+    for slide in dataset.slides(target.name):
+        try:
+            dataset.table(slide, target.name)
+            dataset.image(slide)
+        except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
+            plan.left_out.append(LeftOut(card.name, f"slide {slide.id}", told(error), damaged=True))
+            continue
+        for note in dataset.notes(slide, target.name):
+            plan.notice(f"{card.name}: {note}")
+        yield slide
+
+
+def _folds(config: RunConfig, card: DatasetCard, folds: Folds) -> tuple[Split, ...]:
+    if not config.folds:
+        return folds.splits
+    known = {split.fold: split for split in folds.splits}
+    for fold in config.folds:
+        if fold in folds.unavailable:
+            raise ConfigError(f"fold {fold!r} of {card.name!r} cannot be formed: {folds.unavailable[fold]}.")
+        if fold not in known:
+            raise did_you_mean(f"fold of {card.name!r}", fold, known)
+    return tuple(known[fold] for fold in config.folds)
