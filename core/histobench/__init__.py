@@ -14,6 +14,7 @@ from histobench.cards import (
     Weights,
 )
 from histobench.contracts import (
+    ContextMetric,
     Dataset,
     Encoder,
     FitContext,
@@ -34,10 +35,12 @@ from histobench.data import (
     Patches,
     Prediction,
     Samples,
+    ScoreContext,
     Slide,
     Split,
     SpotTable,
     Targets,
+    TrainingFacts,
     UInt8,
 )
 from histobench.errors import ConfigError, DataError, HistobenchError, ShapeError, WeightsError
@@ -45,9 +48,10 @@ from histobench.hookspecs import hookimpl
 from histobench.splits import PublishedFold, Scheme, leave_one_patient_out, leave_one_slide_out
 
 __all__ = [
-    "ConfigError", "Counts", "DataError", "Dataset", "DatasetCard", "Encoder", "EncoderCard", "EncoderSlot",
-    "FitContext", "Float", "HistobenchError", "Int", "Kind", "LabelledSamples", "Lattice", "Method", "MethodCard",
-    "Metric", "MetricCard", "Mode", "PatchGeometry", "Patches", "Prediction", "PublishedFold", "Samples", "Scheme",
-    "ShapeError", "Slide", "SlideImage", "Split", "SpotTable", "TargetFact", "Targets", "TrainableEncoder", "UInt8",
-    "Weights", "WeightsError", "hookimpl", "leave_one_patient_out", "leave_one_slide_out",
+    "ConfigError", "ContextMetric", "Counts", "DataError", "Dataset", "DatasetCard", "Encoder", "EncoderCard",
+    "EncoderSlot", "FitContext", "Float", "HistobenchError", "Int", "Kind", "LabelledSamples", "Lattice", "Method",
+    "MethodCard", "Metric", "MetricCard", "Mode", "PatchGeometry", "Patches", "Prediction", "PublishedFold",
+    "Samples", "Scheme", "ScoreContext", "ShapeError", "Slide", "SlideImage", "Split", "SpotTable", "TargetFact",
+    "Targets", "TrainableEncoder", "TrainingFacts", "UInt8", "Weights", "WeightsError", "hookimpl",
+    "leave_one_patient_out", "leave_one_slide_out",
 ]  # fmt: skip

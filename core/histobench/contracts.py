@@ -13,6 +13,7 @@ from histobench.data import (
     LabelledSamples,
     Prediction,
     Samples,
+    ScoreContext,
     Slide,
     SpotTable,
     UInt8,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = [
+    "ContextMetric",
     "Dataset",
     "Encoder",
     "Executor",
@@ -208,10 +210,18 @@ class Method(Protocol):
 
 
 class Metric(Protocol):
-    """A pure function from prediction and observation to one score per target."""
+    """A pure function from prediction and observation to one score per target, or per column of its card."""
 
     def __call__(self, predicted: Float, observed: Float, /) -> Float:
-        """Score (n, t) against (n, t): (t,) float64, NaN where the score is undefined."""
+        """Score (n, t) against (n, t): (t,) or (columns,) float64, NaN where the score is undefined."""
+        ...
+
+
+class ContextMetric(Protocol):
+    """A metric whose card has ``needs``."""
+
+    def __call__(self, predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
+        """Score (n, t) against (n, t): (t,) or (columns,) float64, NaN where the score is undefined."""
         ...
 
 

@@ -1,21 +1,28 @@
 """From predictions to scores: every metric on every slide, and on all slides pooled.
 
 The per-slide view ranks. The pooled one, which counts differences between slides as signal, stands beside it.
+A metric that scores each target by itself is given the targets in blocks, so that memory does not grow with them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from histobench.cards import MetricCard
-from histobench.contracts import Metric
-from histobench.data import Float, SlideResult
+from histobench.contracts import ScoreContext
+from histobench.data import Float, SlideResult, Targets, TrainingFacts
 from histobench.errors import DataError, ShapeError, told
-from histobench.records import MetricScores
+from histobench.records import MetricScores, RunRecord, SideScore, SideScores
 
 __all__ = ["Evaluation", "score"]
+
+_BLOCK = 1 << 22
+"""Values that a metric is given at once, 32 MiB as float64; metrics hold several copies."""
+
+_ScoreRow = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +33,34 @@ class Evaluation:
     ----------
     scores
         Metric → its scores.
+    beside
+        What was predicted beside the targets → its scores.
+    passed_over
+        Metric → why it could not be computed here, though it scores this kind of target.
     warnings
         A sentence for every metric that failed somewhere; its scores there are NaN.
     """
 
     scores: dict[str, MetricScores]
+    beside: dict[str, SideScores] = field(default_factory=dict)
+    passed_over: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    def added_to(self, record: RunRecord) -> RunRecord:
+        """Add these scores to a record; other metrics' stay as they are."""
+        beside = dict(record.beside)
+        for name, side in self.beside.items():
+            known = beside[name].scores if name in beside else {}
+            beside[name] = side.model_copy(update={"scores": {**known, **side.scores}})
+        passed_over = {**record.passed_over, **self.passed_over}
+        return record.model_copy(
+            update={
+                "scores": {**record.scores, **self.scores},
+                "beside": beside,
+                "passed_over": {name: why for name, why in passed_over.items() if name not in self.scores},
+                "warnings": (*record.warnings, *self.warnings),
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +68,33 @@ class _Part:
     """What a metric is given: one slide, or all of them."""
 
     where: str
-    predicted: Float
-    observed: Float
+    results: tuple[SlideResult, ...]
+    training: TrainingFacts | None
+
+    @property
+    def n_spots(self) -> int:
+        return sum(len(result.spot_ids) for result in self.results)
+
+    def tables(self, columns: slice) -> tuple[Float, Float]:
+        """Give prediction and observation of some targets, locked."""
+        predicted = _stacked([result.predicted.values for result in self.results], columns)
+        return predicted, _stacked([result.observed.values for result in self.results], columns)
+
+    def context(self, columns: slice) -> ScoreContext:
+        """Give what the results hold beside prediction and observation."""
+        mpp = {result.mpp for result in self.results}
+        slides = [np.full(len(result.spot_ids), result.slide_id) for result in self.results]
+        tables = [result.predicted.parameters for result in self.results]
+        shared = set(tables[0]).intersection(*tables[1:])
+        return ScoreContext(
+            names=self.results[0].observed.names[columns],
+            slide_ids=np.concatenate(slides),
+            xy_um=_stacked([result.xy_um for result in self.results], slice(None)),
+            mpp=mpp.pop() if len(mpp) == 1 else None,
+            training=None if self.training is None else self.training.take(columns),
+            regions=_regions(self.results),
+            parameters={name: _stacked([table[name] for table in tables], columns) for name in sorted(shared)},
+        )
 
 
 @dataclass(slots=True)
@@ -62,8 +116,10 @@ class _Failures:
         )
 
 
-def score(results: Sequence[SlideResult], cards: Sequence[MetricCard]) -> Evaluation:
-    """Score the predictions of one job.
+def score(
+    results: Sequence[SlideResult], cards: Sequence[MetricCard], training: TrainingFacts | None = None
+) -> Evaluation:
+    """Score the predictions of one job, and what was predicted beside its targets.
 
     Values are rounded to float32 first, the precision in which predictions are stored, so that scoring the stored
     ones again gives the same numbers.
@@ -73,7 +129,9 @@ def score(results: Sequence[SlideResult], cards: Sequence[MetricCard]) -> Evalua
     results
         The test slides, all with the same targets.
     cards
-        The metrics; those that do not serve the kind of target are passed over.
+        The metrics; those that do not serve the kind of target, or need what is not there, are passed over.
+    training
+        What the training spots say of each target, where it was kept.
 
     Raises
     ------
@@ -83,61 +141,125 @@ def score(results: Sequence[SlideResult], cards: Sequence[MetricCard]) -> Evalua
         If slides differ in their targets or a slide stands twice.
     """
     _check(results)
-    kind = results[0].observed.kind
-    parts = [
-        _Part(where=r.slide_id, predicted=_fixed(r.predicted.values), observed=_fixed(r.observed.values))
-        for r in results
-    ]
-    pooled = _Part(
-        where="all slides pooled",
-        predicted=_fixed(np.concatenate([part.predicted for part in parts])),
-        observed=_fixed(np.concatenate([part.observed for part in parts])),
-    )
+    scores, passed_over, warnings = _score_table(results, cards, training)
+    beside: dict[str, SideScores] = {}
+    for name, first in results[0].beside.items():
+        side = [_side(result, name) for result in results]
+        _check(side)
+        found, _, told_beside = _score_table(side, [card for card in cards if not card.expensive], None)
+        means = {metric: SideScore.of(table) for metric, table in found.items()}
+        beside[name] = SideScores(kind=first.kind, n_targets=len(first.names), scores=means)
+        warnings += [f"{name}, predicted beside: {sentence}" for sentence in told_beside]
+    return Evaluation(scores=scores, beside=beside, passed_over=passed_over, warnings=tuple(warnings))
+
+
+def _score_table(
+    results: Sequence[SlideResult], cards: Sequence[MetricCard], training: TrainingFacts | None
+) -> tuple[dict[str, MetricScores], dict[str, str], list[str]]:
+    """Score one table of targets: scores, what was passed over and why, and warnings."""
+    parts = [_Part(where=result.slide_id, results=(result,), training=training) for result in results]
+    pooled = _Part(where="all slides pooled", results=tuple(results), training=training)
+    has = pooled.context(slice(0, 0))
     scores: dict[str, MetricScores] = {}
+    passed_over: dict[str, str] = {}
     warnings: list[str] = []
     for card in cards:
-        if kind in card.kinds:
-            scores[card.name], warning = _score_one(card, parts, pooled=pooled)
-            warnings += warning
-    return Evaluation(scores=scores, warnings=tuple(warnings))
+        if results[0].observed.kind not in card.kinds:
+            continue
+        reasons = [reason for reason in map(has.lacks, card.needs) if reason]
+        if reasons:
+            passed_over[card.name] = reasons[0]
+            continue
+        scores[card.name], warning = _score_one(card, parts, pooled=pooled)
+        warnings += warning
+    return scores, passed_over, warnings
 
 
 def _score_one(card: MetricCard, parts: Sequence[_Part], *, pooled: _Part) -> tuple[MetricScores, list[str]]:
     failures = _Failures(card.name)
     metric = _build(card)
-    rows = {part.where: _evaluate(metric, part, card=card, failures=failures) for part in parts}
-    whole = _evaluate(metric, pooled, card=card, failures=failures)
-    scores = MetricScores.from_arrays(rows, whole, card=card)
-    return scores, [failures.sentence(len(parts) + 1)] if failures.places else []
+    names = pooled.results[0].observed.names
+    columns = card.columns(names) if callable(card.columns) else card.columns
+    size = len(columns or names)
+    undefined = np.full(size, np.nan)
+
+    def evaluate(part: _Part) -> _ScoreRow:
+        return _evaluate(metric, part, card=card, size=size, failures=failures)
+
+    rows = {part.where: undefined if card.pools == "only" else evaluate(part) for part in parts}
+    whole = undefined if card.pools == "never" else evaluate(pooled)
+    scores = MetricScores.from_arrays(rows, whole, card=card, columns=columns)
+    n_parts = len(parts) * (card.pools != "only") + (card.pools != "never")
+    return scores, [failures.sentence(n_parts)] if failures.places else []
 
 
-def _build(card: MetricCard) -> Callable[[Float, Float], object]:
+def _build(card: MetricCard) -> Callable[..., object]:
     try:
         return card.build()
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's metric raises
         return _broken(told(error))
 
 
-def _broken(cause: str) -> Metric:
-    def metric(_predicted: Float, _observed: Float, /) -> Float:
+def _broken(cause: str) -> Callable[..., object]:
+    def metric(*_tables: Float, **_context: ScoreContext) -> Float:
         raise DataError(f"it could not be built: {cause}")
 
     return metric
 
 
 def _evaluate(
-    metric: Callable[[Float, Float], object], part: _Part, *, card: MetricCard, failures: _Failures
-) -> npt.NDArray[np.float64]:
-    n_targets = part.observed.shape[1]
-    predicted = _fixed(np.maximum(part.predicted, 0)) if card.clips_predictions else part.predicted
+    metric: Callable[..., object], part: _Part, *, card: MetricCard, size: int, failures: _Failures
+) -> _ScoreRow:
+    n_targets = len(part.results[0].observed.names)
+    found: list[_ScoreRow] = []
     try:
-        values = np.asarray(metric(predicted, part.observed), dtype=np.float64)
-        if values.shape != (n_targets,):
-            raise ShapeError(f"it returned {values.shape} where ({n_targets},) was expected")
+        for columns in _blocks(card, part.n_spots, n_targets):
+            predicted, observed = part.tables(columns)
+            if card.clips_predictions:
+                predicted = _locked(np.maximum(predicted, 0))
+            beside: dict[str, Any] = {"context": part.context(columns)} if card.needs else {}  # Any: see ScoreContext
+            values = np.asarray(metric(predicted, observed, **beside), dtype=np.float64)
+            wanted = observed.shape[1] if not card.columns else size
+            if values.shape != (wanted,):
+                raise ShapeError(f"it returned {values.shape} where ({wanted},) was expected")
+            found.append(values)
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's metric raises
         failures.add(part.where, told(error))
-        return np.full(n_targets, np.nan)
-    return values
+        return np.full(size, np.nan)
+    return np.concatenate(found) if found else np.full(size, np.nan)
+
+
+def _blocks(card: MetricCard, n_spots: int, n_targets: int) -> Iterator[slice]:
+    """Cut the targets into blocks where a metric scores each by itself, as the contract kit proves."""
+    alone = card.view == "target" and not card.columns and "label" not in card.kinds
+    width = max(1, _BLOCK // max(n_spots, 1)) if alone else max(n_targets, 1)
+    for start in range(0, max(n_targets, 1), width):
+        yield slice(start, min(start + width, n_targets))
+
+
+def _side(result: SlideResult, name: str) -> SlideResult:
+    """Turn what was predicted beside the targets into a result of its own."""
+    return SlideResult(
+        slide_id=result.slide_id,
+        spot_ids=result.spot_ids,
+        xy_um=result.xy_um,
+        mpp=result.mpp,
+        predicted=result.predicted.beside[name],
+        observed=result.beside[name],
+    )
+
+
+def _regions(results: Sequence[SlideResult]) -> npt.NDArray[np.str_] | None:
+    """Name the annotation of every spot, where the results hold one."""
+    tables = [result.beside.get("label") for result in results]
+    if any(table is None for table in tables):
+        return None
+    return np.concatenate([_region_names(table) for table in tables if table is not None])
+
+
+def _region_names(labels: Targets) -> npt.NDArray[np.str_]:
+    names = np.array([*labels.names, ""], dtype=np.str_)
+    return names[np.where((labels.values != 0).any(axis=1), labels.values.argmax(axis=1), -1)]
 
 
 def _check(results: Sequence[SlideResult]) -> None:
@@ -153,9 +275,15 @@ def _check(results: Sequence[SlideResult]) -> None:
         seen.add(result.slide_id)
 
 
-def _fixed(values: Float) -> Float:
-    """Copy to float32 and lock, so that no metric changes what the next one sees."""
+def _stacked(tables: Sequence[Float], columns: slice) -> Float:
+    """Put some columns of tables below each other."""
+    parts = [table[:, columns] for table in tables]
+    return _locked(parts[0] if len(parts) == 1 else np.concatenate(parts))
+
+
+def _locked(values: Float) -> Float:
+    """Round to float32 and lock, so that no metric changes what the next one sees."""
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and its score undefined
-        copy = np.array(values, dtype=np.float32)
-    copy.flags.writeable = False
-    return copy
+        table = np.asarray(values, dtype=np.float32).view()
+    table.flags.writeable = False
+    return table

@@ -25,7 +25,7 @@ __all__ = ["PLUGINS_VARIABLE", "BrokenPlugin", "Catalogue", "Plugin", "Registry"
 PLUGINS_VARIABLE = "HISTOBENCH_PLUGINS"
 """Environment variable that narrows what loads: comma-separated ``distribution`` or ``distribution:name``."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._:+<>-]{0,99}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._:+<>\[\]-]{0,99}")
 
 NO_PLUGINS = "none"
 """Value of ``HISTOBENCH_PLUGINS`` with which nothing loads."""

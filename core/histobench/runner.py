@@ -25,7 +25,7 @@ from histobench.evaluation import score
 from histobench.panels import Panel
 from histobench.provenance import Watch, determinism, git_commit, limit_threads, machine, versions
 from histobench.records import JobSpec, PanelRecord, RunRecord
-from histobench.store import JobFolder, Store, read_predictions, write_atomically, write_predictions
+from histobench.store import JobFolder, Store, read_predictions, read_training, write_atomically, write_predictions
 
 __all__ = ["Progress", "Workspace", "estimate_seconds", "failure", "now", "rescore", "run_job"]
 
@@ -86,13 +86,10 @@ def rescore(record: RunRecord, folder: JobFolder, metrics: Sequence[str]) -> Run
     cards = [c for c in cards if c.name not in record.scores or record.scores[c.name].revision != c.revision]
     if record.status != "done" or not cards:
         return record
-    evaluation = score(read_predictions(folder.predictions), cards)
-    record = record.model_copy(
-        update={
-            "scores": {**record.scores, **evaluation.scores},
-            "warnings": (*record.warnings, *evaluation.warnings),
-        }
-    )
+    evaluation = score(read_predictions(folder.predictions), cards, read_training(folder.predictions))
+    if not evaluation.scores:
+        return record
+    record = evaluation.added_to(record)
     folder.finish(record)
     return record
 

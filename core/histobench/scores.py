@@ -68,7 +68,7 @@ class MetricScores(Model):
     def overall(self, scores: Sequence[Score], /) -> float:
         """Make one number of a row of scores: the headline's, or the mean of those that are defined."""
         if self.headline:
-            scores = [scores[self.columns.index(self.headline)]]
+            scores = [scores[self.columns.index(self.headline)]] if scores else []
         defined = [score for score in scores if score is not None]
         return sum(defined) / len(defined) if defined else math.nan
 

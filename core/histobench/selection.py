@@ -44,8 +44,9 @@ def asked_datasets(config: RunConfig, registry: Registry) -> list[DatasetCard]:
 
 
 def asked_metrics(config: RunConfig, registry: Registry) -> list[MetricCard]:
-    """Give the metrics of a study, or all."""
-    return [registry.metrics.get(name) for name in config.metrics or registry.metrics.names()]
+    """Give the metrics of a study, or all but the expensive ones."""
+    cheap = [card.name for card in registry.metrics if not card.expensive]
+    return [registry.metrics.get(name) for name in config.metrics or cheap]
 
 
 def refuse_unused_settings(config: RunConfig, methods: Sequence[MethodCard]) -> None:

@@ -171,13 +171,14 @@ def _metrics(record: RunRecord) -> list[Metric]:
         if value is not None
     ]
     for name, scores in record.scores.items():
+        key = name.replace("[", ":").replace("]", "")  # MLflow takes no brackets
         score = standings([record], name)[0].rows[0].score
         if np.isfinite(score):
-            metrics.append(Metric(f"score.{name}", score, finished, 0))
-        metrics.append(Metric(f"undefined.{name}", float(scores.undefined), finished, 0))
-        for slide, row in zip(*scores.table(), strict=True):
-            if np.isfinite(row).any():
-                metrics.append(Metric(f"score.{name}.{slide}", float(np.nanmean(row)), finished, 0))
+            metrics.append(Metric(f"score.{key}", score, finished, 0))
+        metrics.append(Metric(f"undefined.{key}", float(scores.undefined), finished, 0))
+        for slide, row in scores.per_slide.items():
+            if np.isfinite(scores.overall(row)):
+                metrics.append(Metric(f"score.{key}.{slide}", scores.overall(row), finished, 0))
     metrics += [Metric(f"seconds.{phase}", value, finished, 0) for phase, value in record.seconds.items()]
     return metrics
 

@@ -132,22 +132,19 @@ def _slides(record: RunRecord, metrics: Sequence[str]) -> Table:
         cells = [Cell(text=slide), Cell(text=record.job.patients.get(slide, "unknown"))]
         n_spots = record.n_spots.get(slide, 0)
         cells.append(Cell(text=str(n_spots), sort=n_spots))
-        cells += [_mean([_value(s) for s in record.scores[name].per_slide.get(slide, ())]) for name in metrics]
+        cells += [_mean([record.scores[name].overall(record.scores[name].per_slide.get(slide, ()))]) for name in metrics]
         rows.append(tuple(cells))
     return Table(header=("slide", "patient", "spots", *metrics), rows=tuple(rows))
 
 
 def _targets(record: RunRecord, metrics: Sequence[str]) -> Table:
+    metrics = [metric for metric in metrics if not record.scores[metric].columns]  # the others have no score per target
     tables = {metric: record.scores[metric].table()[1] for metric in metrics}
     rows = [
         (Cell(text=name), *(_mean(list(tables[metric][:, column])) for metric in metrics))
         for column, name in enumerate(record.targets)
     ]
     return Table(header=("target", *metrics), rows=tuple(rows) if metrics else ())
-
-
-def _value(score: float | None) -> float:
-    return math.nan if score is None else score
 
 
 def _mean(values: Sequence[float]) -> Cell:
