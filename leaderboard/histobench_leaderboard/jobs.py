@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from histobench.records import RunRecord
+from histobench.records import MetricScores, RunRecord
 from histobench_leaderboard.charts import Chart, charts
 from histobench_leaderboard.model import Cell
 from histobench_leaderboard.text import duration, memory, number
@@ -132,7 +132,7 @@ def _slides(record: RunRecord, metrics: Sequence[str]) -> Table:
         cells = [Cell(text=slide), Cell(text=record.job.patients.get(slide, "unknown"))]
         n_spots = record.n_spots.get(slide, 0)
         cells.append(Cell(text=str(n_spots), sort=n_spots))
-        cells += [_mean([record.scores[name].overall(record.scores[name].per_slide.get(slide, ()))]) for name in metrics]
+        cells += [_score(record.scores[name], slide) for name in metrics]
         rows.append(tuple(cells))
     return Table(header=("slide", "patient", "spots", *metrics), rows=tuple(rows))
 
@@ -145,6 +145,11 @@ def _targets(record: RunRecord, metrics: Sequence[str]) -> Table:
         for column, name in enumerate(record.targets)
     ]
     return Table(header=("target", *metrics), rows=tuple(rows) if metrics else ())
+
+
+def _score(scores: MetricScores, slide: str) -> Cell:
+    row = scores.per_slide.get(slide, ())
+    return _mean([scores.overall(row)] if scores.columns else [math.nan if s is None else s for s in row])
 
 
 def _mean(values: Sequence[float]) -> Cell:
