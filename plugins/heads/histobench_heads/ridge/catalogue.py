@@ -1,16 +1,22 @@
-"""Ridge regression on frozen embeddings."""
+"""Ridge regressions on frozen embeddings."""
 
 from histobench import Method, MethodCard
 from histobench_heads.cards import ALL_KINDS, FROZEN_SLOT, OURS
-from histobench_heads.ridge.options import RidgeOptions
+from histobench_heads.ridge.options import HestRidgeOptions, RidgeOptions
 
-__all__ = ["RIDGE"]
+__all__ = ["HEST_RIDGE", "RIDGE"]
 
 
 def _ridge(options: RidgeOptions) -> Method:
     from histobench_heads.ridge.method import Ridge
 
     return Ridge(options)
+
+
+def _hest_ridge(options: HestRidgeOptions) -> Method:
+    from histobench_heads.ridge.hest import HestRidge
+
+    return HestRidge(options)
 
 
 RIDGE = MethodCard(
@@ -24,3 +30,16 @@ RIDGE = MethodCard(
     encoder=FROZEN_SLOT,
 )
 """The dull, strong baseline."""
+
+HEST_RIDGE = MethodCard(
+    name="hest-ridge",
+    title="HEST-Benchmark's protocol: 256 principal components of frozen embeddings and ridge with a fixed penalty",
+    url="https://github.com/mahmoodlab/HEST",
+    licence="CC BY-NC-SA 4.0 (the authors' code; this is a clean-room implementation from its specification)",
+    citation="Jaume et al. (2024), NeurIPS Datasets and Benchmarks (HEST-1k)",
+    build=_hest_ridge,
+    options=HestRidgeOptions,
+    targets=ALL_KINDS,
+    encoder=FROZEN_SLOT,
+)
+"""The head that foundation models are compared by."""

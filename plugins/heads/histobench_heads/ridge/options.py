@@ -1,10 +1,10 @@
-"""Options of ridge regression; no import here is heavy."""
+"""Options of the ridge regressions; no import here is heavy."""
 
 from dataclasses import dataclass
 
 from histobench import ConfigError
 
-__all__ = ["RidgeOptions"]
+__all__ = ["HestRidgeOptions", "RidgeOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +35,24 @@ class RidgeOptions:
             )
         if self.folds < 2:
             raise ConfigError(f"folds must be at least 2, got {self.folds}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HestRidgeOptions:
+    """Options of HEST's protocol.
+
+    Attributes
+    ----------
+    components
+        Principal components of the embeddings that are kept.
+    standardise
+        Give every dimension of the embedding variance 1 before; the specification is silent.
+    """
+
+    components: int = 256  # datasets, section 5
+    standardise: bool = False  # datasets, section 5, names no scaling
+
+    def __post_init__(self) -> None:
+        """Refuse a regression on nothing."""
+        if self.components < 1:
+            raise ConfigError(f"components must be at least 1, got {self.components}.")

@@ -1,0 +1,1 @@
+"""Gradient-boosted regression trees on the embeddings of a frozen encoder."""

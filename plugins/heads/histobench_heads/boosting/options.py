@@ -1,0 +1,48 @@
+"""Options of boosted trees; no import here is heavy."""
+
+from dataclasses import dataclass
+
+from histobench import ConfigError
+
+__all__ = ["BoostingOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoostingOptions:
+    """How many trees, how large, and how much each of them sees.
+
+    Attributes
+    ----------
+    trees
+        At most; fewer where validation slides say so.
+    lr
+        Share of each tree that is added.
+    depth
+        Splits between root and leaf, at most.
+    spots_per_leaf
+        At least.
+    components
+        Principal components of the embeddings that the trees read.
+    share_of_spots, share_of_components
+        Drawn without replacement for each tree, and for each split.
+    patience
+        Trees without a smaller validation error after which no more are grown.
+    """
+
+    trees: int = 300  # ours: enough for this rate, few enough where no validation slides stop it
+    lr: float = 0.05  # Friedman (2001), section 5: at most 0.1
+    depth: int = 4  # ours: interactions of few components
+    spots_per_leaf: int = 5  # ours
+    components: int = 64  # ours: a tree sees one number at a time; later components are mostly noise
+    share_of_spots: float = 0.5  # Friedman (2002), Stochastic gradient boosting
+    share_of_components: float = 0.25  # ours: as random forests draw features, for speed and against correlated trees
+    patience: int = 50  # ours
+
+    def __post_init__(self) -> None:
+        """Refuse a forest that cannot grow."""
+        for name in ("trees", "depth", "spots_per_leaf", "components", "patience"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        for name in ("lr", "share_of_spots", "share_of_components"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must be above 0 and at most 1, got {getattr(self, name)}.")
