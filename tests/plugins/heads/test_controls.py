@@ -9,9 +9,19 @@ import pytest
 from histobench import ConfigError, DataError, FitContext, Int, Samples, Targets
 from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench_heads.controls.mean import Mean
-from histobench_heads.controls.options import MeanOptions, OracleOptions, PositionOptions
+from histobench_heads.controls.nearest import Nearest
+from histobench_heads.controls.options import (
+    MeanOptions,
+    NearestOptions,
+    OracleOptions,
+    PositionOptions,
+    ShuffledOptions,
+)
 from histobench_heads.controls.oracle import Oracle
 from histobench_heads.controls.position import Position, place_in_tissue
+from histobench_heads.controls.shuffled import Shuffled
+from histobench_heads.ridge.method import Ridge
+from histobench_heads.ridge.options import RidgeOptions
 
 CONTEXT = FitContext(seed=0)
 
@@ -136,3 +146,46 @@ def test_damaged_facts_are_named(tmp_path: Path, text: str | None) -> None:
         (tmp_path / "method.json").write_text(text)
     with pytest.raises(DataError, match=r"method\.json holds no saved method"):
         Oracle(OracleOptions()).load(tmp_path, CONTEXT)
+
+
+# nearest
+
+
+def test_the_nearest_training_patch_gives_its_targets(fold: ToyFold) -> None:
+    method = Nearest(NearestOptions())
+    method.fit(fold.train, None, CONTEXT)
+    np.testing.assert_array_equal(method.predict(fold.train).values, fold.train.targets.values)
+    assert fold.train.embeddings is not None
+    assert fold.test.embeddings is not None
+    known, asked = fold.train.embeddings, fold.test.embeddings[:1]
+    distance = (((asked - known) / known.std(axis=0)) ** 2).sum(axis=1)
+    expected = fold.train.targets.values[distance.argmin()]
+    np.testing.assert_array_equal(method.predict(fold.test.take(np.array([0]))).values[0], expected)
+
+
+def test_the_nearest_patch_needs_embeddings(fold: ToyFold) -> None:
+    with pytest.raises(DataError, match="found by embeddings; the samples carry none"):
+        Nearest(NearestOptions()).fit(replace(fold.train, embeddings=None), None, CONTEXT)
+
+
+# shuffled
+
+
+def test_shuffled_targets_teach_nothing(fold: ToyFold) -> None:
+    observed = fold.test.targets.values
+    scores = []
+    for seed in range(20):
+        method = Shuffled(ShuffledOptions())
+        method.fit(fold.train, None, FitContext(seed=seed))
+        predicted = method.predict(unlabelled(fold.test)).values
+        scores.append(np.corrcoef(predicted[:, 0], observed[:, 0])[0, 1])
+    assert abs(np.mean(scores)) < 3 * np.std(scores) / np.sqrt(len(scores))
+    taught = Ridge(RidgeOptions())
+    taught.fit(fold.train, None, CONTEXT)
+    told = np.corrcoef(taught.predict(unlabelled(fold.test)).values[:, 0], observed[:, 0])[0, 1]
+    assert told > np.abs(scores).max()
+
+
+def test_a_penalty_of_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"penalty must be positive, got 0\.0"):
+        ShuffledOptions(penalty=0.0)

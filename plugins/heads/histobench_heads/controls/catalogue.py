@@ -2,10 +2,16 @@
 
 from histobench import EncoderSlot, Method, MethodCard
 from histobench_heads.cards import ALL_KINDS, OURS
-from histobench_heads.controls.options import MeanOptions, OracleOptions, PositionOptions
+from histobench_heads.controls.options import (
+    MeanOptions,
+    NearestOptions,
+    OracleOptions,
+    PositionOptions,
+    ShuffledOptions,
+)
 from histobench_heads.ridge.options import RidgeOptions
 
-__all__ = ["COLOUR", "MEAN", "ORACLE", "POSITION"]
+__all__ = ["COLOUR", "MEAN", "NEAREST", "ORACLE", "POSITION", "SHUFFLED"]
 
 
 def _mean(options: MeanOptions) -> Method:
@@ -26,11 +32,25 @@ def _oracle(options: OracleOptions) -> Method:
     return Oracle(options)
 
 
+def _nearest(options: NearestOptions) -> Method:
+    from histobench_heads.controls.nearest import Nearest
+
+    return Nearest(options)
+
+
+def _shuffled(options: ShuffledOptions) -> Method:
+    from histobench_heads.controls.shuffled import Shuffled
+
+    return Shuffled(options)
+
+
 def _ridge(options: RidgeOptions) -> Method:
     from histobench_heads.ridge.method import Ridge
 
     return Ridge(options)
 
+
+_COLOURS = EncoderSlot(default="colour-stats", default_mode="frozen", modes=("frozen",), fixed=True)
 
 MEAN = MethodCard(
     name="mean",
@@ -63,10 +83,36 @@ COLOUR = MethodCard(
     build=_ridge,
     options=RidgeOptions,
     targets=ALL_KINDS,
-    encoder=EncoderSlot(default="colour-stats", default_mode="frozen", modes=("frozen",), fixed=True),
+    encoder=_COLOURS,
     control=True,
 )
 """No morphology."""
+
+NEAREST = MethodCard(
+    name="nearest",
+    title="control: the targets of the training patch nearest in colour statistics",
+    licence=OURS,
+    citation="Cover & Hart (1967), IEEE Trans. Inf. Theory 13:21-27",
+    build=_nearest,
+    options=NearestOptions,
+    targets=ALL_KINDS,
+    encoder=_COLOURS,
+    control=True,
+)
+"""Looking up."""
+
+SHUFFLED = MethodCard(
+    name="shuffled",
+    title="control: ridge regression on colour statistics, taught the targets of other spots; must score nothing",
+    licence=OURS,
+    citation="Ojala & Garriga (2010), J. Mach. Learn. Res. 11:1833-1863",
+    build=_shuffled,
+    options=ShuffledOptions,
+    targets=ALL_KINDS,
+    encoder=_COLOURS,
+    control=True,
+)
+"""A leak would show here."""
 
 ORACLE = MethodCard(
     name="oracle",

@@ -4,12 +4,35 @@ from dataclasses import dataclass
 
 from histobench import ConfigError
 
-__all__ = ["MeanOptions", "OracleOptions", "PositionOptions"]
+__all__ = ["MeanOptions", "NearestOptions", "OracleOptions", "PositionOptions", "ShuffledOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeanOptions:
     """The mean has nothing to choose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearestOptions:
+    """The nearest training patch has nothing to choose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShuffledOptions:
+    """Options of the control that learns from shuffled targets.
+
+    Attributes
+    ----------
+    penalty
+        Of the ridge regression, per training spot.
+    """
+
+    penalty: float = 0.01  # ours: weak, so that it fits what it is given
+
+    def __post_init__(self) -> None:
+        """Refuse a penalty that has no logarithm."""
+        if not self.penalty > 0:
+            raise ConfigError(f"penalty must be positive, got {self.penalty}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,64 @@
+"""Nearest training patch: every test spot is given what was measured at the training patch that looks most like it.
+
+A method that scores no better has learned to look patches up. It also shows what near duplicates between training and
+test are worth: where a slide stands on both sides, or a neighbouring section does, this control rises first.
+
+References
+----------
+Cover & Hart (1967), *IEEE Trans. Inf. Theory* 13:21–27.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+from typing_extensions import override
+
+from histobench import DataError, FitContext, Float, LabelledSamples, Method, Prediction, Samples
+from histobench_heads.controls.options import NearestOptions
+from histobench_heads.ridge.solver import Design
+from histobench_heads.saved import read_arrays, write_arrays
+
+__all__ = ["Nearest"]
+
+
+class Nearest(Method):
+    """Copy the targets of the training spot whose standardised embedding is nearest in Euclidean distance."""
+
+    def __init__(self, options: NearestOptions) -> None:
+        self.options = options
+        self._names: tuple[str, ...] = ()
+        self._design = Design(mean=np.empty(0), deviation=np.empty(0))
+        self._known: Float = np.empty((0, 0))
+        self._values: Float = np.empty((0, 0), dtype=np.float32)
+
+    @override
+    def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
+        embeddings = _embeddings(train)
+        self._names = train.targets.names
+        self._design = Design.of(embeddings)
+        self._known = self._design(embeddings)
+        self._values = train.targets.values
+
+    @override
+    def predict(self, samples: Samples) -> Prediction:
+        _, nearest = cKDTree(self._known).query(self._design(_embeddings(samples)))
+        return Prediction(names=self._names, values=self._values[nearest].copy())
+
+    @override
+    def save(self, folder: Path) -> None:
+        arrays = {"mean": self._design.mean, "deviation": self._design.deviation, "known": self._known}
+        write_arrays(folder, {"names": self._names, **arrays, "values": self._values})
+
+    @override
+    def load(self, folder: Path, context: FitContext) -> None:
+        arrays = read_arrays(folder)
+        self._names = tuple(map(str, arrays["names"]))
+        self._design = Design(mean=arrays["mean"], deviation=arrays["deviation"])
+        self._known, self._values = arrays["known"], arrays["values"]
+
+
+def _embeddings(samples: Samples) -> Float:
+    if samples.embeddings is None:
+        raise DataError("the nearest training patch is found by embeddings; the samples carry none.")
+    return samples.embeddings

@@ -1,0 +1,53 @@
+"""Shuffled targets: ridge regression that learned from the right patches and the wrong spots' targets.
+
+It must score nothing. Where it scores, something other than the patch tells the test targets: a leak, or a metric that
+can be pleased without them.
+
+References
+----------
+Ojala & Garriga (2010), *J. Mach. Learn. Res.* 11:1833–1863: permutation tests for the performance of classifiers.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from typing_extensions import override
+
+from histobench import FitContext, LabelledSamples, Method, Prediction, Samples
+from histobench.training import generator
+from histobench_heads.controls.options import ShuffledOptions
+from histobench_heads.ridge.method import Ridge
+from histobench_heads.ridge.options import RidgeOptions
+
+__all__ = ["Shuffled"]
+
+
+class Shuffled(Method):
+    """Permute the targets among all training spots, whole rows together, and fit ridge regression to them.
+
+    The penalty is fixed: one chosen by cross-validation on shuffled targets is the largest there is, which predicts
+    the mean and has no score at all.
+    """
+
+    def __init__(self, options: ShuffledOptions) -> None:
+        self.options = options
+        fixed = float(np.log10(options.penalty))
+        self._ridge = Ridge(RidgeOptions(lowest=fixed, highest=fixed, steps=1))
+
+    @override
+    def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
+        order = generator(context.seed, 0).permutation(len(train))
+        self._ridge.fit(replace(train, targets=train.targets.take(order)), None, context)
+
+    @override
+    def predict(self, samples: Samples) -> Prediction:
+        return replace(self._ridge.predict(samples), parameters={})
+
+    @override
+    def save(self, folder: Path) -> None:
+        self._ridge.save(folder)
+
+    @override
+    def load(self, folder: Path, context: FitContext) -> None:
+        self._ridge.load(folder, context)
