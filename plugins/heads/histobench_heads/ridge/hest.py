@@ -59,7 +59,7 @@ class HestRidge(Method):
         self._names = train.targets.names
         self._weights = components.axes.T @ Spectrum.of(projected, targets - mean).weights(penalty) / scale[:, None]
         self._intercept = mean - components.mean * scale @ self._weights
-        context.report(0, {"components": projected.shape[1], "penalty": penalty})
+        context.report(0, {"components": float(projected.shape[1]), "penalty": penalty})
 
     @override
     def predict(self, samples: Samples) -> Prediction:
