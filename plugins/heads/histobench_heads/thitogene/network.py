@@ -1,0 +1,115 @@
+"""The THItoGene network: every spot of one slide at once, from patches, places and neighbours to predictions.
+
+Written from the specification ``thitogene.md`` (Jia et al. 2024, *Brief. Bioinform.* 25(1), bbad464).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from histobench_heads.slidewise.memory import recomputed
+from histobench_heads.slidewise.slides import scaled
+from histobench_heads.thitogene.capsules import CapsuleEncoder
+from histobench_heads.thitogene.dynamic_convolution import DynamicConvolution, map_side
+from histobench_heads.thitogene.graph_attention import GraphAttention, Links
+from histobench_heads.thitogene.options import ThitogeneOptions
+from histobench_heads.transformer import Block
+
+__all__ = ["PatchMaps", "ThitogeneNetwork"]
+
+
+class PatchMaps(nn.Module):
+    """From (n, p, p, 3) uint8 patches to (n, w/2, s, s) maps: scale, dynamic convolution, ReLU."""
+
+    def __init__(self, options: ThitogeneOptions) -> None:
+        super().__init__()
+        self.convolution = DynamicConvolution(options.width // 2, stride=options.stride)
+        self._options = options
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """Turn (n, p, p, 3) uint8 patches, or (n, 3, p, p) images in the network's own scale, into maps."""
+        images = self._scaled(patches) if patches.dtype == torch.uint8 else patches
+        return functional.relu(self.convolution(images), inplace=True)
+
+    def _scaled(self, patches: Tensor) -> Tensor:
+        images = scaled(patches, self._options)
+        # the authors' patches have the horizontal axis first, and their weights were trained so
+        return images.transpose(2, 3) if self._options.inputs == "original" else images
+
+
+class ThitogeneNetwork(nn.Module):
+    """Predict all spots of one slide.
+
+    Parameters
+    ----------
+    options
+        Its sizes.
+    n_targets
+        Number t of targets.
+    """
+
+    def __init__(self, options: ThitogeneOptions, n_targets: int) -> None:
+        super().__init__()
+        dim = (options.capsules + 2) * options.route_dim
+        dropout = options.dropout
+        self.maps = PatchMaps(options)
+        self.capsules = CapsuleEncoder(
+            options.width,
+            map_side(options.patch_px, options.stride),
+            capsules=options.capsules,
+            dim=options.route_dim,
+        )
+        self.x_embed = nn.Embedding(options.n_pos, options.route_dim)
+        self.y_embed = nn.Embedding(options.n_pos, options.route_dim)
+        self.dropout = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(
+            Block(dim, heads=options.heads, hidden=options.hidden, dropout=dropout) for _ in range(options.depth)
+        )
+        self.graph = GraphAttention(
+            dim,
+            heads=options.graph_heads,
+            width=options.graph_dim,
+            out=options.embedding,
+            dropout=dropout,
+            axis=options.attention_axis,
+        )
+        self.head = nn.Sequential(
+            nn.Linear(options.embedding, options.head_hidden),
+            nn.ReLU(),
+            nn.LayerNorm(options.head_hidden),
+            nn.Linear(options.head_hidden, n_targets),
+        )
+        self._options = options
+
+    def forward(self, patches: Tensor, positions: Tensor, edges: Tensor) -> Tensor:
+        """Predict (n, t) targets; the arguments are those of `embed`."""
+        out: Tensor = self.head(self.embed(patches, positions, edges))
+        return out
+
+    def embed(self, patches: Tensor, positions: Tensor, edges: Tensor) -> Tensor:
+        """Give the (n, 512) result of graph attention.
+
+        Parameters
+        ----------
+        patches
+            (n, p, p, 3) uint8 patches, or (n, 3, p, p) images in the network's own scale.
+        positions
+            (n, 2) int64 column and row on the capture lattice.
+        edges
+            (2, e) int64 source, which is the neighbour, and receiver, the spot that looks at it.
+        """
+        tokens = self._tokens(patches, positions)
+        for block in self.blocks:
+            tokens = block(tokens)
+        links = Links.of(edges, len(tokens), self_loops=self._options.self_loops)
+        out: Tensor = self.graph(tokens, links)
+        return out
+
+    def _tokens(self, patches: Tensor, positions: Tensor) -> Tensor:
+        """Lay each spot's capsules and its two places side by side: (n, 1408)."""
+        recompute = len(patches) > self._options.recompute_above
+        maps = recomputed(self.maps, patches) if recompute else self.maps(patches)
+        capsules = self.capsules(maps, recompute=recompute)
+        places = self.x_embed(positions[:, 0]), self.y_embed(positions[:, 1])
+        tokens: Tensor = self.dropout(torch.cat([capsules.flatten(1), *places], dim=1))
+        return tokens

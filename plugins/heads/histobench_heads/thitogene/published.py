@@ -1,0 +1,50 @@
+"""THItoGene's published checkpoints (``thitogene.md``, *Parameters in order*), of the authors and of CUCA's copy."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from histobench.published import Converted, ConvertRequest, length, renamed
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["NAMES", "convert"]
+
+NAMES: Mapping[str, str] = {
+    r"odconv2d\.": "maps.convolution.",
+    **{rf"caps_layer\.conv{k}\.": f"capsules.stages.{k - 1}.conv." for k in range(1, 5)},
+    **{rf"caps_layer\.batch_norm{k}\.": f"capsules.stages.{k - 1}.norm." for k in range(1, 5)},
+    r"caps_layer\.primary_caps\.": "capsules.primary.",
+    r"caps_layer\.digit_caps\.": "capsules.digits.",
+    r"vit\.transformer\.layers\.(\d+)\.0\.norm\.": r"blocks.\1.attn.norm.",
+    r"vit\.transformer\.layers\.(\d+)\.0\.fn\.to_qkv\.": r"blocks.\1.attn.to_qkv.",
+    r"vit\.transformer\.layers\.(\d+)\.0\.fn\.to_out\.0\.": r"blocks.\1.attn.to_out.",
+    r"vit\.transformer\.layers\.(\d+)\.1\.norm\.": r"blocks.\1.ff.norm.",
+    r"vit\.transformer\.layers\.(\d+)\.1\.fn\.net\.": r"blocks.\1.ff.net.",
+    r"gat\.attention_(\d+)\.": r"graph.attentions.\1.",
+    r"gat\.out_att\.": "graph.out_att.",
+    r"gene_head\.": "head.",
+}
+"""Beginnings of the published names, as regular expressions → ours; the position tables are called alike."""
+
+
+def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
+    """Convert a checkpoint of the authors' repository or of CUCA's copy, which name their tensors alike.
+
+    Which of them it is, the kind of target tells: the authors predict expression, CUCA abundances.
+
+    Raises
+    ------
+    DataError
+        If this is no such checkpoint.
+    """
+    names = request.target_names(length(tensors, "gene_head.3.bias"))
+    depth = len({found[1] for name in tensors if (found := re.match(r"vit\.transformer\.layers\.(\d+)\.", name))})
+    return Converted(
+        tensors=renamed(tensors, NAMES),
+        facts={"targets": names, "beside": ()},
+        targets=names,
+        # 4 blocks on her2st and 8 on cSCC; tables of 64 places, and of 128 in CUCA's copy
+        options={"depth": depth, "n_pos": length(tensors, "x_embed.weight")},
+    )
