@@ -37,7 +37,9 @@ def predictions(out: Path) -> dict[str, bytes]:
     for path in sorted(out.glob("jobs/*/predictions.h5")):
         with h5py.File(path) as file:
             found |= {
-                f"{path.parent.name}/{slide}": np.asarray(group["predicted"]).tobytes() for slide, group in file.items()
+                f"{path.parent.name}/{slide}": np.asarray(group["predicted"]).tobytes()
+                for slide, group in file.items()
+                if "predicted" in group
             }
     return found
 
