@@ -139,7 +139,7 @@ def test_plan_shows_the_grid_and_trains_nothing(say: Say, tmp_path: Path) -> Non
     said = say("plan", "--datasets", "toy", "--methods", "behaves", "--out", tmp_path / "out")
     assert said.code == 0
     assert "behaves" in said.out
-    assert "16 jobs" in said.out
+    assert "24 jobs" in said.out
     assert not (tmp_path / "out").exists()
 
 
