@@ -46,6 +46,7 @@ class RowView:
     role: str
     rank: Cell
     rank_range: str
+    ties: str
     method: str
     variant: str
     encoder: str
@@ -57,6 +58,7 @@ class RowView:
     versus: Cell
     versus_interval: str
     versus_name: str
+    versus_p: str
     under_control: bool
     undefined: Cell
     pooled: Cell
@@ -213,6 +215,7 @@ def _row(row: Standing, board: Board, *, by_id: Mapping[str, RunRecord]) -> RowV
         role="ceiling" if row.oracle else "control" if row.control else "method",
         rank=Cell(text=str(row.rank or ""), sort=row.rank),
         rank_range=_range(row),
+        ties=row.ties,
         method=row.method,
         variant=row.variant,
         encoder=row.encoder or "",
@@ -224,6 +227,7 @@ def _row(row: Standing, board: Board, *, by_id: Mapping[str, RunRecord]) -> RowV
         versus=_cell(best.difference if best else math.nan, signed(best.difference) if best else ""),
         versus_interval=f"{signed(best.low)} to {signed(best.high)}" if best and math.isfinite(best.low) else "",
         versus_name=best.other if best else "",
+        versus_p=f"p {best.p_holm:.2g}" if best and math.isfinite(best.p_holm) else "",
         under_control=row.beats_controls is False and not row.control,
         undefined=Cell(text=f"{row.undefined} of {row.total}", sort=row.undefined / row.total if row.total else None),
         pooled=_cell(row.pooled, number(row.pooled)),

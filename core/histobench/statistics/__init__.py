@@ -13,8 +13,9 @@ disagrees goes to a board of its own.
 over a patient's slides; mean over patients.
 """
 
-from histobench.statistics.boards import Board, Comparison, Ground, Standing, rows
+from histobench.statistics.boards import Board, Comparison, Ground, Standing
 from histobench.statistics.resampling import FEW_UNITS, LEVEL, Interval, mean_intervals
+from histobench.statistics.rows import pair_rows, rows
 from histobench.statistics.standings import standings
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Interval",
     "Standing",
     "mean_intervals",
+    "pair_rows",
     "rows",
     "standings",
 ]

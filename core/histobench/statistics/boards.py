@@ -4,13 +4,16 @@ The one model behind `histobench results`, the end of a run and the leaderboard.
 """
 
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 
 from histobench.data import Kind
-from histobench.statistics.resampling import FEW_UNITS
 
-__all__ = ["Board", "Comparison", "Ground", "Standing", "rows"]
+__all__ = ["ALPHA", "Board", "Comparison", "Ground", "Standing"]
+
+ALPHA = 0.05
+"""Adjusted p up to which two rows are told apart: the chance of any false claim on a board."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -40,24 +43,40 @@ class Comparison:
 
     Attributes
     ----------
-    other
-        Label of the other row.
+    one, other
+        Labels of the rows.
     difference
-        Mean difference in the metric's unit; positive is better, also where a lower score is.
+        Mean difference in the metric's unit; positive is better for `one`, also where a lower score is.
     low, high
         95 % interval, both rows resampled together; NaN with one unit.
+    p
+        Of the two-sided sign-flip test on the units' differences; NaN with one unit.
+    p_holm
+        The same, adjusted by Holm's method for every comparison of the board.
+    wilcoxon
+        Unadjusted p of Wilcoxon's signed-rank test.
+    cohens_d
+        Mean difference in standard deviations of the units' differences; NaN where these do not vary.
+    rank_biserial
+        Signed ranks in favour of `one` less those against, of all; NaN where there is no difference at all.
     """
 
+    one: str
     other: str
     difference: float
     low: float
     high: float
     n_units: int
+    p: float = nan
+    p_holm: float = nan
+    wilcoxon: float = nan
+    cohens_d: float = nan
+    rank_biserial: float = nan
 
     @property
     def is_clear(self) -> bool:
-        """Say if the interval leaves no room for zero, on enough units to mean it."""
-        return self.n_units >= FEW_UNITS and (self.low > 0 or self.high < 0)
+        """Say if the two are told apart after correction, which takes six units at least."""
+        return self.p_holm <= ALPHA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +101,20 @@ class Standing:
         Mean over targets and folds of the score over all spots of a fold's test slides together.
     skill
         One comparison a control.
+    normalised_skill
+        Where it stands between the best control, 0, and the ceiling, 1, on its own units; NaN for controls, and where
+        either is not known.
     best_control
         The comparison with the control that is hardest to beat.
     beats_controls
         True if it is better than every control; ``None`` for controls, and where no control has a score.
     rank, rank_range
-        Among the methods tested on every slide of the board: its place, and the places that cannot be excluded.
-        ``None`` for controls and for rows that are not complete.
+        Among the methods tested on every slide of the board: its place, and the places that cannot be excluded at
+        95 % when units are drawn anew. ``None`` for controls and for rows that are not complete.
+    ties
+        Letters of its tie groups: ranked rows that share one are not told apart, and those that share none are.
+    versus_leader
+        Against the first of the ranked rows; ``None`` for itself and for rows without a rank.
     seconds
         Mean wall seconds of a job.
     peak_memory_mb
@@ -112,8 +138,11 @@ class Standing:
     total: int
     pooled: float
     skill: tuple[Comparison, ...] = ()
+    normalised_skill: float = nan
     rank: int | None = None
     rank_range: tuple[int, int] | None = None
+    ties: str = ""
+    versus_leader: Comparison | None = None
     folds_done: tuple[str, ...]
     folds_failed: tuple[str, ...]
     n_seeds: int
@@ -161,6 +190,10 @@ class Board:
         Every fold that a row of the board was tried on.
     slides
         Every slide that a row of the board was tested on → its patient.
+    ceiling, ceiling_name
+        The score that cannot be passed: the oracle's, else the metric's bound; NaN where there is neither.
+    pairs
+        Every two ranked rows, the better first, the best rows' first.
     unscored
         Jobs that are done but have no score under this metric.
     """
@@ -176,63 +209,8 @@ class Board:
     slides: dict[str, str]
     n_targets: tuple[int, ...]
     rows: tuple[Standing, ...]
+    ceiling: float = nan
+    ceiling_name: str = ""
+    pairs: tuple[Comparison, ...] = ()
     unscored: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-
-
-def rows(board: Board) -> list[dict[str, str | int | float | bool | None]]:
-    """Flatten a board for JSON and CSV, a dict a row; undefined numbers are ``None``."""
-    return [_flat(board, row) for row in board.rows]
-
-
-def _flat(board: Board, row: Standing) -> dict[str, str | int | float | bool | None]:
-    return {
-        "dataset": board.ground.dataset,
-        "target": board.ground.target,
-        "scheme": board.ground.scheme,
-        "edition": board.ground.edition,
-        "panel": board.panel,
-        "metric": board.metric,
-        "rank": row.rank,
-        "rank_best": row.rank_range[0] if row.rank_range else None,
-        "rank_worst": row.rank_range[1] if row.rank_range else None,
-        "method": row.method,
-        "encoder": row.encoder,
-        "mode": row.mode,
-        "stands_in_for": row.stands_in_for,
-        "variant": row.variant,
-        "control": row.control,
-        "oracle": row.oracle,
-        "score": _number(row.score),
-        "low": _number(row.low),
-        "high": _number(row.high),
-        "unit": row.unit,
-        "n_units": row.n_units,
-        "undefined": row.undefined,
-        "total": row.total,
-        "pooled": _number(row.pooled),
-        **_versus(row),
-        "folds_done": " ".join(row.folds_done),
-        "folds_failed": " ".join(row.folds_failed),
-        "seeds": row.n_seeds,
-        "seconds": _number(row.seconds),
-        "peak_memory_mb": max(row.peak_memory_mb.values(), default=None),
-        "leaks": row.leaks,
-        "jobs": " ".join(row.job_ids),
-        "failed_jobs": " ".join(row.failed_job_ids),
-    }
-
-
-def _versus(row: Standing) -> dict[str, str | int | float | bool | None]:
-    best = row.best_control
-    return {
-        "best_control": best.other if best else None,
-        "difference": best.difference if best else None,
-        "difference_low": _number(best.low) if best else None,
-        "difference_high": _number(best.high) if best else None,
-        "beats_controls": row.beats_controls,
-    }
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

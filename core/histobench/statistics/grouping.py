@@ -40,11 +40,12 @@ class Entry:
         return {slide: r.job.patients[slide] for r in self.scored for slide in r.scores[metric].per_slide}
 
     def unit_scores(self, metric: str, unit: str) -> dict[str, float]:
-        """Average over targets, seeds and, where the unit is a patient, slides; in that order."""
+        """Average over targets, or take the headline; then over seeds and, where the unit is a patient, slides."""
         by_slide: dict[str, list[float]] = {}
         for record in self.scored:
-            for slide, scores in zip(*record.scores[metric].table(), strict=True):
-                by_slide.setdefault(slide, []).append(nan_mean(scores))
+            table = record.scores[metric]
+            for slide, scores in table.per_slide.items():
+                by_slide.setdefault(slide, []).append(table.overall(scores))
         patients = self.patients(metric)
         by_unit: dict[str, list[float]] = {}
         for slide, seeds in by_slide.items():
@@ -55,8 +56,8 @@ class Entry:
         """Average the pooled scores over targets, seeds and folds, in that order."""
         by_fold: dict[str, list[float]] = {}
         for record in self.scored:
-            scores = [np.nan if score is None else score for score in record.scores[metric].pooled]
-            by_fold.setdefault(record.job.fold, []).append(nan_mean(scores))
+            table = record.scores[metric]
+            by_fold.setdefault(record.job.fold, []).append(table.overall(table.pooled))
         return nan_mean([nan_mean(seeds) for seeds in by_fold.values()])
 
     def peak_memory_mb(self) -> dict[str, float]:

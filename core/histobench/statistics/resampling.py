@@ -1,39 +1,64 @@
 """Bootstrap intervals of means over patients, with numpy alone.
 
-The unit that is resampled is the one that is independent: the patient. Spots of a slide, and slides of a patient,
-resemble each other, so that resampling them would promise more certainty than there is.
+The unit that is drawn is the one that is independent: the patient, with all of its slides and their spots. Spots of a
+slide, and slides of a patient, resemble each other, so that drawing them would promise more certainty than there is.
+
+*Which interval, and why.* Chosen by simulation (`tests/core/test_coverage.py`: patient effects, slide effects and spot
+noise; normal and skewed; 1,000 studies each). Of nominal 95 %, with 5, 10 and 23 patients, hold the truth:
+
+======================================================  =========================================================
+spots drawn, percentiles (the usual way)                 under 40 %
+slides drawn, percentiles                                70 to 92 %
+patients drawn, percentiles                              80 to 94 %
+patients drawn, expanded percentiles (Hesterberg 2015)   88 to 96 %
+patients, then slides within them, percentiles           80 to 98 %, by how much slides of a patient differ
+patients, then slides, expanded percentiles              90 to 99 %, likewise
+**patients drawn, bootstrap-t: what is done here**       92 to 96 %
+======================================================  =========================================================
+
+Drawing slides again within a drawn patient counts their variation twice, for the patients' means hold it already
+(Davison & Hinkley 1997, section 3.8; Ren et al. 2010): a patient therefore comes with its slides as they are.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t as student
 
-__all__ = ["FEW_UNITS", "LEVEL", "ROUNDS", "Interval", "mean_intervals"]
+__all__ = ["FEW_UNITS", "LEVEL", "ROUNDS", "Interval", "draw_shares", "mean_intervals"]
 
 LEVEL = 0.95
-"""Share of resampled means that an interval holds."""
+"""Share of studies whose interval is to hold the truth."""
 
-ROUNDS = 10_000
+ROUNDS = 4_000
 """Resamplings: the ends of an interval move by about a hundredth of its width from seed to seed."""
 
 FEW_UNITS = 5
-"""With fewer units than this an interval is printed but proves nothing: a difference of one sign in each of four
-units happens by chance one time in eight."""
+"""With fewer units than this an interval is printed but proves nothing, and is Student's: one resampling in a hundred
+or more would be of a single unit, which has no error to divide by."""
 
-_ROWS_AT_ONCE = 128  # 10 MB of resampled means
+_LEAST_ERROR = 0.2
+"""A resampling's standard error is not taken to be under a fifth of the sample's own. A resampling of units that
+happen to agree would otherwise put an end anywhere; of what covers, nothing is lost (simulated at 0.01 to 0.4)."""
+
+_ROWS_AT_ONCE = 256  # 8 MB of resampled means
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The middle 95 % of resampled means; NaN on both sides where there are fewer than two units."""
+    """The means that are not excluded at 95 %; NaN on both sides where there are fewer than two units."""
 
     low: float
     high: float
 
 
 def mean_intervals(values: npt.ArrayLike, *, seed: int = 0) -> list[Interval]:
-    """Take percentile bootstrap intervals of the means of rows, all resampled alike.
+    """Take bootstrap-t intervals of the means of rows, all resampled alike.
+
+    Every resampling's distance to the mean is measured in its own standard error, and the quantiles of that are
+    applied to the sample's standard error. Units that all agree give an interval of no width.
 
     Parameters
     ----------
@@ -49,23 +74,45 @@ def mean_intervals(values: npt.ArrayLike, *, seed: int = 0) -> list[Interval]:
 
     References
     ----------
-    Efron (1979), *Ann. Stat.* 7:1–26; the percentile interval, without correction for bias.
+    Efron & Tibshirani (1993), *An Introduction to the Bootstrap*, section 12.5; Hesterberg (2015), *Am. Stat.*
+    69:371-386; Davison & Hinkley (1997), *Bootstrap Methods and their Application*, section 3.8; Ren et al. (2010),
+    *J. Appl. Stat.* 37:1487-1498.
     """
     table = np.asarray(values, dtype=np.float64)
     n_units = table.shape[1]
     if n_units < 2:
         return [Interval(np.nan, np.nan)] * len(table)
-    shares = _shares(n_units, seed)
-    tail = (1 - LEVEL) / 2 * 100
+    means = table.mean(axis=1)
+    errors = table.std(axis=1, ddof=1) / np.sqrt(n_units)
     intervals: list[Interval] = []
-    for start in range(0, len(table), _ROWS_AT_ONCE):
-        means = table[start : start + _ROWS_AT_ONCE] @ shares
-        ends = np.percentile(means, (tail, 100 - tail), axis=1)
-        intervals += [Interval(float(low), float(high)) for low, high in ends.T]
+    for rows, (low, high) in _pivots((table - means[:, None]) / np.where(errors > 0, errors, 1)[:, None], seed):
+        # the upper quantile of the pivot makes the lower end
+        ends = means[rows] - high * errors[rows], means[rows] - low * errors[rows]
+        intervals += [Interval(float(one), float(other)) for one, other in zip(*ends, strict=True)]
     return intervals
 
 
-def _shares(n_units: int, seed: int) -> npt.NDArray[np.float64]:
+def draw_shares(n_units: int, rounds: int, *, seed: int = 0) -> npt.NDArray[np.float64]:
     """Draw (m, rounds) weights: how much of each resampling each unit makes up."""
     rng = np.random.default_rng((seed, n_units))
-    return rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=ROUNDS).T / n_units
+    return rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=rounds).T / n_units
+
+
+def _pivots(
+    standard: npt.NDArray[np.float64], seed: int
+) -> Iterator[tuple[slice, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]]:
+    """Yield rows, and the two quantiles of their resampled t; rows are centred and in standard errors."""
+    n_units = standard.shape[1]
+    tail = (1 - LEVEL) / 2
+    if n_units < FEW_UNITS:
+        quantile = np.full(len(standard), student.ppf(1 - tail, n_units - 1))
+        yield slice(None), (-quantile, quantile)
+        return
+    shares = draw_shares(n_units, ROUNDS, seed=seed)
+    for start in range(0, len(standard), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        drawn = standard[rows] @ shares
+        variance = np.maximum(standard[rows] ** 2 @ shares - drawn**2, 0) / (n_units - 1)
+        ratios = drawn / np.maximum(np.sqrt(variance), _LEAST_ERROR)
+        low, high = np.percentile(ratios, (100 * tail, 100 - 100 * tail), axis=1)
+        yield rows, (low, high)

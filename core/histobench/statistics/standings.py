@@ -1,15 +1,17 @@
 """From records to boards: averages, intervals, skill and ranks."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 
 from histobench.records import RunRecord, ranking_metric
-from histobench.statistics.boards import Board, Comparison, Ground, Standing
+from histobench.scores import MetricScores
+from histobench.statistics.boards import ALPHA, Board, Ground, Standing
+from histobench.statistics.comparisons import with_comparisons
 from histobench.statistics.grouping import Entry, comparable_groups, ground_of, nan_mean
+from histobench.statistics.paired import smallest_p
+from histobench.statistics.ranking import MANY_GROUPS
 from histobench.statistics.resampling import FEW_UNITS, mean_intervals
 
 __all__ = ["standings"]
@@ -44,14 +46,11 @@ def _board(entries: Sequence[Entry], metric: str, *, ground: Ground) -> Board:
     scored = [record for entry in entries for record in entry.scored]
     higher = all(record.scores[metric].higher_is_better for record in scored)
     found = [_standing(entry, metric, unit=unit) for entry in entries]
-    found = _with_skill(found, higher_is_better=higher)
-    # a score that is undefined somewhere is a mean over other units: it must not be ranked against the others'
-    complete = [
-        set(entry.patients(metric)) == set(slides) and bool(np.isfinite(list(row.per_unit.values())).all())
-        for entry, row in zip(entries, found, strict=True)
-    ]
-    unranked = any(not row.control and not whole for row, whole in zip(found, complete, strict=True))
-    found = _with_ranks(found, complete, higher_is_better=higher)
+    ranked = _ranked(entries, found, metric, slides=slides)
+    unranked = any(not row.control and place not in ranked for place, row in enumerate(found))
+    bound = _bound([record.scores[metric] for record in scored], higher_is_better=higher)
+    found, pairs = with_comparisons(found, ranked, higher_is_better=higher, bound=bound)
+    oracle = next((row for row in found if row.oracle and np.isfinite(row.score)), None)
     sign = -1.0 if higher else 1.0
     found.sort(
         key=lambda row: (not np.isfinite(row.score), sign * row.score if np.isfinite(row.score) else 0, row.label)
@@ -68,9 +67,35 @@ def _board(entries: Sequence[Entry], metric: str, *, ground: Ground) -> Board:
         slides=slides,
         n_targets=tuple(sorted({len(record.targets) for record in scored})),
         rows=tuple(found),
+        ceiling=oracle.score if oracle else bound,
+        ceiling_name=oracle.label if oracle else "the metric's bound" if np.isfinite(bound) else "",
+        pairs=pairs,
         unscored=tuple(record.job_id for entry in entries for record in entry.unscored),
     )
     return replace(board, warnings=tuple(_warnings(board, unranked=unranked)))
+
+
+def _ranked(
+    entries: Sequence[Entry], found: Sequence[Standing], metric: str, *, slides: Mapping[str, str]
+) -> list[int]:
+    """Find the methods that may be ranked.
+
+    A score that is undefined somewhere is a mean over other units: it must not be ranked against the others'.
+    """
+    return [
+        place
+        for place, (entry, row) in enumerate(zip(entries, found, strict=True))
+        if not row.control
+        and set(entry.patients(metric)) == set(slides)
+        and bool(np.isfinite(list(row.per_unit.values())).all())
+    ]
+
+
+def _bound(tables: Sequence[MetricScores], *, higher_is_better: bool) -> float:
+    """Give the score of a perfect prediction, if the metric has a bound on that side."""
+    bounds = {table.highest if higher_is_better else table.lowest for table in tables}
+    bound = bounds.pop() if len(bounds) == 1 else None
+    return np.nan if bound is None else bound
 
 
 def _panel(scored: Sequence[RunRecord]) -> str:
@@ -102,7 +127,7 @@ def _standing(entry: Entry, metric: str, *, unit: str) -> Standing:
         unit=unit,
         per_unit=per_unit,
         undefined=sum(table.undefined for table in tables),
-        total=sum(len(scores) for table in tables for scores in table.per_slide.values()),
+        total=sum(len(row) for t in tables for row in ([t.pooled] if t.pools == "only" else t.per_slide.values())),
         pooled=entry.pooled_score(metric),
         folds_done=tuple(sorted(done)),
         folds_failed=tuple(sorted({record.job.fold for record in entry.failed} - done)),
@@ -114,68 +139,15 @@ def _standing(entry: Entry, metric: str, *, unit: str) -> Standing:
     )
 
 
-def _compare(pairs: Sequence[tuple[Standing, Standing]], *, higher_is_better: bool) -> list[Comparison | None]:
-    """Compare rows pairwise; ``None`` where two have no unit with a score in common."""
-    sign = 1.0 if higher_is_better else -1.0
-    differences = [
-        [sign * (one.per_unit[u] - other.per_unit[u]) for u in one.per_unit if u in other.per_unit]
-        for one, other in pairs
-    ]
-    differences = [[value for value in values if np.isfinite(value)] for values in differences]
-    found: list[Comparison | None] = [None] * len(pairs)
-    for n_units in {len(values) for values in differences} - {0}:
-        places = [place for place, values in enumerate(differences) if len(values) == n_units]
-        intervals = mean_intervals([differences[place] for place in places])
-        for place, interval in zip(places, intervals, strict=True):
-            found[place] = Comparison(
-                other=pairs[place][1].label,
-                difference=float(np.mean(differences[place])),
-                low=interval.low,
-                high=interval.high,
-                n_units=n_units,
-            )
-    return found
-
-
-def _with_skill(found: Sequence[Standing], *, higher_is_better: bool) -> list[Standing]:
-    baselines = [row for row in found if row.control and not row.oracle]
-    compared: list[Standing] = []
-    for row in found:
-        against = [] if row.control else _compare([(row, c) for c in baselines], higher_is_better=higher_is_better)
-        compared.append(replace(row, skill=tuple(comparison for comparison in against if comparison)))
-    return compared
-
-
-def _with_ranks(found: Sequence[Standing], complete: Sequence[bool], *, higher_is_better: bool) -> list[Standing]:
-    """Rank the complete rows of methods; pairs are compared one by one, without correction for their number."""
-    ranked = [
-        place
-        for place, (row, whole) in enumerate(zip(found, complete, strict=True))
-        if whole and not row.control and not row.oracle and np.isfinite(row.score)
-    ]
-    pairs = list(combinations(ranked, 2))
-    compared = _compare([(found[one], found[other]) for one, other in pairs], higher_is_better=higher_is_better)
-    won, lost = Counter[int](), Counter[int]()
-    for pair, comparison in zip(pairs, compared, strict=True):
-        if comparison and comparison.is_clear:
-            winner, loser = pair if comparison.difference > 0 else pair[::-1]
-            won[winner] += 1
-            lost[loser] += 1
-    sign = 1.0 if higher_is_better else -1.0
-    result = list(found)
-    for place in ranked:
-        rank = 1 + sum(sign * found[other].score > sign * found[place].score for other in ranked)
-        span = (min(rank, 1 + lost[place]), max(rank, len(ranked) - won[place]))
-        result[place] = replace(found[place], rank=rank, rank_range=span)
-    return result
-
-
 def _warnings(board: Board, *, unranked: bool) -> Iterable[str]:
     n_units = len(set(board.slides.values())) if board.unit == "patients" else len(board.slides)
     if n_units == 1:
         yield f"one {board.unit[:-1]} only: there is no interval, and no difference can be told from chance."
     elif n_units < FEW_UNITS:
         yield f"{n_units} {board.unit} only: intervals over so few say little, and no difference counts as clear."
+    yield from _weak_tests(board)
+    if all(np.isnan(row.score) for row in board.rows) and any(np.isfinite(row.pooled) for row in board.rows):
+        yield f"{board.metric!r} is defined over all slides together only: it has neither an interval nor a rank."
     if board.ground.leaks:
         yield f"scheme {board.ground.scheme!r} leaks: slides of one patient stand in training and test."
     if unranked:
@@ -185,3 +157,21 @@ def _warnings(board: Board, *, unranked: bool) -> Iterable[str]:
             f"{len(board.unscored)} finished jobs have no score under {board.metric!r}; "
             "`histobench score` computes it from their stored predictions."
         )
+
+
+def _weak_tests(board: Board) -> Iterable[str]:
+    """Say if no comparison could pass, whatever the scores."""
+    tested = [c for c in (*board.pairs, *(c for row in board.rows for c in row.skill)) if np.isfinite(c.p)]
+    most = max((comparison.n_units for comparison in tested), default=0)
+    if most >= FEW_UNITS and smallest_p(most) > ALPHA:
+        yield (
+            f"with {most} {board.unit} the two-sided sign-flip test cannot go under p = 2/{2**most} = "
+            f"{smallest_p(most):.3g}: no difference can be called real, whatever the scores."
+        )
+    elif most >= FEW_UNITS and smallest_p(most) * len(tested) > ALPHA:
+        yield (
+            f"{len(tested)} comparisons on {most} {board.unit}: p cannot go under {smallest_p(most):.2g}, so that "
+            "after Holm's correction few or none can be told apart; compare fewer methods, or read the intervals."
+        )
+    if len(board.rows) > MANY_GROUPS and board.pairs and not any(row.ties for row in board.rows):
+        yield f"tie groups would be more than {MANY_GROUPS}, and are left out."
