@@ -37,6 +37,8 @@ class ConvertRequest:
         What of the encoder the publisher trained; ``None`` for a method without an encoder slot.
     targets
         Names of the output columns, in order, as the user gave them; empty if they gave none. Use `target_names`.
+    of_dataset
+        Names and order of the columns of the user's dataset, for each of its targets of this kind.
     dim
         Width of the slot's encoder; 0 without one.
     encoder_prefix
@@ -48,17 +50,23 @@ class ConvertRequest:
     kind: Kind
     mode: Mode | None = None
     targets: tuple[str, ...] = ()
+    of_dataset: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dim: int = 0
     encoder_prefix: str = ""
 
     def target_names(self, n: int) -> tuple[str, ...]:
         """Give the names of the ``n`` output columns that were read off a tensor.
 
+        Without names from the user they are the dataset's, if just one of its targets has as many columns.
+
         Raises
         ------
         DataError
-            If the user named none, or another number.
+            If there are none, or another number.
         """
+        fitting = {names for names in self.of_dataset.values() if len(names) == n}
+        if not self.targets and len(fitting) == 1:
+            return fitting.pop()
         if not self.targets:
             raise DataError(
                 f"the checkpoint predicts {n} targets and does not name them: give their names in order, one a line, "

@@ -11,10 +11,10 @@ from typing import get_args
 
 from histobench.cards import EncoderCard, EncoderSlot
 from histobench.contracts import Mode, Options, PatchGeometry
-from histobench.errors import WeightsError, did_you_mean, told
+from histobench.errors import ConfigError, WeightsError, did_you_mean, told
 from histobench.registry import Registry
 
-__all__ = ["MODES", "EncoderChoice", "asked_encoder", "published_encoder"]
+__all__ = ["MODES", "EncoderChoice", "asked_encoder", "converted_encoder", "published_encoder"]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 """The modes of an encoder slot, by name."""
@@ -86,6 +86,33 @@ def asked_encoder(registry: Registry, slot: EncoderSlot, asked: str) -> EncoderC
     if chosen == "lora" and not found.card.lora:
         return f"low-rank adapters do not apply to {found.card.name!r}"
     return replace(found, mode=chosen)
+
+
+def converted_encoder(registry: Registry, slot: EncoderSlot, name: str, mode: Mode | None) -> EncoderChoice:
+    """Choose the encoder that a published checkpoint was trained with, and never another in its place.
+
+    Of one that was trained in full the checkpoint holds every weight: nothing else is needed of it but its network.
+
+    Raises
+    ------
+    ConfigError
+        If the slot cannot take it so.
+    WeightsError
+        If weights are needed that are not in the checkpoint, and are not to be had.
+    """
+    if mode == "full":
+        name = next((card.name for card in registry.encoders.variants(name) if card.find_weights is None), name)
+    choice = asked_encoder(registry, slot, f"{name}@{mode}" if mode else name)
+    if isinstance(choice, str):
+        raise ConfigError(f"the checkpoint's encoder {name!r} does not fit: {choice}.")
+    if choice.mode != "full" and choice.stands_in_for:
+        _find_weights(registry.encoders.get(choice.stands_in_for))  # raises, and says where they belong
+    if choice.mode == "lora" and choice.weights is None:
+        raise ConfigError(
+            f"the checkpoint holds adapters alone, and {name!r} has no weights of its own beneath them: give the "
+            f"encoder that was adapted."
+        )
+    return choice
 
 
 def _natural_mode(slot: EncoderSlot, card: EncoderCard) -> Mode:

@@ -73,5 +73,5 @@ def test_mean_pearson_of_constants_is_nan() -> None:
 
 def test_weights_of_another_module_are_refused(tmp_path: Path) -> None:
     save_weights(nn.Linear(4, 2, bias=False), tmp_path / "w.safetensors")
-    with pytest.raises(DataError, match=r"w\.safetensors: tensors missing: \['bias'\]; unexpected: none"):
+    with pytest.raises(DataError, match=r"w\.safetensors: tensors missing: bias\.$"):
         load_weights(nn.Linear(4, 2), tmp_path / "w.safetensors")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from histobench.cli import data, inspect, results, run, services
+from histobench.cli import data, inspect, results, run, services, weights
 from histobench.cli.output import Output
 from histobench.errors import HistobenchError
 from histobench.registry import Registry
@@ -44,6 +44,7 @@ for command in (
     results.score,
     services.doctor,
     services.mlflow,
+    weights.weights,
 ):
     cli.add_command(command)
 

@@ -9,6 +9,8 @@ from histobench.errors import DataError
 
 __all__ = ["load_weights", "restore", "save_weights", "trained_state"]
 
+_NAMED = 4
+
 
 def trained_state(module: nn.Module) -> dict[str, Tensor]:
     """Collect what training can change; a frozen encoder of gigabytes is not written again at every epoch."""
@@ -27,13 +29,22 @@ def restore(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     Raises
     ------
     DataError
-        Naming the tensors that are missing, or that the module has no place for.
+        Naming the tensors that are missing, that the module has no place for, or that have another shape there.
     """
-    missing, unexpected = module.load_state_dict(state, strict=False)
-    frozen = _frozen(module)
-    missing = [name for name in missing if name not in frozen]
-    if missing or unexpected:
-        raise DataError(f"{path}: tensors missing: {missing or 'none'}; unexpected: {unexpected or 'none'}.")
+    frozen, own = _frozen(module), module.state_dict()
+    missing = [name for name in own if name not in state and name not in frozen]
+    unexpected = [name for name in state if name not in own]
+    misshapen = [
+        f"{name} is {tuple(tensor.shape)} and must be {tuple(own[name].shape)}"
+        for name, tensor in state.items()
+        if name in own and tensor.shape != own[name].shape
+    ]
+    if missing or unexpected or misshapen:
+        found = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
+        raise DataError(
+            f"{path}: tensors {'; '.join(_first_few(what, names) for what, names in found.items() if names)}."
+        )
+    module.load_state_dict(state, strict=False)
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
@@ -49,10 +60,15 @@ def load_weights(module: nn.Module, path: Path) -> None:
     Raises
     ------
     DataError
-        Naming the tensors that are missing, or that the module has no place for.
+        Naming the tensors that are missing, that the module has no place for, or that have another shape there.
     """
     restore(module, load_file(path), path)
 
 
 def _frozen(module: nn.Module) -> set[str]:
     return {name for name, parameter in module.named_parameters() if not parameter.requires_grad}
+
+
+def _first_few(what: str, names: list[str]) -> str:
+    more = f", and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{what}: {', '.join(names[:_NAMED])}{more}"

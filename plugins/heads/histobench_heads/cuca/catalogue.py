@@ -1,16 +1,23 @@
-"""CUCA."""
+"""CUCA and CUCAMLP."""
 
 from histobench import EncoderSlot, Method, MethodCard
-from histobench_heads.cards import CUCA_CITATION, CUCA_LICENCE, CUCA_URL
-from histobench_heads.cuca.options import CucaOptions
+from histobench_heads.cards import CUCA_CITATION, CUCA_LICENCE, CUCA_URL, FROZEN_SLOT
+from histobench_heads.cuca.options import CucaMlpOptions, CucaOptions
+from histobench_heads.cuca.published import REPRODUCTIONS, convert
 
-__all__ = ["CUCA"]
+__all__ = ["CUCA", "CUCA_MLP"]
 
 
 def _cuca(options: CucaOptions) -> Method:
     from histobench_heads.cuca.method import Cuca
 
     return Cuca(options)
+
+
+def _cuca_mlp(options: CucaMlpOptions) -> Method:
+    from histobench_heads.cuca.method import CucaMlp
+
+    return CucaMlp(options)
 
 
 CUCA = MethodCard(
@@ -26,7 +33,7 @@ CUCA = MethodCard(
     encoder=EncoderSlot(
         default="virchow2",
         default_mode="lora",
-        modes=("lora", "full", "frozen"),
+        modes=("lora", "full"),
         scratch="vit-tiny",
         scratch_mode="full",
     ),
@@ -36,15 +43,38 @@ CUCA = MethodCard(
         "humanlung": {"weight_main": 0.3, "weight_reconstruction": 0.6, "weight_alignment": 0.1},
         "stnet": {"weight_main": 0.2, "weight_reconstruction": 0.7, "weight_alignment": 0.1},
     },
-    mode_options={
-        "frozen": {
-            "": {"weight_main": 0.7, "weight_reconstruction": 0.2, "weight_alignment": 0.1},
-            "her2st": {"weight_main": 0.7, "weight_reconstruction": 0.2, "weight_alignment": 0.1},
-            "humanlung": {"weight_main": 0.4, "weight_reconstruction": 0.5, "weight_alignment": 0.1},
-            "stnet": {"weight_main": 0.3, "weight_reconstruction": 0.6, "weight_alignment": 0.1},
-        }
+    parameters={
+        "virchow2 with adapters, 80 cell types": 635_670_218,
+        "virchow2 with adapters, 39 cell types": 635_649_185,
+        "virchow2 with adapters, 80 cell types, trained": 4_430_794,
+        "virchow2 with adapters, 39 cell types, trained": 4_409_761,
     },
+    convert=convert,
+    reproductions=REPRODUCTIONS,
     # two tokens a side: on her2st's 732 spots more epochs bring more than more pixels, and a fit stays under a minute
     presets={"quick": {"epochs": 15, "batch": 32}, "quick@full": {"patch_px": 32}},
 )
 """With its published loss weights."""
+
+CUCA_MLP = MethodCard(
+    name="cuca-mlp",
+    title="CUCAMLP: CUCA's heads and gene autoencoder on frozen embeddings",
+    url=CUCA_URL,
+    licence=CUCA_LICENCE,
+    citation=CUCA_CITATION,
+    build=_cuca_mlp,
+    options=CucaMlpOptions,
+    targets=("cell_abundance",),
+    auxiliary=("gene_expression",),
+    encoder=FROZEN_SLOT,
+    # cuca, Loss: main, reconstruction, alignment. Other datasets get her2st's, which are the options' defaults.
+    dataset_options={
+        "her2st": {"weight_main": 0.7, "weight_reconstruction": 0.2, "weight_alignment": 0.1},
+        "humanlung": {"weight_main": 0.4, "weight_reconstruction": 0.5, "weight_alignment": 0.1},
+        "stnet": {"weight_main": 0.3, "weight_reconstruction": 0.6, "weight_alignment": 0.1},
+    },
+    parameters={"virchow2, 80 cell types": 4_101_962, "virchow2, 39 cell types": 4_080_929},
+    convert=convert,
+    presets={"quick": {"epochs": 15, "batch": 32}},
+)
+"""With its published loss weights, which are not CUCA's."""

@@ -1,15 +1,9 @@
 """Hist2Cell."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 from histobench import EncoderSlot, Method, MethodCard
-from histobench.published import Converted, ConvertRequest
 from histobench_heads.cards import CONTINUOUS
 from histobench_heads.hist2cell.options import Hist2CellOptions
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from histobench_heads.hist2cell.published import REPRODUCTIONS, convert
 
 __all__ = ["HIST2CELL"]
 
@@ -18,12 +12,6 @@ def _hist2cell(options: Hist2CellOptions) -> Method:
     from histobench_heads.hist2cell.method import Hist2Cell
 
     return Hist2Cell(options)
-
-
-def _convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
-    from histobench_heads.hist2cell.published import convert
-
-    return convert(tensors, request)
 
 
 HIST2CELL = MethodCard(
@@ -42,7 +30,8 @@ HIST2CELL = MethodCard(
         modes=("full", "lora", "frozen"),
         scratch="resnet18.random",
     ),
-    convert=_convert,
+    convert=convert,
+    reproductions=REPRODUCTIONS,
     presets={"quick": {"epochs": 3, "part_spots": 32}, "quick@full": {"patch_px": 64}},
 )
 """With CUCA's settings."""

@@ -6,11 +6,20 @@ from typing import TYPE_CHECKING
 
 from histobench import DataError
 from histobench.published import Converted, ConvertRequest, length, renamed
+from histobench_heads.reproductions import cuca_comparison
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["convert"]
+__all__ = ["REPRODUCTIONS", "convert"]
+
+REPRODUCTIONS = cuca_comparison(
+    {"humanlung": 0.305, "her2st": 0.335, "stnet": 0.235},
+    {"humanlung": 0.275, "her2st": 0.385, "stnet": 0.24},
+    encoder="resnet18.imagenet@full",
+    settings={"faithful": True},
+)
+"""As CUCA's authors ran it."""
 
 # Children of the published backbone, a sequence of ResNet-18's, and their names in it. The original repository calls
 # the backbone resnet18, CUCA's copy backbone; all other names are ours (hist2cell.md, "Parameters in order").

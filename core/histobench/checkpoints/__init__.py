@@ -1,0 +1,6 @@
+"""Published checkpoints, converted: one safetensors file that says of itself what it predicts and how it was made.
+
+Planning reads headers, without torch: `files`. Conversion reads strangers' files, with it: `foreign` and `conversion`.
+"""
+
+__all__: list[str] = []

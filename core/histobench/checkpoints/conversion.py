@@ -1,0 +1,193 @@
+"""From a publisher's file to one of ours: read safely, renamed by the method, proven on the method's own module."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from histobench.cards import MethodCard
+from histobench.checkpoints.files import Header, unpacked
+from histobench.checkpoints.foreign import read_foreign
+from histobench.config import RunConfig, method_options, options_from_json, options_to_json
+from histobench.contracts import FitContext, Options, TrainableEncoder
+from histobench.data import Kind
+from histobench.errors import ConfigError, DataError, HistobenchError, told
+from histobench.published import Converted, ConvertRequest
+from histobench.registry import Registry
+from histobench.slots import EncoderChoice, converted_encoder
+
+__all__ = ["Wanted", "convert_file"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a user asks to have converted.
+
+    Attributes
+    ----------
+    source, out
+        The publisher's file, and where ours goes.
+    kind
+        What it predicts.
+    targets
+        Names of its output columns; may be empty.
+    encoder
+        ``name`` or ``name@mode``; empty for the method's published one.
+    dataset
+        Whose published options the method had; empty for the defaults.
+    of_dataset
+        Names and order of the dataset's columns, for each of its targets of this kind.
+    settings
+        Options that were other than published.
+    """
+
+    source: Path
+    out: Path
+    kind: Kind
+    targets: tuple[str, ...] = ()
+    encoder: str = ""
+    dataset: str = ""
+    of_dataset: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)  # Any: values of options
+
+
+def convert_file(card: MethodCard, registry: Registry, wanted: Wanted) -> tuple[Header, Converted]:
+    """Convert a published checkpoint, and write nothing unless the method can load it.
+
+    Raises
+    ------
+    HistobenchError
+        For a file that is damaged, would run code, or is not this method's; the tensors at fault are named.
+    """
+    if card.convert is None:
+        raise ConfigError(f"method {card.name!r} converts no published checkpoint.")
+    if wanted.kind not in card.targets:
+        raise ConfigError(f"{card.name} predicts {', '.join(card.targets)}, not {wanted.kind}.")
+    tensors = read_foreign(wanted.source)
+    choice = _choice(card, registry, wanted.encoder)
+    mode = choice.mode if choice else None
+    config = RunConfig.read(
+        None, {"set": {f"{card.name}.{option}": value for option, value in wanted.settings.items()}}
+    )
+    options = method_options(card, config, dataset=wanted.dataset, kind=wanted.kind, mode=mode)
+    trained = _trained(choice, options)
+    request = ConvertRequest(
+        options=options,
+        kind=wanted.kind,
+        mode=mode,
+        targets=wanted.targets,
+        of_dataset=wanted.of_dataset,
+        dim=_dim(choice, trained),
+        encoder_prefix="" if trained is None else _prefix(trained),
+    )
+    converted = _convert(card, tensors, request, wanted.source)
+    options = options_from_json(card, {**options_to_json(card, options), **converted.options, **wanted.settings})
+    with wanted.source.open("rb") as file:
+        source_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    header = Header(
+        method=card.name,
+        kind=wanted.kind,
+        encoder=wanted.encoder.partition("@")[0] or (card.encoder.default if card.encoder else ""),
+        mode=mode,
+        targets=converted.targets,
+        options=options_to_json(card, options),
+        facts=dict(converted.facts),
+        source=wanted.source.name,
+        source_sha256=source_sha256,
+    )
+    context = FitContext(seed=0, mode=mode or "frozen", encoder=trained)
+    _write(card, options, context, header=header, tensors=converted.tensors, wanted=wanted)
+    return header, converted
+
+
+def _choice(card: MethodCard, registry: Registry, asked: str) -> EncoderChoice | None:
+    if card.encoder is None:
+        if asked:
+            raise ConfigError(f"{card.name} takes no encoder, and {asked!r} was given.")
+        return None
+    name, _, mode = asked.partition("@")
+    known = next((one for one in card.encoder.modes if one == mode), None)
+    if mode and known is None:
+        raise ConfigError(f"{card.name} takes an encoder {' or '.join(card.encoder.modes)}, not {mode!r}.")
+    name, known = name or card.encoder.default, known or card.encoder.default_mode
+    if known == "frozen":  # nothing of it is in the checkpoint: its width is all that must be known
+        first = (
+            name
+            if name in registry.encoders.cards
+            else next(iter(c.name for c in registry.encoders.variants(name)), name)
+        )
+        return EncoderChoice(card=registry.encoders.get(first), mode=known)
+    return converted_encoder(registry, card.encoder, name, known)
+
+
+def _trained(choice: EncoderChoice | None, options: Options) -> TrainableEncoder | None:
+    if choice is None or choice.mode == "frozen":
+        return None
+    encoder: TrainableEncoder = choice.card.build(choice.geometry(options))  # type: ignore[assignment]  # it is trainable
+    return encoder
+
+
+def _dim(choice: EncoderChoice | None, trained: TrainableEncoder | None) -> int:
+    if choice is None:
+        return 0
+    return choice.card.dim or (trained or choice.card.build(None)).dim
+
+
+def _prefix(encoder: TrainableEncoder) -> str:
+    """Give the modules that all tensors of an encoder stand in."""
+    names = [name.split(".")[:-1] for name in encoder.module().state_dict()]
+    shared = []
+    for parts in zip(*names, strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(f"{parts[0]}.")
+    return "".join(shared)
+
+
+def _convert(card: MethodCard, tensors: Mapping[str, Tensor], request: ConvertRequest, source: Path) -> Converted:
+    assert card.convert is not None  # noqa: S101 -- `convert_file` has refused it
+    try:
+        return card.convert(tensors, request)
+    except HistobenchError as error:
+        raise DataError(f"{str(source)!r}: {error}") from error
+    except Exception as error:
+        raise DataError(f"{str(source)!r} cannot be converted for {card.name!r}: {told(error)}") from error
+
+
+def _write(
+    card: MethodCard,
+    options: Options,
+    context: FitContext,
+    *,
+    header: Header,
+    tensors: Mapping[str, Tensor],
+    wanted: Wanted,
+) -> None:
+    """Write beside the place asked for, let the method load it, and only then give it its name."""
+    # apart from each other in memory, because safetensors refuses tensors that share it
+    apart = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
+    partial = wanted.out.with_name(wanted.out.name + ".partial")
+    try:
+        wanted.out.parent.mkdir(parents=True, exist_ok=True)
+        save_file(apart, partial, metadata=header.as_metadata())
+        with unpacked(header, partial) as folder:
+            _load(card, options, context, folder=folder, source=wanted.source)
+        partial.replace(wanted.out)
+    except OSError as error:
+        raise DataError(f"cannot write {str(wanted.out)!r}: {error}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _load(card: MethodCard, options: Options, context: FitContext, *, folder: Path, source: Path) -> None:
+    try:
+        card.build(options).load(folder, context)
+    except HistobenchError as error:
+        why = str(error).removeprefix(f"{folder}/weights.safetensors: ")
+        raise DataError(f"{str(source)!r} does not fit {card.name!r}: {why}") from error
+    except Exception as error:
+        raise DataError(f"{str(source)!r} cannot be loaded by {card.name!r}: {told(error)}") from error

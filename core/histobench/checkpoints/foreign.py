@@ -1,0 +1,88 @@
+"""Publishers' files, read without running anything that they hold.
+
+A pickle is a program. It is loaded by torch's restricted reader, which makes tensors and plain containers and nothing
+else; a file that wants more is refused before any of it is called.
+"""
+
+import pickle
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from histobench.checkpoints.files import is_safetensors
+from histobench.errors import DataError
+
+__all__ = ["read_foreign"]
+
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Keys under which training scripts and Lightning keep the state dict, beside optimisers and epochs."""
+
+_PARALLEL = "module."
+"""What torch's data-parallel wrappers put before every name."""
+
+
+_WANTED = re.compile(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL|class or function) ([\w.]+)")
+
+
+def read_foreign(path: Path) -> dict[str, Tensor]:
+    """Read a publisher's state dict: tensor by the publisher's name, without the wrappers of training scripts.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, it is empty or damaged, would run code, or holds no state dict of finite tensors.
+    """
+    if not path.is_file():
+        raise DataError(f"there is no file at {str(path)!r}.")
+    if not path.stat().st_size:
+        raise DataError(f"{str(path)!r} is empty; get it again from its publisher.")
+    held = _load(path)
+    while isinstance(held, Mapping) and (wrapper := next((key for key in _WRAPPERS if key in held), None)):
+        held = held[wrapper]
+    return _state(path, held)
+
+
+def _load(path: Path) -> object:
+    try:
+        if is_safetensors(path):
+            return load_file(path)
+        with warnings.catch_warnings(action="ignore"):  # of pickles in another dialect, which are refused anyway
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        wanted = _WANTED.search(str(error))
+        asks = f"it asks for {wanted[1]}" if wanted else "it holds other instructions than those of tensors"
+        raise DataError(
+            f"{str(path)!r} would have to run as a program to be loaded ({asks}); nothing of it was executed. Ask its "
+            f"publisher for a file of tensors alone, best safetensors."
+        ) from error
+    except Exception as error:  # torch and safetensors raise whatever damaged bytes make them
+        reason = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".:") or type(error).__name__
+        raise DataError(
+            f"{str(path)!r} is damaged, or no file of tensors: neither safetensors nor torch's format ({reason}); get "
+            f"it again from its publisher."
+        ) from error
+
+
+def _state(path: Path, held: object) -> dict[str, Tensor]:
+    if not isinstance(held, Mapping) or not held:
+        raise DataError(f"{str(path)!r} must hold a state dict of tensors, and holds {_kind(held)}.")
+    for name, value in held.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise DataError(f"{str(path)!r} must hold tensors by name, and under {name!r} holds {_kind(value)}.")
+        if value.layout != torch.strided or value.is_complex() or value.is_quantized:
+            raise DataError(
+                f"{str(path)!r}: tensor {name!r} must be dense and real, and is {value.layout}, {value.dtype}."
+            )
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise DataError(f"{str(path)!r}: tensor {name!r} holds values that are not finite.")
+    parallel = all(name.startswith(_PARALLEL) for name in held)
+    return {name.removeprefix(_PARALLEL) if parallel else name: tensor for name, tensor in held.items()}
+
+
+def _kind(value: object) -> str:
+    return "nothing" if isinstance(value, Mapping) and not value else type(value).__name__

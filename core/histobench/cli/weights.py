@@ -1,0 +1,135 @@
+"""``histobench weights``: publishers' checkpoints into files that `run` evaluates."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from histobench.cli.names import PluginNames, settings
+
+if TYPE_CHECKING:
+    from histobench.cards import MethodCard
+    from histobench.cli import App
+    from histobench.data import Kind
+
+__all__ = ["weights"]
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.group()
+def weights() -> None:
+    """Convert published checkpoints."""
+
+
+@weights.command()
+@click.argument("method", type=PluginNames("methods"))
+@click.argument("file", type=_FILE)
+@click.option("--out", required=True, type=_FILE, help="File to write, NAME.safetensors.")
+@click.option("--targets", type=_FILE, help="Text file with the name of each output column, in order, one a line.")
+@click.option("--kind", help="What the checkpoint predicts. [the method's first]")
+@click.option("--dataset", type=PluginNames("datasets"), help="Whose published options, and cell types, are meant.")
+@click.option("--encoder", help="Encoder that the checkpoint was trained with. [the method's own]")
+@click.option("--mode", type=click.Choice(["frozen", "lora", "full"]), help="What of it was trained. [as published]")
+@click.option("--data-root", type=_FILE, help="Folder with the dataset's files.")
+@click.option("--set", "options", multiple=True, callback=settings, metavar="METHOD.OPTION=VALUE", help="Repeatable.")
+@click.pass_obj
+def convert(  # one parameter an argument or option
+    app: "App",
+    method: str,
+    file: Path,
+    out: Path,
+    targets: Path | None,
+    kind: str | None,
+    dataset: str | None,
+    encoder: str | None,
+    mode: str | None,
+    data_root: Path | None,
+    options: dict[str, object],
+) -> None:
+    """Convert a publisher's checkpoint of METHOD; nothing that FILE holds is run.
+
+    The result is evaluated, without training, by `histobench run --methods METHOD --set METHOD.weights=OUT`.
+    """
+    from collections import Counter
+
+    from histobench.checkpoints.conversion import Wanted, convert_file
+
+    card = app.registry.methods.get(method)
+    wanted = Wanted(
+        source=file,
+        out=out,
+        kind=_kind(card, kind),
+        targets=() if targets is None else _names(targets),
+        encoder=f"{encoder or ''}@{mode}" if mode else encoder or "",
+        dataset=dataset or "",
+        of_dataset={} if dataset is None else _columns(app, dataset, _kind(card, kind), data_root),
+        settings=_own(card, options),
+    )
+    header, converted = convert_file(card, app.registry, wanted)
+    filled = f", for the encoder {header.encoder} ({header.mode})" if header.encoder else ""
+    app.output.result(f"{out}: {method} with {len(header.targets)} targets{filled}")
+    for target, names in wanted.of_dataset.items():
+        if not wanted.targets and names == header.targets:
+            app.output.warn(
+                f"the checkpoint does not name its targets; they are taken for {dataset}'s {target}, in order."
+            )
+    for why, n in Counter(converted.left_out.values()).items():
+        app.output.line(f"left out: {n} tensors: {why}")
+    for option, value in converted.options.items():
+        if option not in wanted.settings:
+            app.output.line(f"as the checkpoint has it: {method}.{option}={value}")
+
+
+def _kind(card: "MethodCard", asked: str | None) -> "Kind":
+    from histobench.errors import did_you_mean
+
+    kind = next((kind for kind in card.targets if kind == (asked or card.targets[0])), None)
+    if kind is None:
+        raise did_you_mean(f"kind of target of {card.name!r}", str(asked), card.targets)
+    return kind
+
+
+def _names(file: Path) -> tuple[str, ...]:
+    """Read names one a line; an empty or repeated one is refused, for columns are told apart by them."""
+    from histobench.errors import ConfigError
+
+    try:
+        names = tuple(file.read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the names of targets from {str(file)!r}: {error}.") from error
+    for place, name in enumerate(names, start=1):
+        if not name.strip() or name in names[: place - 1]:
+            what = "stands there already" if name.strip() else "is empty"
+            raise ConfigError(f"{file}, line {place}: the name {name!r} {what}; one name for each output column.")
+    return names
+
+
+def _columns(app: "App", dataset: str, kind: "Kind", data_root: Path | None) -> dict[str, tuple[str, ...]]:
+    """Name the columns that a dataset fixes; its genes are chosen in each fold, so there are none."""
+    from histobench.errors import HistobenchError
+
+    card = app.registry.datasets.get(dataset)
+    found: dict[str, tuple[str, ...]] = {}
+    for target in card.targets:
+        if target.kind != kind or kind == "gene_expression":
+            continue
+        try:
+            opened = card.build(data_root)
+            slides = opened.slides(target.name)
+            table = opened.table(slides[0], target.name) if slides else None
+        except HistobenchError as error:
+            app.output.note(f"the columns of {dataset}'s {target.name} cannot be read: {error}")
+            continue
+        if table is not None and table.targets is not None:
+            found[target.name] = table.targets.names
+    return found
+
+
+def _own(card: "MethodCard", options: "dict[str, object]") -> dict[str, object]:
+    from histobench.errors import ConfigError
+
+    for key in options:
+        if key.partition(".")[0] != card.name:
+            raise ConfigError(f"--set {key}: only options of {card.name!r} decide what is converted.")
+    return {key.partition(".")[2]: value for key, value in options.items()}
