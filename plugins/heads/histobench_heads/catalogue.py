@@ -6,10 +6,11 @@ To add a method, write a folder with its card in a ``catalogue.py`` and put the 
 from histobench import MethodCard
 from histobench_heads.boosting.catalogue import BOOSTED_TREES
 from histobench_heads.controls.catalogue import COLOUR, MEAN, NEAREST, ORACLE, POSITION, SHUFFLED
-from histobench_heads.cuca.catalogue import CUCA
-from histobench_heads.foundation.catalogue import LINEAR, MLP
+from histobench_heads.cuca.catalogue import CUCA, CUCA_MLP
+from histobench_heads.foundation.catalogue import FMMLP, LINEAR_PROBE, MLP
 from histobench_heads.hist2cell.catalogue import HIST2CELL
 from histobench_heads.ridge.catalogue import HEST_RIDGE, RIDGE
+from histobench_heads.thitogene.catalogue import THITOGENE
 
 __all__ = ["METHODS"]
 
@@ -23,9 +24,12 @@ METHODS: tuple[MethodCard, ...] = (
     RIDGE,
     HEST_RIDGE,
     BOOSTED_TREES,
-    LINEAR,
+    LINEAR_PROBE,
     MLP,
+    FMMLP,
     CUCA,
+    CUCA_MLP,
     HIST2CELL,
+    THITOGENE,
 )
 """One line each."""
