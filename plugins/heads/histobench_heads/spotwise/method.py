@@ -15,7 +15,7 @@ from histobench import ConfigError, DataError, FitContext, Int, LabelledSamples,
 from histobench.adapters import LoraOptions, tuned_encoder
 from histobench.training import Fitted, Recipe, fit_module, load_weights, mean_pearson, save_weights, seeded, shuffled
 from histobench_heads.saved import read_facts, write_facts
-from histobench_heads.spotwise.options import ProjectorOptions, SpotOptions
+from histobench_heads.spotwise.options import AdapterOptions, SpotOptions
 
 __all__ = ["Batch", "Blueprint", "SpotMethod"]
 
@@ -103,6 +103,24 @@ class SpotMethod(Method, Generic[OptionsT]):
         """Say how the module is optimised."""
         return _recipe(self.options)
 
+    def adapters(self) -> LoraOptions:
+        """Shape the adapters of mode ``lora``.
+
+        Raises
+        ------
+        ConfigError
+            If the method trains no encoder.
+        """
+        options = self.options
+        if not isinstance(options, AdapterOptions):
+            raise ConfigError("this method reads embeddings only; use mode 'frozen'.")
+        return LoraOptions(
+            rank=options.lora_rank,
+            alpha=options.lora_alpha,
+            dropout=options.lora_dropout,
+            last_blocks=options.lora_last_blocks,
+        )
+
     def score(self, predicted: Tensor, observed: Tensor) -> float:
         """Score (n, t) validation spots, higher is better; the epoch with the highest is kept.
 
@@ -169,7 +187,7 @@ class SpotMethod(Method, Generic[OptionsT]):
 
     def _build(self, blueprint: Blueprint, context: FitContext) -> nn.Module:
         with seeded(blueprint.seed):
-            backbone = None if blueprint.mode == "frozen" else tuned_encoder(context, _lora(self.options))
+            backbone = None if blueprint.mode == "frozen" else tuned_encoder(context, self.adapters())
             return self.make_module(blueprint, backbone)
 
     def _batches(self, train: LabelledSamples, context: FitContext) -> Callable[[int], Iterator[Batch]]:
@@ -217,17 +235,6 @@ def _images(samples: Samples, rows: Int, mode: Mode) -> Tensor:
         what = "embeddings" if mode == "frozen" else "patches"
         raise DataError(f"an encoder in mode {mode!r} needs samples with {what}; these carry none.")
     return torch.as_tensor(source[rows])
-
-
-def _lora(options: SpotOptions) -> LoraOptions:
-    if not isinstance(options, ProjectorOptions):
-        raise ConfigError("this method reads embeddings only; use mode 'frozen'.")
-    return LoraOptions(
-        rank=options.lora_rank,
-        alpha=options.lora_alpha,
-        dropout=options.lora_dropout,
-        last_blocks=options.lora_last_blocks,
-    )
 
 
 def _recipe(options: SpotOptions) -> Recipe:
