@@ -32,7 +32,7 @@ def recomputed(stage: nn.Module, *inputs: Tensor) -> Tensor:
 
 def in_chunks(stage: nn.Module, rows: Tensor, /, *, spots: int) -> Tensor:
     """Run a stage in which spots do not see each other on some at a time, recomputed: (n, …) to (n, …)."""
-    return torch.cat([recomputed(stage, part) for part in rows.split(spots)])
+    return torch.cat([recomputed(stage, part) for part in torch.split(rows, spots)])
 
 
 @contextmanager

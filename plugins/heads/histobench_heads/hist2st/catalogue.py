@@ -1,0 +1,51 @@
+"""Hist2ST."""
+
+from histobench import Method, MethodCard
+from histobench_heads.cards import CONTINUOUS
+from histobench_heads.hist2st.options import Hist2STOptions
+from histobench_heads.hist2st.published import convert
+from histobench_heads.slidewise.options import slide_patch
+
+__all__ = ["HIST2ST"]
+
+
+def _hist2st(options: Hist2STOptions) -> Method:
+    from histobench_heads.hist2st.method import Hist2ST
+
+    return Hist2ST(options)
+
+
+HIST2ST = MethodCard(
+    name="hist2st",
+    title="Hist2ST: ConvMixer, transformer and graph layers over a whole slide",
+    url="https://github.com/biomed-AI/Hist2ST",
+    licence="none given (the authors' code; this is a clean-room implementation from its specification)",
+    citation="Zeng et al. (2022), Briefings in Bioinformatics",
+    build=_hist2st,
+    options=Hist2STOptions,
+    targets=CONTINUOUS,
+    unit="slide",
+    patch=slide_patch,
+    optional=("counts",),
+    # hist2st.md, Inputs, Graph construction and Defaults: the options' defaults are CUCA's, these the authors'
+    kind_options={
+        "gene_expression": {
+            "inputs": "original", "weight_decay": 0.0, "n_pos": 64, "prune": "grid", "weight_counts": 0.25,
+            "weight_distilled": 0.5,
+        }
+    },
+    parameters={
+        "80 cell types, coefficient network, 240 positions": 73_013_781,
+        "39 cell types, coefficient network, 240 positions": 72_971_756,
+        "785 genes, counts and coefficient network, 64 positions": 75_789_833,
+        "785 genes alone, 64 positions": 72_325_333,
+    },
+    convert=convert,
+    presets={
+        "quick": {
+            "epochs": 30, "lr": 1e-3, "patch_px": 32, "stride": 4, "channels": 16, "mixers": 1, "depth": 1, "heads": 2,
+            "graph_layers": 2, "copies": 2, "inputs": "adapted", "n_pos": 128,
+        }
+    },
+)  # fmt: skip
+"""With the settings of CUCA's comparison for cell types, and its authors' for genes."""

@@ -1,0 +1,109 @@
+"""Hist2ST: a ConvMixer per patch, a transformer over the slide, graph layers over near spots and an LSTM over those.
+
+Zeng et al. (2022), Briefings in Bioinformatics; authors' code https://github.com/biomed-AI/Hist2ST (no licence file:
+nothing of it was read), and its copy for cell abundances in https://github.com/lyotvincent/CUCA (Yan et al. 2025,
+Bioinformatics; GPL-3.0). Written from the specification ``hist2st.md`` and sections 2 to 8 and 12 of
+``abundance_protocol.md`` alone.
+
+Two published settings: cell abundances are trained as in CUCA's comparison (224 pixels resized to 112 and normalised,
+240 positions, all four neighbours, L2 of 1e-4, squared error alone), gene expression as the authors train (112 pixels
+from 0 to 255 with columns first, 64 positions, neighbours up to two steps away, no L2, counts and distillation).
+
+Differences from the published method
+-------------------------------------
+* Each spot averages its neighbours. CUCA's copy keeps a batch axis that makes it divide by how many spots look at the
+  neighbour instead, and predicts NaN for the whole slide where nobody looks at some spot; it reports no Hist2ST.
+* A spot without neighbours (pruned, or alone on its slide) averages to zero; published: NaN for the whole slide.
+* Equally near spots are taken in the table's order and a spot is never its own neighbour; published: arbitrary order,
+  the first of which is assumed to be the spot itself.
+* The graph is a list of edges and attention never holds an (n, n) table. On slides above ``recompute_above`` spots,
+  augmented copies counted, the inside of a stage is computed again in the backward pass: the same numbers.
+* Positions are the spots' places on the capture lattice; CUCA's copy rounds pixels by a square step. A lattice that
+  does not begin at zero, or ends beyond the tables, is moved; one that is wider than the tables is refused.
+* Patches at the border of the image are filled with white. A spot's centre is rounded to the nearest pixel, the
+  authors round it down. CUCA's copy resizes normalised patches, here they are whole numbers when resized.
+* The coefficient network of the distillation is made only where there is distillation; CUCA's copy has it and never
+  trains it. Converted checkpoints may have it.
+* The counts' likelihood is computed from logarithms (`histobench_heads.zinb`): equal to the published one, with its
+  limits on mean and dispersion, but for the 1e-10 inside its logarithms.
+* The epoch is selected on validation slides, as in CUCA's comparison; the last one is kept where there are none, as
+  the authors do.
+* Gene expression is the benchmark's panel, ln(1 + counts per 10,000), chosen on training slides and scaled by all
+  genes; published: 785 genes chosen on all sections, scaled by their own sum, log10. Size factors are published:
+  a spot's counts of these genes over their median on its slide; only training slides need any.
+* Folds never split a patient, unless leave-one-slide-out is asked for.
+
+Kept: rows of zeros that rectifying and then normalising can give; normalisation over all spots of a slide behind a
+dropout; no gradient stops at the distilled prediction.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from typing_extensions import override
+
+from histobench import Int
+from histobench_heads.hist2st.distillation import augmented, distilled
+from histobench_heads.hist2st.network import Hist2STNetwork, Hist2STOutput
+from histobench_heads.hist2st.options import Hist2STOptions
+from histobench_heads.slidewise.method import SlideBlueprint, SlideMethod
+from histobench_heads.slidewise.slides import SlideBatch, neighbour_edges
+from histobench_heads.zinb import Zinb, hist2st_nb_loss, hist2st_zinb, zinb_loss
+
+__all__ = ["Hist2ST", "counts_loss", "log_size_factors"]
+
+
+class Hist2ST(SlideMethod[Hist2STOptions]):
+    """Predict each spot from its patch, its place, its slide and its nearest spots."""
+
+    uses = ("counts",)
+
+    @override
+    def make_module(self, blueprint: SlideBlueprint) -> nn.Module:
+        models_counts = bool(self.options.weight_counts) and "counts" in blueprint.beside
+        return Hist2STNetwork(len(blueprint.targets), self.options, models_counts=models_counts)
+
+    @override
+    def edges(self, array: Int) -> Int:
+        return neighbour_edges(array, self.options)
+
+    @override
+    def run(self, module: nn.Module, batch: SlideBatch) -> Tensor:
+        return _look(module, batch, batch.patches).values
+
+    @override
+    def losses(self, module: nn.Module, batch: SlideBatch) -> Mapping[str, Tensor]:
+        said = _look(module, batch, batch.patches)
+        losses = {"mse": functional.mse_loss(said.values, batch.targets)}
+        loss = losses["mse"]
+        if said.counts:
+            losses["counts"] = counts_loss(batch.beside["counts"], said.counts)
+            loss = loss + self.options.weight_counts * losses["counts"]
+        if self.options.weight_distilled:
+            copies = [_look(module, batch, augmented(batch.patches)) for _ in range(self.options.copies)]
+            together = distilled([copy.values for copy in copies], [copy.score for copy in copies])
+            losses["distilled"] = functional.mse_loss(together, said.values)
+            loss = loss + self.options.weight_distilled * losses["distilled"]
+        return {"loss": loss, **losses}
+
+
+def counts_loss(counts: Tensor, said: tuple[Tensor, ...]) -> Tensor:
+    """Compute the negative log-likelihood of one slide's (n, t) counts under what the network says of them."""
+    if len(said) == 2:
+        return hist2st_nb_loss(counts, *said)
+    zinb: Zinb = hist2st_zinb(*said)
+    return zinb_loss(counts, zinb.offset(log_size_factors(counts)))
+
+
+def log_size_factors(counts: Tensor) -> Tensor:
+    """Give the logarithm of each spot's total over the median total of the slide: (n, t) counts to (n, 1)."""
+    totals = counts.sum(dim=1, keepdim=True)
+    median = totals.quantile(0.5).clamp(min=1.0)  # a slide on which most spots are empty
+    return torch.log((totals / median).clamp(min=1e-6))  # an empty spot: far below any factor there is
+
+
+def _look(module: nn.Module, batch: SlideBatch, patches: Tensor) -> Hist2STOutput:
+    said: Hist2STOutput = module(patches, batch.positions, batch.edges)
+    return said

@@ -1,0 +1,74 @@
+"""Hist2ST's published checkpoints (``hist2st.md``, Parameters in order)."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from histobench.published import Converted, ConvertRequest, length, renamed
+from histobench_heads.slidewise.published import count_layers
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["convert"]
+
+_LAYER = r"vit\.transformer\."
+_NAMES = {
+    rf"{_LAYER}layer1\.": "mixers.",
+    rf"{_LAYER}layer2\.(\d+)\.attn\.norm\.": r"blocks.\1.attn.norm.",
+    rf"{_LAYER}layer2\.(\d+)\.attn\.fn\.to_qkv\.": r"blocks.\1.attn.to_qkv.",
+    rf"{_LAYER}layer2\.(\d+)\.attn\.fn\.to_out\.0\.": r"blocks.\1.attn.to_out.",
+    rf"{_LAYER}layer2\.(\d+)\.ff\.norm\.": r"blocks.\1.ff.norm.",
+    rf"{_LAYER}layer2\.(\d+)\.ff\.fn\.net\.": r"blocks.\1.ff.net.",
+    rf"{_LAYER}layer3\.": "graph.",
+    rf"{_LAYER}jknet\.0\.": "jumping.lstm.",
+    rf"{_LAYER}down\.0\.": "down.0.",
+    r"(mean|disp|pi)\.0\.": r"counts.\1.",
+    r"(hr|hp)\.": r"counts.\1.",
+}
+
+
+def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
+    """Convert a checkpoint of the authors (option ``inputs`` is ``original``) or of CUCA's copy (``adapted``).
+
+    Heads that only training needs are taken where the options train them, and left out otherwise: CUCA's copy carries
+    a coefficient network that was never trained.
+
+    Raises
+    ------
+    DataError
+        If this is no such checkpoint.
+    """
+    names = request.target_names(length(tensors, "gene_head.1.bias"))
+    ours = renamed(tensors, _NAMES)
+    models_counts = bool(request.options.weight_counts) and any(name.startswith("counts.") for name in ours)
+    distils = bool(request.options.weight_distilled) and "coef.0.weight" in ours
+    without = tuple(part for part, taken in (("counts.", models_counts), ("coef.", distils)) if not taken)
+    return Converted(
+        tensors={name: tensor for name, tensor in ours.items() if not name.startswith(without)} if without else ours,
+        facts={"targets": names, "beside": ("counts",) if models_counts else ()},
+        targets=names,
+        options={
+            **_sizes(tensors, ours),
+            **({} if models_counts else {"weight_counts": 0.0}),
+            **({} if distils else {"weight_distilled": 0.0}),
+        },
+        left_out={name: "only training needs it" for name in ours if without and name.startswith(without)},
+    )
+
+
+def _sizes(tensors: "Mapping[str, Tensor]", ours: "Mapping[str, Tensor]") -> dict[str, Any]:  # Any: values of options
+    channels, stride = (length(tensors, "patch_embedding.weight", axis=axis) for axis in (0, 2))
+    dim = length(tensors, "x_embed.weight", axis=1)
+    squares = dim // (channels // 8)
+    return {
+        "channels": channels,
+        "stride": stride,
+        "patch_px": round(squares**0.5) * stride,
+        "kernel": length(ours, "mixers.0.dw.0.weight", axis=2),
+        "n_pos": length(tensors, "x_embed.weight"),
+        "mixers": count_layers(tensors, r"vit\.transformer\.layer1"),
+        "depth": count_layers(tensors, r"vit\.transformer\.layer2"),
+        "graph_layers": count_layers(tensors, r"vit\.transformer\.layer3"),
+        "heads": length(ours, "blocks.0.attn.to_qkv.weight") // (3 * 64),
+        "likelihood": "nb" if "counts.hr.weight" in ours else "zinb",
+    }

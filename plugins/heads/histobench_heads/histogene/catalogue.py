@@ -1,0 +1,45 @@
+"""HisToGene."""
+
+from histobench import Method, MethodCard
+from histobench_heads.cards import CONTINUOUS
+from histobench_heads.histogene.options import HisToGeneOptions
+from histobench_heads.histogene.published import convert
+from histobench_heads.slidewise.options import slide_patch
+
+__all__ = ["HISTOGENE"]
+
+
+def _histogene(options: HisToGeneOptions) -> Method:
+    from histobench_heads.histogene.method import HisToGene
+
+    return HisToGene(options)
+
+
+HISTOGENE = MethodCard(
+    name="histogene",
+    title="HisToGene: a vision transformer over all spots of a slide",
+    url="https://github.com/maxpmx/HisToGene",
+    licence="MIT (the authors' code; this is a clean-room implementation from its specification)",
+    citation="Pang, Su & Li (2021), bioRxiv 2021.11.28.470212",
+    build=_histogene,
+    options=HisToGeneOptions,
+    targets=CONTINUOUS,
+    unit="slide",
+    patch=slide_patch,
+    # histogene.md, Inputs and Defaults: the options' defaults are CUCA's, these the authors'
+    kind_options={"gene_expression": {"inputs": "original", "weight_decay": 0.0, "n_pos": 64}},
+    parameters={
+        "80 cell types, 8 blocks, 128 positions": 106_056_784,
+        "39 cell types, 8 blocks, 128 positions": 106_014_759,
+        "785 genes, 8 blocks, 64 positions": 106_648_337,
+        "1000 genes, 4 blocks, 64 positions": 73_281_512,
+    },
+    convert=convert,
+    presets={
+        "quick": {
+            "epochs": 40, "lr": 3e-4, "patch_px": 32, "dim": 128, "depth": 2, "heads": 2, "hidden": 256,
+            "inputs": "adapted", "n_pos": 128,
+        }
+    },
+)  # fmt: skip
+"""With the settings of CUCA's comparison for cell types, and its authors' for genes."""
