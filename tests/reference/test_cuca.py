@@ -14,17 +14,18 @@ from histobench_encoders.entries import ENTRIES
 from histobench_encoders.timm_encoder import TimmEncoder
 from histobench_heads.catalogue import METHODS
 from histobench_heads.cuca.losses import cuca_losses, infonce
-from histobench_heads.cuca.method import Cuca
+from histobench_heads.cuca.method import Cuca, CucaMlp
 from histobench_heads.cuca.modules import CucaModule, CucaOutput
-from histobench_heads.cuca.options import CucaOptions
+from histobench_heads.cuca.options import CucaMlpOptions, CucaOptions
 from histobench_heads.spotwise.method import Blueprint
 
 pytestmark = pytest.mark.reference
 
-CARD = next(card for card in METHODS if card.name == "cuca")
+CARD, CARD_MLP = (next(card for card in METHODS if card.name == name) for name in ("cuca", "cuca-mlp"))
 
 
 def _module(n_targets: int, backbone: nn.Module | None, options: CucaOptions | None = None) -> CucaModule:
+    """CUCA with a backbone, CUCAMLP without."""
     blueprint = Blueprint(
         features=2560,
         targets=tuple(f"type {number}" for number in range(n_targets)),
@@ -32,7 +33,8 @@ def _module(n_targets: int, backbone: nn.Module | None, options: CucaOptions | N
         mode="lora" if backbone else "frozen",
         seed=0,
     )
-    module = Cuca(options or CucaOptions()).make_module(blueprint, backbone)
+    method = CucaMlp(CucaMlpOptions()) if backbone is None else Cuca(options or CucaOptions())
+    module = method.make_module(blueprint, backbone)
     assert isinstance(module, CucaModule)
     return module
 
@@ -59,12 +61,29 @@ def test_cuca_on_virchow2_has_the_published_count(
     with torch.device("meta"):
         module = _module(n_targets, _virchow2(adapted=adapted))
     assert (rule.count(module), rule.count(module, trained=True)) == (total, trained)
+    if adapted:
+        said = f"virchow2 with adapters, {n_targets} cell types"
+        assert (CARD.parameters[said], CARD.parameters[f"{said}, trained"]) == (total, trained)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "count", "adapters"), [("virchow2", 631_239_424, 327_808), ("uni", 303_350_784, 262_144)]
+)
+def test_encoders_and_their_adapters_have_the_published_count(
+    encoder: str, count: int, adapters: int, rule: SimpleNamespace
+) -> None:
+    made = TimmEncoder(encoder, ENTRIES[encoder], geometry=PatchGeometry())
+    with torch.device("meta"):
+        module = tuned_encoder(FitContext(seed=0, mode="lora", encoder=made))
+    trained = rule.count(module, trained=True)
+    assert (rule.count(module) - trained, trained) == (count, adapters)
 
 
 @pytest.mark.parametrize(("n_targets", "count"), [(80, 4_101_962), (39, 4_080_929)])
 def test_cucamlp_has_the_published_count(n_targets: int, count: int, rule: SimpleNamespace) -> None:
     module = _module(n_targets, None)
     assert rule.count(module) == rule.count(module, trained=True) == count
+    assert CARD_MLP.parameters[f"virchow2, {n_targets} cell types"] == count
 
 
 @pytest.mark.parametrize(
@@ -186,18 +205,22 @@ def test_infonce_is_the_published_number() -> None:
 def test_loss_weights_are_the_published_ones(
     dataset: str, trained: tuple[float, float, float], frozen: tuple[float, float, float]
 ) -> None:
-    for mode, expected in (("lora", trained), ("full", trained), ("frozen", frozen)):
-        options = method_options(CARD, RunConfig(), dataset=dataset, kind="cell_abundance", mode=mode)  # type: ignore[arg-type]
+    for card, mode, expected in ((CARD, "lora", trained), (CARD, "full", trained), (CARD_MLP, "frozen", frozen)):
+        options = method_options(card, RunConfig(), dataset=dataset, kind="cell_abundance", mode=mode)  # type: ignore[arg-type]
         weights = (options.weight_main, options.weight_reconstruction, options.weight_alignment)
         assert weights == expected, mode
 
 
-def test_the_published_recipe_is_the_default() -> None:
-    options = CucaOptions()
+@pytest.mark.parametrize("options", [CucaOptions(), CucaMlpOptions()], ids=["cuca", "cucamlp"])
+def test_the_published_recipe_is_the_default(options: CucaOptions | CucaMlpOptions) -> None:
     recipe = (options.epochs, options.batch, options.lr, options.weight_decay, options.schedule, options.accumulate)
     assert recipe == (100, 128, 2e-3, 1e-4, "onecycle", 1)
     layers = (options.hidden, options.projection, options.dropout, options.batch_norm)
     assert layers == (512, 512, 0.25, True)
+
+
+def test_the_published_adapters_are_the_default() -> None:
+    options = CucaOptions()
     adapters = (options.lora_rank, options.lora_alpha, options.lora_dropout, options.lora_last_blocks)
     assert adapters == (8, 16, 0.1, 2)
 

@@ -10,12 +10,15 @@ from histobench import FitContext, PatchGeometry
 from histobench.adapters import tuned_encoder
 from histobench_encoders.entries import ENTRIES
 from histobench_encoders.timm_encoder import TimmEncoder
+from histobench_heads.catalogue import METHODS
 from histobench_heads.foundation.method import LinearProbing, Mlp
 from histobench_heads.foundation.modules import MlpModule
-from histobench_heads.foundation.options import LinearOptions, MlpOptions
+from histobench_heads.foundation.options import FmMlpOptions, LinearOptions, MlpOptions
 from histobench_heads.spotwise.method import Blueprint
 
 pytestmark = pytest.mark.reference
+
+PARAMETERS = {card.name: card.parameters for card in METHODS}
 
 
 def _blueprint(features: int, n_targets: int) -> Blueprint:
@@ -52,6 +55,18 @@ def test_parameter_counts_are_the_published_ones(features: int, rule: SimpleName
     assert tuple(counts) == WIDTHS[features]
 
 
+@pytest.mark.parametrize(("encoder", "features"), [("virchow2", 2560), ("uni", 1024)])
+def test_cards_tell_the_published_counts(encoder: str, features: int) -> None:
+    assert ENTRIES[encoder].dim == features
+    linear, mlp = PARAMETERS["linear-probe"], PARAMETERS["mlp"]
+    told = [counts[f"{encoder}, {n} cell types"] for counts in (linear, mlp) for n in (80, 39)]
+    assert tuple(told) == WIDTHS[features][:4]
+
+
+def test_the_card_of_mlp_tells_the_published_counts_of_width_256() -> None:
+    assert tuple(PARAMETERS["mlp"][f"virchow2, {n} cell types, width 256"] for n in (80, 39)) == WIDTHS[2560][4:]
+
+
 def test_mlp_has_the_published_buffers() -> None:
     assert sum(b.numel() for b in _mlp(2560, 39).buffers()) == 2_050
 
@@ -74,6 +89,8 @@ def test_fmmlp_on_virchow2_has_the_published_count(
         backbone = tuned_encoder(FitContext(seed=0, mode="lora", encoder=encoder))
         module = _mlp(2560, n_targets, backbone=backbone)
     assert (rule.count(module), rule.count(module, trained=True)) == (total, trained)
+    said = f"virchow2 with adapters, {n_targets} cell types"
+    assert (PARAMETERS["fmmlp"][said], PARAMETERS["fmmlp"][f"{said}, trained"]) == (total, trained)
 
 
 def test_linear_probing_follows_the_fill_rule(rule: SimpleNamespace) -> None:
@@ -91,9 +108,24 @@ def test_mlp_follows_the_fill_rule(rule: SimpleNamespace) -> None:
     assert rule.summary(module(features)) == pytest.approx(predicted, rel=1e-3, abs=1e-5)
 
 
-def test_the_published_recipe_is_the_default() -> None:
-    options = MlpOptions()
+@pytest.mark.parametrize("options", [LinearOptions(), MlpOptions(), FmMlpOptions()], ids=["linear", "mlp", "fmmlp"])
+def test_the_published_recipe_is_the_default(options: LinearOptions | MlpOptions | FmMlpOptions) -> None:
     recipe = (options.loss, options.epochs, options.batch, options.lr, options.weight_decay, options.schedule)
     assert recipe == ("rmse", 100, 128, 2e-3, 1e-4, "onecycle")
+
+
+def test_the_published_adapters_are_the_default() -> None:
+    options = FmMlpOptions()
     adapters = (options.lora_rank, options.lora_alpha, options.lora_dropout, options.lora_last_blocks)
     assert adapters == (8, 16, 0.1, 2)
+
+
+def test_fmmlp_adapts_virchow2_as_published() -> None:
+    slot = next(card.encoder for card in METHODS if card.name == "fmmlp")
+    assert slot is not None
+    assert (slot.default, slot.default_mode, slot.scratch, slot.scratch_mode) == (
+        "virchow2",
+        "lora",
+        "vit-tiny",
+        "full",
+    )

@@ -9,6 +9,9 @@ from histobench_heads.controls.catalogue import COLOUR, MEAN, NEAREST, ORACLE, P
 from histobench_heads.cuca.catalogue import CUCA, CUCA_MLP
 from histobench_heads.foundation.catalogue import FMMLP, LINEAR_PROBE, MLP
 from histobench_heads.hist2cell.catalogue import HIST2CELL
+from histobench_heads.hist2scrna.catalogue import HIST2SCRNA, HIST2SCRNA_LIGHT
+from histobench_heads.hist2st.catalogue import HIST2ST
+from histobench_heads.histogene.catalogue import HISTOGENE
 from histobench_heads.ridge.catalogue import HEST_RIDGE, RIDGE
 from histobench_heads.thitogene.catalogue import THITOGENE
 
@@ -30,6 +33,10 @@ METHODS: tuple[MethodCard, ...] = (
     CUCA,
     CUCA_MLP,
     HIST2CELL,
+    HIST2SCRNA,
+    HIST2SCRNA_LIGHT,
+    HIST2ST,
+    HISTOGENE,
     THITOGENE,
 )
 """One line each."""

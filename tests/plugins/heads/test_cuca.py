@@ -1,18 +1,19 @@
 """CUCA as a method: its losses, its options, and the genes that it needs in training alone."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from histobench import ConfigError, DataError, FitContext
-from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
+from histobench import ConfigError, DataError, FitContext, Mode
+from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench_heads.cuca.losses import align, cuca_losses, rmse
-from histobench_heads.cuca.method import Cuca
+from histobench_heads.cuca.method import Cuca, CucaMlp
 from histobench_heads.cuca.modules import CucaModule, CucaOutput
-from histobench_heads.cuca.options import CucaOptions
+from histobench_heads.cuca.options import CucaMlpOptions, CucaOptions
 from histobench_heads.spotwise.method import Batch, Blueprint
 
 
@@ -29,12 +30,21 @@ def _output() -> CucaOutput:
     return CucaOutput(_draw(4, 6), _draw(4, 3, seed=1), _draw(4, 6, seed=2), _draw(4, 5, seed=3))
 
 
-def _module(options: CucaOptions, *, backbone: nn.Module | None) -> CucaModule:
+def _module(method: Cuca | CucaMlp) -> CucaModule:
     torch.manual_seed(0)
-    blueprint = Blueprint(features=8, targets=("a", "b"), auxiliary=("g1", "g2", "g3"), mode="full", seed=0)
-    module = Cuca(options).make_module(blueprint, backbone)
+    mode: Mode = "full" if isinstance(method, Cuca) else "frozen"
+    blueprint = Blueprint(features=8, targets=("a", "b"), auxiliary=("g1", "g2", "g3"), mode=mode, seed=0)
+    module = method.make_module(blueprint, nn.Identity() if isinstance(method, Cuca) else None)
     assert isinstance(module, CucaModule)
     return module.eval()
+
+
+def _cuca(**options: Any) -> CucaModule:
+    return _module(Cuca(CucaOptions(**options)))
+
+
+def _cuca_mlp(**options: Any) -> CucaModule:
+    return _module(CucaMlp(CucaMlpOptions(**options)))
 
 
 def _trained_on(module: CucaModule) -> CucaOutput:
@@ -94,33 +104,25 @@ def test_rmse_has_no_gradient_at_zero_error_without_epsilon(epsilon: float, fini
 
 
 def test_the_image_latent_of_cuca_is_not_negative_and_that_of_cucamlp_is_signed() -> None:
-    assert _trained_on(_module(CucaOptions(), backbone=nn.Identity())).image_latent.min() >= 0
-    assert _trained_on(_module(CucaOptions(), backbone=None)).image_latent.min() < 0
+    assert _trained_on(_cuca()).image_latent.min() >= 0
+    assert _trained_on(_cuca_mlp()).image_latent.min() < 0
 
 
 def test_alignment_before_relu_changes_the_latent_and_nothing_else() -> None:
-    after = _trained_on(_module(CucaOptions(), backbone=nn.Identity()))
-    before = _trained_on(_module(CucaOptions(align_before_relu=True), backbone=nn.Identity()))
+    after = _trained_on(_cuca())
+    before = _trained_on(_cuca(align_before_relu=True))
     assert before.image_latent.min() < 0
     torch.testing.assert_close(before.image_latent.clamp(min=0), after.image_latent)
     torch.testing.assert_close(before.abundances, after.abundances)
 
 
-def test_alignment_before_relu_means_nothing_without_one() -> None:
-    published = _trained_on(_module(CucaOptions(), backbone=None))
-    option = _trained_on(_module(CucaOptions(align_before_relu=True), backbone=None))
-    torch.testing.assert_close(option.image_latent, published.image_latent)
-
-
 def test_genes_do_not_change_the_abundances() -> None:
-    module = _module(CucaOptions(), backbone=nn.Identity())
+    module = _cuca()
     torch.testing.assert_close(module(_draw(5, 8)), _trained_on(module).abundances)
 
 
 def test_without_batch_norm_the_indices_stay() -> None:
-    with_norm, without = (
-        _module(CucaOptions(batch_norm=batch_norm), backbone=nn.Identity()) for batch_norm in (True, False)
-    )
+    with_norm, without = (_cuca(batch_norm=batch_norm) for batch_norm in (True, False))
     assert not list(without.buffers())
     names = {name for name, _ in with_norm.named_parameters()}
     assert {name for name, _ in without.named_parameters()} == {
@@ -129,14 +131,14 @@ def test_without_batch_norm_the_indices_stay() -> None:
 
 
 def test_as_many_genes_as_there_are_are_reconstructed() -> None:
-    assert _trained_on(_module(CucaOptions(), backbone=None)).reconstruction.shape == (5, 3)
+    assert _trained_on(_cuca_mlp()).reconstruction.shape == (5, 3)
 
 
 # the method
 
 
 def test_genes_are_needed_in_training_alone(fold: ToyFold) -> None:
-    method = Cuca(CucaOptions(epochs=1, batch=32))
+    method = CucaMlp(CucaMlpOptions(epochs=1, batch=32))
     with pytest.raises(DataError, match="needs gene expression beside its targets while training, and the training"):
         method.fit(replace(fold.train, beside={}), None, FitContext(seed=0))
     method.fit(fold.train, replace(fold.val, beside={}), FitContext(seed=0))
@@ -144,7 +146,7 @@ def test_genes_are_needed_in_training_alone(fold: ToyFold) -> None:
 
 
 def test_every_term_is_reported(fold: ToyFold) -> None:
-    method = Cuca(CucaOptions(epochs=1, batch=32))
+    method = CucaMlp(CucaMlpOptions(epochs=1, batch=32))
     method.fit(fold.train, fold.val, FitContext(seed=0))
     assert method.fitted is not None
     assert set(method.fitted.history[0]) == {"loss", "main", "reconstruction", "alignment", "lr", "val_score"}
@@ -155,7 +157,7 @@ def test_the_genes_help_to_shape_the_image_branch(fold: ToyFold) -> None:
     other = replace(genes, values=genes.values[::-1].copy())
     values = []
     for train in (fold.train, replace(fold.train, beside={"gene_expression": other})):
-        method = Cuca(CucaOptions(epochs=2, batch=32))
+        method = CucaMlp(CucaMlpOptions(epochs=2, batch=32))
         method.fit(train, None, FitContext(seed=0))
         values.append(method.predict(unlabelled(fold.test)).values)
     assert not np.allclose(values[0], values[1])
@@ -163,7 +165,7 @@ def test_the_genes_help_to_shape_the_image_branch(fold: ToyFold) -> None:
 
 @pytest.mark.parametrize(("option", "rounded"), [(True, True), (False, False)], ids=["published", "fixed"])
 def test_training_embeddings_are_rounded_on_request(option: bool, rounded: bool) -> None:
-    method = Cuca(CucaOptions(half_precision_features=option))
+    method = CucaMlp(CucaMlpOptions(half_precision_features=option))
     seen: list[Tensor] = []
 
     class Spy(nn.Module):
@@ -177,24 +179,14 @@ def test_training_embeddings_are_rounded_on_request(option: bool, rounded: bool)
     assert seen[0].dtype == torch.float32
 
 
-def test_patches_are_never_rounded() -> None:
-    method = Cuca(CucaOptions(half_precision_features=True, epochs=1, batch=32))
-    plain = Cuca(CucaOptions(epochs=1, batch=32))
-    fold = toy_fold(beside=["gene_expression"])
-    for one in (method, plain):
-        one.fit(fold.train, None, FitContext(seed=0, mode="full", encoder=ToyEncoder()))
-    test = unlabelled(fold.test)
-    assert np.array_equal(method.predict(test).values, plain.predict(test).values)
-
-
 def test_only_defined_projections_are_taken() -> None:
     with pytest.raises(ConfigError, match="projection must be one of 256, 512, 1024, got 128"):
         CucaOptions(projection=128)
 
 
-def test_on_a_frozen_encoder_the_projection_is_fixed(fold: ToyFold) -> None:
-    with pytest.raises(ConfigError, match="on a frozen encoder the projection must be 512, got 256"):
-        Cuca(CucaOptions(projection=256)).fit(fold.train, None, FitContext(seed=0))
+def test_cucamlp_has_one_projection() -> None:
+    with pytest.raises(ConfigError, match="the projection of CUCAMLP must be 512, got 256"):
+        CucaMlpOptions(projection=256)
 
 
 def test_a_negative_epsilon_is_refused() -> None:

@@ -58,7 +58,7 @@ def test_only_the_oracle_is_shown_the_truth() -> None:
     assert [card.name for card in METHODS if card.needs_oracle] == ["oracle"]
 
 
-@pytest.mark.parametrize("name", ["linear", "mlp", "cuca"])
+@pytest.mark.parametrize("name", ["linear-probe", "mlp", "fmmlp", "cuca", "cuca-mlp"])
 def test_quick_keeps_the_architecture(name: str) -> None:
     """A preset for trying out trains less on less, and is otherwise the published method."""
     card = BY_NAME[name]

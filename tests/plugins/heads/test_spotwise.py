@@ -13,25 +13,29 @@ from safetensors import safe_open
 from histobench import ConfigError, DataError, FitContext, LabelledSamples, Mode, Prediction, Samples, Targets
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
 from histobench.training import checkpoints, mean_pearson
-from histobench_heads.cuca.method import Cuca
-from histobench_heads.cuca.options import CucaOptions
+from histobench_heads.cuca.method import Cuca, CucaMlp
+from histobench_heads.cuca.options import CucaMlpOptions, CucaOptions
 from histobench_heads.foundation.method import LinearProbing, Mlp
-from histobench_heads.foundation.options import LinearOptions, MlpOptions
+from histobench_heads.foundation.options import FmMlpOptions, LinearOptions, MlpOptions
 from histobench_heads.spotwise.method import SpotMethod
-from histobench_heads.spotwise.options import ProjectorOptions, SpotOptions
+from histobench_heads.spotwise.options import SpotOptions
 
 AnyMethod = SpotMethod[Any]  # Any: options of each method's own
 Make = Callable[..., AnyMethod]
 
 MAKERS: dict[str, Make] = {
-    "linear": lambda **options: LinearProbing(LinearOptions(**options)),
+    "linear-probe": lambda **options: LinearProbing(LinearOptions(**options)),
     "mlp": lambda **options: Mlp(MlpOptions(**options)),
+    "fmmlp": lambda **options: Mlp(FmMlpOptions(**options)),
     "cuca": lambda **options: Cuca(CucaOptions(**options)),
+    "cuca-mlp": lambda **options: CucaMlp(CucaMlpOptions(**options)),
 }
 CASES = [
-    pytest.param("linear", "frozen", id="linear"),
-    *(pytest.param("mlp", mode, id=f"mlp-{mode}") for mode in ("frozen", "lora", "full")),
-    *(pytest.param("cuca", mode, id=f"cuca-{mode}") for mode in ("frozen", "lora", "full")),
+    pytest.param("linear-probe", "frozen", id="linear-probe"),
+    pytest.param("mlp", "frozen", id="mlp"),
+    *(pytest.param("fmmlp", mode, id=f"fmmlp-{mode}") for mode in ("lora", "full")),
+    *(pytest.param("cuca", mode, id=f"cuca-{mode}") for mode in ("lora", "full")),
+    pytest.param("cuca-mlp", "frozen", id="cuca-mlp"),
 ]
 every_mode = pytest.mark.parametrize(("name", "mode"), CASES)
 every_method = pytest.mark.parametrize("name", MAKERS)
@@ -65,7 +69,7 @@ def _pearson(prediction: Prediction, observed: Targets) -> float:
 
 @every_mode
 def test_it_learns(name: str, mode: Mode, fold: ToyFold) -> None:
-    method = MAKERS[name](epochs=8, batch=16, lr=0.05 if name == "linear" else 2e-3)
+    method = MAKERS[name](epochs=8, batch=16, lr=0.05 if name == "linear-probe" else 2e-3)
     method.fit(fold.train, fold.val, _context(mode))
     assert _pearson(method.predict(unlabelled(fold.test)), fold.test.targets) > 0.6
 
@@ -117,7 +121,7 @@ def test_without_validation_the_last_epoch_is_kept(fold: ToyFold) -> None:
 
 @pytest.mark.parametrize(("drop", "kept"), [(True, 32), (False, 60)], ids=["published", "fixed"])
 def test_the_tail_of_the_validation_spots_is_ignored_on_request(fold: ToyFold, drop: bool, kept: int) -> None:
-    method = MAKERS["linear"](epochs=1, batch=32, drop_last_in_validation=drop)
+    method = MAKERS["linear-probe"](epochs=1, batch=32, drop_last_in_validation=drop)
     method.fit(fold.train, fold.val, _context())
     assert method.fitted is not None
     seen = fold.val.take(np.arange(kept))
@@ -126,7 +130,7 @@ def test_the_tail_of_the_validation_spots_is_ignored_on_request(fold: ToyFold, d
 
 
 def test_fewer_validation_spots_than_a_batch_are_all_used(fold: ToyFold) -> None:
-    method = MAKERS["linear"](epochs=1, batch=100, drop_last_in_validation=True)
+    method = MAKERS["linear-probe"](epochs=1, batch=100, drop_last_in_validation=True)
     method.fit(fold.train, fold.val, _context())
     assert method.fitted is not None
     assert method.fitted.best_score == pytest.approx(
@@ -183,7 +187,7 @@ def test_what_is_saved_predicts_the_same_again(name: str, mode: Mode, fold: ToyF
 
 
 def test_only_adapters_and_heads_are_saved(fold: ToyFold, tmp_path: Path) -> None:
-    _fitted("mlp", fold, _context("lora")).save(tmp_path)
+    _fitted("fmmlp", fold, _context("lora")).save(tmp_path)
     with safe_open(tmp_path / "weights.safetensors", framework="pt") as file:
         of_encoder = {name for name in file.keys() if name.startswith("backbone.")}  # noqa: SIM118 -- no mapping
     assert of_encoder
@@ -214,12 +218,13 @@ def test_a_single_training_spot_is_refused(name: str, fold: ToyFold) -> None:
 def test_samples_without_images_are_refused(mode: Mode, lacks: str, what: str, fold: ToyFold) -> None:
     blind: LabelledSamples = replace(fold.train, **{lacks: None})
     with pytest.raises(DataError, match=f"an encoder in mode '{mode}' needs samples with {what}; these carry none"):
-        MAKERS["mlp"](epochs=1).fit(blind, None, _context(mode))
+        MAKERS["fmmlp"](epochs=1).fit(blind, None, _context(mode))
 
 
-def test_linear_probing_cannot_train_an_encoder(fold: ToyFold) -> None:
+@pytest.mark.parametrize("name", ["linear-probe", "mlp", "cuca-mlp"])
+def test_heads_on_embeddings_cannot_train_an_encoder(name: str, fold: ToyFold) -> None:
     with pytest.raises(ConfigError, match="this method reads embeddings only; use mode 'frozen'"):
-        MAKERS["linear"](epochs=1).fit(fold.train, None, _context("full"))
+        MAKERS[name](epochs=1).fit(fold.train, None, _context("full"))
 
 
 @pytest.mark.parametrize(
@@ -238,16 +243,17 @@ def test_numbers_that_no_training_can_use_are_refused(wrong: dict[str, float], m
 
 
 @pytest.mark.parametrize("name", ["hidden", "projection", "lora_rank", "lora_last_blocks", "patch_px"])
-def test_widths_without_a_unit_are_refused(name: str) -> None:
+@pytest.mark.parametrize("options", [FmMlpOptions, CucaOptions])
+def test_widths_without_a_unit_are_refused(name: str, options: type) -> None:
     with pytest.raises(ConfigError, match=f"{name} must be at least 1, got 0"):
-        ProjectorOptions(**{name: 0})
+        options(**{name: 0})
 
 
 @pytest.mark.parametrize("name", ["dropout", "lora_dropout"])
 @pytest.mark.parametrize("share", [-0.1, 1.0])
 def test_shares_outside_their_range_are_refused(name: str, share: float) -> None:
     with pytest.raises(ConfigError, match=f"{name} must be at least 0 and less than 1, got {share}"):
-        ProjectorOptions(**{name: share})  # type: ignore[arg-type]
+        FmMlpOptions(**{name: share})  # type: ignore[arg-type]
 
 
 def test_predict_takes_samples_without_targets(fold: ToyFold) -> None:

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from histobench_heads.cuca.modules import CucaOutput
-from histobench_heads.cuca.options import Alignment, CucaOptions
+from histobench_heads.cuca.options import Alignment, CompanionOptions
 
 __all__ = ["INFONCE_TEMPERATURE", "align", "cuca_losses", "infonce", "rmse"]
 
@@ -39,7 +39,9 @@ def align(image: Tensor, molecular: Tensor, /, *, how: Alignment, epsilon: float
     return rmse(image, molecular, epsilon=epsilon)
 
 
-def cuca_losses(output: CucaOutput, targets: Tensor, genes: Tensor, /, *, options: CucaOptions) -> dict[str, Tensor]:
+def cuca_losses(
+    output: CucaOutput, targets: Tensor, genes: Tensor, /, *, options: CompanionOptions
+) -> dict[str, Tensor]:
     """Compute the three terms and their weighted sum, ``loss``."""
     main = rmse(output.abundances, targets, epsilon=options.rmse_epsilon)
     reconstruction = rmse(output.reconstruction, genes, epsilon=options.rmse_epsilon)

@@ -1,7 +1,7 @@
 """CUCA: cell-type abundances from patches, with an autoencoder of genes as companion in training; and CUCAMLP.
 
 The latent of the image is pulled towards the latent of the spot's genes while both learn; to predict, the image is
-enough. With an encoder that is trained this is CUCA, on frozen embeddings CUCAMLP. Written from the specification
+enough. CUCA trains its encoder with them; CUCAMLP reads frozen embeddings. Written from the specification
 ``cuca.md`` and from Yan et al. (2025), *Bioinformatics* (ISMB/ECCB 2025); the authors' code is GPL-3.0 and was not
 consulted. The molecular branch follows the SNN of MCAT (Chen et al. 2021, ICCV) as the specification gives it.
 
@@ -28,37 +28,43 @@ Differences from the published method
 """
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 from torch import Tensor, nn
 from typing_extensions import override
 
-from histobench import ConfigError
 from histobench_heads.cuca.losses import cuca_losses
 from histobench_heads.cuca.modules import CucaModule, MolecularBranch
-from histobench_heads.cuca.options import MOLECULAR_WIDTHS, CucaOptions
+from histobench_heads.cuca.options import MOLECULAR_WIDTHS, CompanionOptions, CucaMlpOptions, CucaOptions
 from histobench_heads.spotwise.method import Batch, Blueprint, SpotMethod
 from histobench_heads.spotwise.projector import make_projector
 
-__all__ = ["Cuca"]
+__all__ = ["Cuca", "CucaMlp"]
+
+CompanionT = TypeVar("CompanionT", bound=CompanionOptions)
 
 
-class Cuca(SpotMethod[CucaOptions]):
-    """CUCA where the encoder is trained, CUCAMLP where it is frozen."""
+class _Companion(SpotMethod[CompanionT]):
+    """An image branch and a molecular one, trained side by side."""
 
     uses_auxiliary = True
+
+    closed: bool
+    """Whether norm and ReLU end the projector."""
+
+    aligns_before_relu = False
+    """Whether the image latent is compared before that ReLU."""
 
     @override
     def make_module(self, blueprint: Blueprint, backbone: nn.Module | None) -> nn.Module:
         options = self.options
-        if backbone is None and options.projection != 512:
-            raise ConfigError(f"on a frozen encoder the projection must be 512, got {options.projection}.")
         projector = make_projector(
             blueprint.features,
             options.hidden,
             projection=options.projection,
             dropout=options.dropout,
             batch_norm=options.batch_norm,
-            closed=backbone is not None,
+            closed=self.closed,
         )
         widths = MOLECULAR_WIDTHS[options.projection]
         return CucaModule(
@@ -67,12 +73,33 @@ class Cuca(SpotMethod[CucaOptions]):
             projection=options.projection,
             n_targets=len(blueprint.targets),
             backbone=backbone,
-            align_before_relu=options.align_before_relu,
+            align_before_relu=self.aligns_before_relu,
         )
 
     @override
     def losses(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
-        images, genes = batch.images, batch.auxiliary
-        if self.options.half_precision_features and images.is_floating_point():
-            images = images.half().float()
-        return cuca_losses(module(images, genes), batch.targets, genes, options=self.options)
+        genes = batch.auxiliary
+        return cuca_losses(module(batch.images, genes), batch.targets, genes, options=self.options)
+
+
+class Cuca(_Companion[CucaOptions]):
+    """CUCA: the encoder is trained, and the image latent is not negative."""
+
+    closed = True
+
+    @override
+    def __init__(self, options: CucaOptions) -> None:
+        super().__init__(options)
+        self.aligns_before_relu = options.align_before_relu
+
+
+class CucaMlp(_Companion[CucaMlpOptions]):
+    """CUCAMLP: heads on frozen embeddings, and a signed image latent."""
+
+    closed = False
+
+    @override
+    def losses(self, module: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        if self.options.half_precision_features:
+            batch = batch._replace(images=batch.images.half().float())
+        return super().losses(module, batch)

@@ -88,7 +88,7 @@ class CucaModule(nn.Module):
         self.projector_head = projector
         self.regression_head = nn.Linear(projection, n_targets)
         self.snn_branch = molecular
-        self._align_before_relu = align_before_relu and isinstance(projector[-1], nn.ReLU)
+        self._align_before_relu = align_before_relu
 
     @override
     def forward(self, images: Tensor, genes: Tensor | None = None) -> Tensor | CucaOutput:

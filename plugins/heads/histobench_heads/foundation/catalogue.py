@@ -2,12 +2,12 @@
 
 from histobench import EncoderSlot, Method, MethodCard
 from histobench_heads.cards import CONTINUOUS, CUCA_CITATION, CUCA_LICENCE, CUCA_URL, FROZEN_SLOT
-from histobench_heads.foundation.options import LinearOptions, MlpOptions
+from histobench_heads.foundation.options import FmMlpOptions, LinearOptions, MlpOptions
 
-__all__ = ["LINEAR", "MLP"]
+__all__ = ["FMMLP", "LINEAR_PROBE", "MLP"]
 
 
-def _linear(options: LinearOptions) -> Method:
+def _linear_probe(options: LinearOptions) -> Method:
     from histobench_heads.foundation.method import LinearProbing
 
     return LinearProbing(options)
@@ -19,16 +19,23 @@ def _mlp(options: MlpOptions) -> Method:
     return Mlp(options)
 
 
-LINEAR = MethodCard(
-    name="linear",
+LINEAR_PROBE = MethodCard(
+    name="linear-probe",
     title="LinearProbing: one linear layer on frozen embeddings, trained by gradient descent",
     url=CUCA_URL,
     licence=CUCA_LICENCE,
     citation=CUCA_CITATION,
-    build=_linear,
+    build=_linear_probe,
     options=LinearOptions,
     targets=CONTINUOUS,
     encoder=FROZEN_SLOT,
+    # foundation_heads, Numeric checks
+    parameters={
+        "virchow2, 80 cell types": 204_880,
+        "virchow2, 39 cell types": 99_879,
+        "uni, 80 cell types": 82_000,
+        "uni, 39 cell types": 39_975,
+    },
     # a small random encoder's embeddings are small, and the steps are cheap
     presets={"quick": {"batch": 32}},
 )
@@ -36,20 +43,50 @@ LINEAR = MethodCard(
 
 MLP = MethodCard(
     name="mlp",
-    title="MLP on frozen embeddings; FMMLP where the encoder is trained with it",
+    title="MLP: two hidden layers on frozen embeddings",
     url=CUCA_URL,
     licence=CUCA_LICENCE,
     citation=CUCA_CITATION,
     build=_mlp,
     options=MlpOptions,
     targets=CONTINUOUS,
-    encoder=EncoderSlot(
-        default="virchow2",
-        default_mode="frozen",
-        modes=("frozen", "lora", "full"),
-        scratch=FROZEN_SLOT.scratch,
-        scratch_mode="frozen",
-    ),
-    presets={"quick": {"epochs": 15, "batch": 32}, "quick@full": {"patch_px": 32}},
+    encoder=FROZEN_SLOT,
+    # foundation_heads, Numeric checks
+    parameters={
+        "virchow2, 80 cell types": 1_879_632,
+        "virchow2, 39 cell types": 1_858_599,
+        "virchow2, 80 cell types, width 256": 808_784,
+        "virchow2, 39 cell types, width 256": 798_247,
+        "uni, 80 cell types": 1_093_200,
+        "uni, 39 cell types": 1_072_167,
+    },
+    presets={"quick": {"epochs": 15, "batch": 32}},
 )
 """Two hidden layers."""
+
+FMMLP = MethodCard(
+    name="fmmlp",
+    title="FMMLP: an MLP behind a foundation model whose last blocks are adapted with it",
+    url=CUCA_URL,
+    licence=CUCA_LICENCE,
+    citation=CUCA_CITATION,
+    build=_mlp,
+    options=FmMlpOptions,
+    targets=CONTINUOUS,
+    encoder=EncoderSlot(
+        default="virchow2",
+        default_mode="lora",
+        modes=("lora", "full", "frozen"),
+        scratch="vit-tiny",
+        scratch_mode="full",
+    ),
+    # foundation_heads, Numeric checks
+    parameters={
+        "virchow2 with adapters, 80 cell types": 633_446_864,
+        "virchow2 with adapters, 39 cell types": 633_425_831,
+        "virchow2 with adapters, 80 cell types, trained": 2_207_440,
+        "virchow2 with adapters, 39 cell types, trained": 2_186_407,
+    },
+    presets={"quick": {"epochs": 15, "batch": 32}, "quick@full": {"patch_px": 32}},
+)
+"""CUCA without its molecular branch."""

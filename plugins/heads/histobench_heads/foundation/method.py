@@ -14,7 +14,9 @@ Differences from the published method
   GigaPath and Phikon the two are the same.
 * Every fold starts from its own seed; published: the generator runs on from fold to fold.
 * Embeddings are cached under a hash of all that decides them; published: under encoder, split and subset.
-* The embedding of MLP and FMMLP can be had from the module (`MlpModule.embed`); published: not of FMMLP.
+* FMMLP's embedding, of which the published one returns nothing, is that of MLP (`MlpModule.embed`).
+* FMMLP with a frozen encoder reads stored embeddings: the encoder draws nothing at random, so that they are what it
+  would compute in every step. They are then of the patch that it was trained at, and the numbers are those of MLP.
 """
 
 from collections.abc import Mapping
@@ -44,7 +46,7 @@ class LinearProbing(SpotMethod[LinearOptions]):
 
 
 class Mlp(SpotMethod[MlpOptions]):
-    """Projector and regression on frozen embeddings (MLP), or behind an encoder that is trained (FMMLP)."""
+    """Projector and regression on frozen embeddings (MLP), or behind an encoder (FMMLP, by its options)."""
 
     @override
     def make_module(self, blueprint: Blueprint, backbone: nn.Module | None) -> nn.Module:

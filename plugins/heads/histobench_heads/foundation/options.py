@@ -6,9 +6,9 @@ Numbers marked *foundation_heads* are the published ones, from the specification
 from dataclasses import dataclass
 from typing import Literal
 
-from histobench_heads.spotwise.options import ProjectorOptions, SpotOptions
+from histobench_heads.spotwise.options import AdapterOptions, ProjectorOptions, SpotOptions
 
-__all__ = ["LinearOptions", "Loss", "MlpOptions"]
+__all__ = ["FmMlpOptions", "LinearOptions", "Loss", "MlpOptions"]
 
 Loss = Literal["rmse", "mse", "l1", "pearson"]
 """What is minimised (protocol, section 5); published runs use ``rmse``."""
@@ -23,6 +23,16 @@ class LinearOptions(SpotOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MlpOptions(ProjectorOptions):
-    """Options of MLP, and of FMMLP where the encoder is trained."""
+    """Options of MLP."""
 
     loss: Loss = "rmse"  # foundation_heads, Loss and defaults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FmMlpOptions(AdapterOptions, MlpOptions):
+    """Options of FMMLP: those of MLP, and of the encoder that it holds."""
+
+    def __post_init__(self) -> None:
+        """Refuse what either would."""
+        MlpOptions.__post_init__(self)  # super() does not work in a slotted dataclass
+        self.check_adapters()

@@ -9,7 +9,7 @@ from typing import Literal
 
 from histobench import ConfigError
 
-__all__ = ["ProjectorOptions", "SpotOptions"]
+__all__ = ["AdapterOptions", "ProjectorOptions", "SpotOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class SpotOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectorOptions(SpotOptions):
-    """The projector between encoder and regression, and how the encoder is trained.
+    """The projector between encoder and regression.
 
     Attributes
     ----------
@@ -64,28 +64,52 @@ class ProjectorOptions(SpotOptions):
         Widths of the projector.
     dropout
         Share of the hidden units dropped in training.
-    lora_rank, lora_alpha, lora_dropout, lora_last_blocks
-        Adapters of mode ``lora``; see `histobench.adapters.LoraOptions`.
-    patch_px
-        Side of the patch given to an encoder that is trained.
     """
 
     hidden: int = 512  # cuca, Architecture; foundation_heads, Architectures
     projection: int = 512  # cuca, Architecture; foundation_heads, Architectures
     dropout: float = 0.25  # cuca, Architecture; foundation_heads, Architectures
     batch_norm: bool = True  # cuca, Architecture; foundation_heads, Architectures
+
+    def __post_init__(self) -> None:
+        """Refuse widths and shares that make no layer."""
+        SpotOptions.__post_init__(self)  # super() does not work in a slotted dataclass
+        _check(self, widths=("hidden", "projection"), shares=("dropout",))
+
+
+@dataclass(frozen=True, kw_only=True)  # no slots: it is a second base of options that have them
+class AdapterOptions:
+    """How an encoder is trained that the method holds; to be put beside `ProjectorOptions`.
+
+    Attributes
+    ----------
+    lora_rank, lora_alpha, lora_dropout, lora_last_blocks
+        Adapters of mode ``lora``; see `histobench.adapters.LoraOptions`.
+    patch_px
+        Side of the patch given to an encoder that is trained.
+    """
+
     lora_rank: int = 8  # cuca, LoRA
     lora_alpha: int = 16  # cuca, LoRA
     lora_dropout: float = 0.1  # cuca, LoRA
     lora_last_blocks: int = 2  # cuca, LoRA
     patch_px: int = 224  # protocol, section 2
 
-    def __post_init__(self) -> None:
-        """Refuse widths and shares that make no layer."""
-        SpotOptions.__post_init__(self)  # super() does not work in a slotted dataclass
-        for name in ("hidden", "projection", "lora_rank", "lora_last_blocks", "patch_px"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        for name in ("dropout", "lora_dropout"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 0 and less than 1, got {getattr(self, name)}.")
+    def check_adapters(self) -> None:
+        """Refuse adapters without a width and patches without a pixel.
+
+        Raises
+        ------
+        ConfigError
+            Naming the option.
+        """
+        _check(self, widths=("lora_rank", "lora_last_blocks", "patch_px"), shares=("lora_dropout",))
+
+
+def _check(options: object, *, widths: tuple[str, ...], shares: tuple[str, ...]) -> None:
+    for name in widths:
+        if getattr(options, name) < 1:
+            raise ConfigError(f"{name} must be at least 1, got {getattr(options, name)}.")
+    for name in shares:
+        if not 0 <= getattr(options, name) < 1:
+            raise ConfigError(f"{name} must be at least 0 and less than 1, got {getattr(options, name)}.")
