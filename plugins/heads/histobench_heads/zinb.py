@@ -8,6 +8,7 @@ exponential. The published form takes μ, θ and π themselves and guards every 
 digits wherever the published one does not overflow.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -27,6 +28,7 @@ __all__ = [
 _EPS = 1e-10  # hist2scrna and hist2st, their ZINB alike
 _LOG_MEAN = 15.0  # exp overflows in the published form; 3.3 million counts are enough
 _LOG_DISPERSION = 10.0  # beyond, the difference of two log-gammas is lost in float32
+_MOST_COUNTS, _TAIL = 5_000, 1e-4
 
 
 class Zinb(NamedTuple):
@@ -61,6 +63,31 @@ class Zinb(NamedTuple):
     def mean(self) -> Tensor:
         """Give the mean of the counts, zeros included: (n, t) (1 - π)μ."""
         return torch.exp(self.log_mean - functional.softplus(self.zero_logit))
+
+    def expected(self, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """Give the mean of a function of the counts, (n, t) float64, by summing over the distribution.
+
+        Parameters
+        ----------
+        function
+            Elementwise, smooth, growing more slowly than the counts. The far tail, less than 1e-4 of all or beyond
+            5,000 counts, is taken at its mean.
+        """
+        mean, dispersion, zero = (part.double() for part in self.clamped().parameters())
+        odds = mean / (mean + dispersion)
+        probability = torch.exp(-dispersion * torch.log1p(mean / dispersion))  # of no count, then of one more each turn
+        total, seen, moment = torch.zeros_like(mean), torch.zeros_like(mean), torch.zeros_like(mean)
+        for count in range(_MOST_COUNTS):
+            now = torch.full((), float(count), dtype=mean.dtype, device=mean.device)
+            total, seen, moment = total + probability * function(now), seen + probability, moment + probability * count
+            probability = probability * odds * (count + dispersion) / (count + 1)
+            # the first probability of a large mean is too small for a number: all of it is tail, at its mean
+            if count % 16 == 15 and bool(((1 - seen < _TAIL) | (probability == 0)).all()):
+                break
+        left = (1 - seen).clamp(min=1e-12)
+        tail = (mean - moment).clamp(min=0) / left
+        total = total + left * function(tail)
+        return zero * function(torch.zeros_like(mean)) + (1 - zero) * total
 
 
 def nb_log_likelihood(counts: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:

@@ -1,0 +1,101 @@
+"""hist2scRNA and its lightweight form."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from histobench import Method, MethodCard, PatchGeometry
+from histobench.published import Converted, ConvertRequest
+from histobench_heads.cards import FROZEN_SLOT
+from histobench_heads.hist2scrna.options import Hist2ScrnaLightOptions, Hist2ScrnaOptions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["HIST2SCRNA", "HIST2SCRNA_LIGHT"]
+
+_URL = "https://github.com/raktim-mondol/hist2RNA"
+_LICENCE = "MIT (the authors' code; this is a clean-room implementation from its specification)"
+_CITATION = "Mondol et al. (2025), hist2scRNA in hist2RNA's repository; the bulk model: Cancers 15:2569 (2023)"
+
+
+def _hist2scrna(options: Hist2ScrnaOptions) -> Method:
+    from histobench_heads.hist2scrna.method import Hist2Scrna
+
+    return Hist2Scrna(options)
+
+
+def _hist2scrna_light(options: Hist2ScrnaLightOptions) -> Method:
+    from histobench_heads.hist2scrna.light import Hist2ScrnaLight
+
+    return Hist2ScrnaLight(options)
+
+
+def _patch(options: Hist2ScrnaOptions) -> PatchGeometry:
+    return PatchGeometry(patch_px=options.patch_px)
+
+
+def _convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
+    from histobench_heads.hist2scrna.published import convert
+
+    return convert(tensors, request)
+
+
+HIST2SCRNA = MethodCard(
+    name="hist2scrna",
+    title="hist2scRNA: counts by ZINB and cell class, by a vision transformer and graph attention between spots",
+    url=_URL,
+    licence=_LICENCE,
+    citation=_CITATION,
+    build=_hist2scrna,
+    options=Hist2ScrnaOptions,
+    targets=("gene_expression", "label"),
+    auxiliary=("counts",),
+    optional=("label",),
+    unit="neighbourhood",
+    patch=_patch,
+    convert=_convert,
+    parameters={
+        "384 wide, 6 blocks, 6 heads; 2,000 genes, 10 classes": 27_806_714,
+        "the same without graph": 25_832_954,
+        "384 wide, 6 blocks, 6 heads; 500 genes, 5 classes": 18_575_969,
+        "768 wide, 6 blocks, 12 heads; 2,000 genes, 10 classes": 60_845_690,
+    },
+    presets={
+        "quick": {
+            "epochs": 12,
+            "batch": 32,
+            "lr": 1e-3,
+            "patch_px": 32,
+            "token_px": 8,
+            "embed": 96,
+            "depth": 2,
+            "heads": 4,
+            "gnn_hidden": 64,
+            "decoder": 128,
+        },
+    },
+)
+"""The full model, with the command line's defaults."""
+
+HIST2SCRNA_LIGHT = MethodCard(
+    name="hist2scrna-light",
+    title="hist2scRNA lightweight: counts by ZINB and cell class from embeddings",
+    url=_URL,
+    licence=_LICENCE,
+    citation=_CITATION,
+    build=_hist2scrna_light,
+    options=Hist2ScrnaLightOptions,
+    targets=("gene_expression", "label"),
+    auxiliary=("counts",),
+    optional=("label",),
+    encoder=FROZEN_SLOT,
+    convert=_convert,
+    parameters={
+        "embedding 2,048 wide; 2,000 genes, 10 classes": 20_716_410,
+        "embedding 1,024 wide; 2,000 genes, 10 classes": 19_667_834,
+        "embedding 1,536 wide; 2,000 genes, 10 classes": 20_192_122,
+        "embedding 2,048 wide; 500 genes, 5 classes": 11_485_665,
+    },
+    presets={"quick": {"epochs": 20, "batch": 64, "lr": 1e-3, "width": 128, "decoder": 128}},
+)
+"""The lightweight model."""

@@ -1,0 +1,272 @@
+"""hist2scRNA: counts as zero-inflated negative binomials and the cell class, from patches and their neighbours.
+
+Mondol et al., https://github.com/raktim-mondol/hist2RNA, folder ``hist2scRNA`` (2025, MIT; it has no paper of its own,
+the bulk model's is Cancers 15:2569, 2023). Written from ``hist2scrna.md`` and ``expression_protocol.md`` alone. Neither
+a checkpoint nor a result on real data is published; the scores in the README cannot come from the model and are no aim.
+
+Differences from the published method
+-------------------------------------
+Numbers are those of the specification's table of defects.
+
+* 1: a batch is a contiguous part with everything within two hops, the loss on the part; prediction runs over a slide's
+  whole graph. Published: only links within 8 random spots, so that predictions depend on the batch
+  (``graph_batch="upstream"``).
+* 2, 3: slides are split by patient and only held-out slides are predicted; the platform has no other way.
+* 4, 5, 6, see `histobench_heads.hist2scrna.light`.
+* 7: only training patches are augmented.
+* 8: the graph can be left out (``graph=False``), and ``patch_px`` is the side of both patch and network.
+* 9: the mean of the counts, zeros included, is predicted (``point="mu"`` is published).
+* 10: ln μ and ln θ are clamped and the likelihood never takes the logarithm of an exponential (``zinb="upstream"``).
+* 11: ``size_offset=True`` trains μ per library size; published, and default: depth is learned like anything else.
+* 12: links go both ways (``direction="to_neighbours"`` is published). Nearness is measured in whole microns.
+* 13: a spot without links, or a model without any, attends to itself.
+* 14 to 17 concern scripts, README and generator. 18, unused patch tokens and coordinates: as published.
+* Counts are those of the fold's panel, not of 2,000 genes. The panel's unit is ln(1 + counts per 10,000), and what is
+  predicted is ln(1 + 10,000 · counts / T) with T the mean library size of the training spots, because a test spot's own
+  is not known; the counts themselves and their ZINB stand in ``Prediction.beside``. ``point="log_mean"`` predicts the
+  mean of that logarithm under the ZINB, which is less than the logarithm of the mean.
+* Counts must be whole numbers; anything else is refused, where the published code fits ZINB to logarithms.
+* The class is optional: spots without one carry no cross-entropy. Where classes are the target there are no counts and
+  the cross-entropy is the whole loss.
+* The epoch is selected by the loss over all validation spots at once, published: averaged over batches; without
+  validation slides the last epoch is kept, and the learning rate follows the training loss.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from typing_extensions import override
+
+from histobench import DataError, FitContext, Int, LabelledSamples, Method, Patches, Prediction, Samples
+from histobench.graphs import adjacency, nearest_edges
+from histobench.training import Recipe, fit_module, load_weights, save_weights, seeded
+from histobench_heads.augmentation import ColourJitter, jitter_colours, turn_at_random
+from histobench_heads.hist2scrna.learning import Blueprint, Truth, draw_up, losses, to_prediction
+from histobench_heads.hist2scrna.network import CountNetwork, Hist2ScrnaNetwork, Said
+from histobench_heads.hist2scrna.options import CountOptions, Hist2ScrnaOptions
+from histobench_heads.neighbourhoods import Batching, Subgraph, grow
+from histobench_heads.saved import read_facts, write_facts
+from histobench_heads.zinb import Zinb
+
+__all__ = ["Batch", "CountMethod", "Hist2Scrna", "batching", "links", "load_batch", "loss_on_seeds", "together"]
+
+OptionsT = TypeVar("OptionsT", bound=CountOptions)
+BatchT = TypeVar("BatchT")
+
+_WEIGHTS = "weights.safetensors"
+_PATCHES_AT_ONCE = 64
+_HOPS = 2  # as many as there are graph layers
+
+_JITTER = ColourJitter(brightness=0.1, contrast=0.1, saturation=0.1, hue=0.05, share=0.5)  # spec, section 2.2
+_TURNS = (0.625, 0.125, 0.125, 0.125)  # spec, section 2.2: with p = 0.5 by an angle drawn from 0, 90, 180 and 270
+
+
+class CountMethod(Method, Generic[OptionsT, BatchT]):
+    """The frame of both models: what they learn from, how they are optimised, and what they predict.
+
+    A model says how its network is made, which spots share a step, and what it says of all spots of some samples.
+    """
+
+    def __init__(self, options: OptionsT) -> None:
+        self.options = options
+        self._blueprint: Blueprint | None = None
+        self._module: CountNetwork | None = None
+
+    @abstractmethod
+    def features(self, samples: Samples) -> int:
+        """Give the width of what the network is shown of a spot, 0 for patches, or refuse samples without it."""
+
+    @abstractmethod
+    def make_network(self, blueprint: Blueprint) -> CountNetwork:
+        """Make the network, its weights drawn from torch's generator."""
+
+    @abstractmethod
+    def batches(self, train: LabelledSamples, truth: Truth, seed: int) -> Callable[[int], Iterator[BatchT]]:
+        """Give what takes an epoch and yields its batches."""
+
+    @abstractmethod
+    def losses(self, module: nn.Module, batch: BatchT) -> dict[str, Tensor]:
+        """Compute the named losses of a step."""
+
+    @abstractmethod
+    def say(self, module: nn.Module, samples: Samples) -> Said:
+        """Say what is at every spot, in evaluation mode, on the CPU."""
+
+    @override
+    def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
+        self._blueprint = blueprint = draw_up(train, self.features(train))
+        with seeded(context.seed):
+            self._module = self.make_network(blueprint)
+        fit_module(
+            self._module,
+            self.losses,
+            self.batches(train, Truth.of(train, blueprint), context.seed),
+            recipe=Recipe(
+                epochs=self.options.epochs,
+                lr=self.options.lr,
+                optimiser="adamw",
+                weight_decay=self.options.weight_decay,
+                schedule="plateau",
+                decay=0.5,
+                decay_epochs=self.options.plateau_epochs,
+            ),
+            context=context,
+            validate=None if val is None else self._selection(val, Truth.of(val, blueprint)),
+        )
+
+    @override
+    @torch.no_grad()
+    def predict(self, samples: Samples) -> Prediction:
+        module, blueprint = self._made()
+        self.features(samples)
+        return to_prediction(self.say(module, samples), blueprint, self.options)
+
+    @override
+    def save(self, folder: Path) -> None:
+        module, blueprint = self._made()
+        write_facts(folder, asdict(blueprint))
+        save_weights(module, folder / _WEIGHTS)
+
+    @override
+    def load(self, folder: Path, context: FitContext) -> None:
+        facts = read_facts(folder)
+        facts["genes"], facts["classes"] = tuple(facts["genes"]), tuple(facts["classes"])
+        self._blueprint = Blueprint(**facts)
+        with seeded(0):  # every weight is read
+            module = self.make_network(self._blueprint)
+        load_weights(module, folder / _WEIGHTS)
+        self._module = module.to(context.device).eval()
+
+    def _made(self) -> tuple[CountNetwork, Blueprint]:
+        if self._module is None or self._blueprint is None:
+            raise DataError("hist2scrna has learned nothing yet: call fit or load first.")
+        return self._module, self._blueprint
+
+    def _selection(self, val: LabelledSamples, truth: Truth) -> Callable[[nn.Module], float]:
+        """Score by the total loss over all validation spots, the lower the better."""
+        return lambda module: -float(losses(self.say(module, val), truth, self.options)["loss"])
+
+
+class Batch(NamedTuple):
+    """The spots of one step.
+
+    Attributes
+    ----------
+    patches
+        (m, side, side, 3) uint8, seeds first.
+    edges
+        (2, e) int64, source and target.
+    truth
+        Of the seeds.
+    """
+
+    patches: Tensor
+    edges: Tensor
+    truth: Truth
+
+
+class Hist2Scrna(CountMethod[Hist2ScrnaOptions, Batch]):
+    """The full model."""
+
+    @override
+    def features(self, samples: Samples) -> int:
+        _patches(samples)
+        return 0
+
+    @override
+    def make_network(self, blueprint: Blueprint) -> Hist2ScrnaNetwork:
+        return Hist2ScrnaNetwork(self.options, n_genes=len(blueprint.genes), n_classes=len(blueprint.classes))
+
+    @override
+    def batches(self, train: LabelledSamples, truth: Truth, seed: int) -> Callable[[int], Iterator[Batch]]:
+        parts, patches = batching(train, self.options), _patches(train)
+        return lambda epoch: (load_batch(patches, truth, part) for part in parts.training(seed, epoch))
+
+    @override
+    def losses(self, module: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        return loss_on_seeds(module, batch, self.options)
+
+    @override
+    def say(self, module: nn.Module, samples: Samples) -> Said:
+        patches, device = _patches(samples), next(module.parameters()).device
+        parts = batching(samples, self.options)
+        if parts.at_random:
+            said = [
+                module(_read(patches, part.nodes).to(device), torch.from_numpy(part.edges).to(device))
+                for part in parts.prediction()
+            ]
+            return together(said)
+        runs = np.split(np.arange(len(samples)), range(_PATCHES_AT_ONCE, len(samples), _PATCHES_AT_ONCE))
+        encoded = torch.cat([module.encode(_read(patches, rows).to(device)) for rows in runs])
+        whole = [grow(parts.links, rows, hops=0) for _, rows in samples.by_slide()]
+        said = [module.read(encoded[part.nodes], torch.from_numpy(part.edges).to(device)) for part in whole]
+        back = np.argsort(np.concatenate([part.nodes for part in whole]))
+        return together(said).rows(torch.from_numpy(back))
+
+
+def links(samples: Samples, options: Hist2ScrnaOptions, /) -> sparse.csr_matrix:
+    """Link every spot and its nearest on the same slide: (n, n), a one at [target, source], empty without a graph."""
+    n = len(samples)
+    if not options.graph:
+        return sparse.csr_matrix((n, n), dtype=np.int8)
+    microns = np.rint(samples.xy_um).astype(np.int64)
+    near = adjacency(nearest_edges(microns, samples.slide_ids, k=options.neighbours), n)
+    if options.direction == "from_neighbours":
+        return near
+    return near.T.tocsr() if options.direction == "to_neighbours" else near.maximum(near.T).tocsr()
+
+
+def batching(samples: Samples, options: Hist2ScrnaOptions, /) -> Batching:
+    """Say which spots share a step."""
+    alone = options.graph_batch == "upstream" or not options.graph
+    return Batching(
+        samples=samples,
+        links=links(samples, options),
+        hops=0 if alone else _HOPS,
+        part_spots=options.batch,
+        at_random=alone,
+    )
+
+
+def load_batch(patches: Patches, truth: Truth, part: Subgraph, /) -> Batch:
+    """Read what one step needs: each of m patches once, (2, e) edges, and the truth of the seeds."""
+    seeds = part.nodes[: part.n_seeds]
+    return Batch(_read(patches, part.nodes), torch.from_numpy(part.edges), truth.rows(seeds))
+
+
+def loss_on_seeds(module: nn.Module, batch: Batch, options: Hist2ScrnaOptions, /) -> dict[str, Tensor]:
+    """Compute the losses of the seeds; the others of the batch are there to be seen."""
+    patches = batch.patches
+    if options.augment:
+        patches = jitter_colours(turn_at_random(patches, turns=_TURNS), _JITTER)
+    said = module(patches, batch.edges)
+    parts = losses(said.rows(slice(len(batch.truth.classes))), batch.truth, options)
+    if options.smoothness and batch.edges.shape[1]:
+        mean = said.zinb.clamped().log_mean.exp()
+        parts["smoothness"] = (mean[batch.edges[0]] - mean[batch.edges[1]]).square().sum(dim=1).mean()
+        parts["loss"] = parts["loss"] + options.smoothness * parts["smoothness"]
+    return parts
+
+
+def together(said: list[Said]) -> Said:
+    """Put what was said of some spots after what was said of others, on the CPU in float32."""
+    zinb, logits, features = zip(*said, strict=True)
+    stack = lambda parts: torch.cat(parts).float().cpu()  # noqa: E731
+    return Said(Zinb(*(stack(parts) for parts in zip(*zinb, strict=True))), stack(logits), stack(features))
+
+
+def _patches(samples: Samples) -> Patches:
+    if samples.patches is None:
+        raise DataError("hist2scrna looks at patches, and the samples carry none.")
+    return samples.patches
+
+
+def _read(patches: Patches, rows: Int) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(patches[rows]))
