@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from histobench.cli import data, inspect, results, run, services, weights
+from histobench.cli import compare, data, inspect, results, run, services, weights
 from histobench.cli.output import Output
 from histobench.errors import HistobenchError
 from histobench.registry import Registry
@@ -42,6 +42,7 @@ for command in (
     data.data,
     results.results,
     results.score,
+    compare.compare,
     services.doctor,
     services.mlflow,
     weights.weights,

@@ -15,10 +15,10 @@ from histobench.cli.names import PluginNames
 if TYPE_CHECKING:
     from histobench.cli import App
     from histobench.records import RunRecord
-    from histobench.statistics import Board, Standing
+    from histobench.statistics import Board, Comparison, Standing
     from histobench.store import Store
 
-__all__ = ["print_boards", "read_records", "results", "score"]
+__all__ = ["make_boards", "print_boards", "read_records", "results", "score"]
 
 _OUT = click.option("--out", type=click.Path(path_type=Path), default=Path("histobench-out"), help="Output folder.")
 
@@ -38,7 +38,7 @@ def results(app: "App", out: Path, metric: str | None, as_json: bool, as_csv: bo
     if not (as_json or as_csv):
         print_boards(app, records, metric=metric)
         return
-    flat = [row for board in _boards(records, metric) for row in rows(board)]
+    flat = [row for board in make_boards(records, metric) for row in rows(board)]
     if as_json:
         app.output.result(json.dumps(flat, indent=1))
     elif flat:
@@ -87,7 +87,7 @@ def read_records(app: "App", store: "Store") -> "list[RunRecord]":
 
 def print_boards(app: "App", records: "Sequence[RunRecord]", *, metric: str | None) -> None:
     """Print a table for each dataset, target and scheme, and beneath it what a reader must know."""
-    boards = _boards(records, metric)
+    boards = make_boards(records, metric)
     if not boards:
         app.output.result("no job has a score yet.")
     for board in boards:
@@ -97,20 +97,37 @@ def print_boards(app: "App", records: "Sequence[RunRecord]", *, metric: str | No
         app.output.table([_row(board, row) for row in board.rows], _HEADER, title=title)
         app.output.result(
             f"{board.metric}: mean over targets, seeds, slides and patients, in that order; "
-            f"95 % is an interval over {board.unit}."
+            f"95 % is a bootstrap-t interval over {board.unit}."
         )
+        app.output.result(_legend(board))
         for warning in board.warnings:
             app.output.warn(warning)
         app.output.result()
 
 
-_HEADER = ("", "method", "encoder", "score", "95 %", "undefined", "pooled", "vs best control", "folds", "time")
+_HEADER = (
+    *("", "places", "ties", "method", "encoder", "score", "95 %", "undefined", "pooled"),
+    *("vs best control", "p", "vs leader", "skill", "folds", "time"),
+)
+
+
+def _legend(board: "Board") -> str:
+    """Say what the columns mean that a table cannot say by itself."""
+    ceiling = f"{board.ceiling_name}, {board.ceiling:.3f}" if board.ceiling_name else ""
+    skill = f"skill: 0 at the best control, 1 at the ceiling ({ceiling})" if ceiling else "no ceiling, hence no skill"
+    return (
+        f"places: ranks that cannot be excluded over {board.unit}; ties: methods that share a letter are not told "
+        f"apart; p: sign-flip test over {board.unit} after Holm's correction, against the best control and against the "
+        f"leader; {skill}."
+    )
 
 
 def _row(board: "Board", row: "Standing") -> list[str]:
     encoder = f"{row.encoder} ({row.mode})" if row.encoder else "-"
     return [
         _place(row),
+        f"{row.rank_range[0]}-{row.rank_range[1]}" if row.rank_range else "-",
+        row.ties or "-",
         row.method + (f" [{row.variant}]" if row.variant else ""),
         encoder + (f", for {row.stands_in_for}" if row.stands_in_for else ""),
         _number(row.score),
@@ -118,6 +135,9 @@ def _row(board: "Board", row: "Standing") -> list[str]:
         f"{row.undefined}/{row.total}" if row.undefined else "-",
         _number(row.pooled),
         _against(row),
+        _p(row.best_control),
+        f"{row.versus_leader.difference:+.3f}, p {_p(row.versus_leader)}" if row.versus_leader else "-",
+        f"{row.normalised_skill:.3f}" if math.isfinite(row.normalised_skill) else "-",
         f"{len(row.folds_done)}/{len(board.folds)}",
         f"{row.seconds:.1f} s",
     ]
@@ -139,11 +159,15 @@ def _against(row: "Standing") -> str:
     return f"{best.difference:+.3f} {'' if row.beats_controls else 'UNDER '}{best.other}"
 
 
+def _p(comparison: "Comparison | None") -> str:
+    return f"{comparison.p_holm:.2g}" if comparison and math.isfinite(comparison.p_holm) else "-"
+
+
 def _number(value: float) -> str:
     return f"{value:.3f}" if math.isfinite(value) else "undefined"
 
 
-def _boards(records: "Sequence[RunRecord]", metric: str | None) -> "list[Board]":
+def make_boards(records: "Sequence[RunRecord]", metric: str | None) -> "list[Board]":
     """Make the boards, under one metric or under the one that ranks each kind of target."""
     from histobench.errors import did_you_mean
     from histobench.statistics import standings

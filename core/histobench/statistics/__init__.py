@@ -10,22 +10,34 @@ from fold to fold by design, so there it must be the same within each fold, as m
 disagrees goes to a board of its own.
 
 *The order of averaging.* Per slide: mean over targets, undefined ones left out and counted; mean over seeds; mean
-over a patient's slides; mean over patients.
+over a patient's slides; mean over patients. A metric with named columns gives its headline column, or their mean.
+
+*What is claimed.* Scores and differences have bootstrap-t intervals over patients (`resampling`). Differences are
+tested by sign-flips on the patients that both methods were tested on, with Wilcoxon's test and effect sizes beside, and
+Holm's correction over every comparison of the board (`paired`, `comparisons`). Ranks have intervals from resampled
+patients, and letters say who is not told apart (`ranking`). Boards are brought together by mean normalised skill and
+mean rank (`across`).
 """
 
-from histobench.statistics.boards import Board, Comparison, Ground, Standing
+from histobench.statistics.across import Across, AcrossRow, across
+from histobench.statistics.boards import ALPHA, Board, Comparison, Ground, Standing
 from histobench.statistics.resampling import FEW_UNITS, LEVEL, Interval, mean_intervals
-from histobench.statistics.rows import pair_rows, rows
+from histobench.statistics.rows import across_rows, pair_rows, rows
 from histobench.statistics.standings import standings
 
 __all__ = [
+    "ALPHA",
     "FEW_UNITS",
     "LEVEL",
+    "Across",
+    "AcrossRow",
     "Board",
     "Comparison",
     "Ground",
     "Interval",
     "Standing",
+    "across",
+    "across_rows",
     "mean_intervals",
     "pair_rows",
     "rows",

@@ -154,7 +154,8 @@ class Standing:
     @property
     def label(self) -> str:
         """Name the row for people: ``ridge · resnet18.random (frozen)``."""
-        encoder = f" · {self.encoder} ({self.mode})" if self.encoder else ""
+        role = f"{self.mode}, for {self.stands_in_for}" if self.stands_in_for else self.mode
+        encoder = f" · {self.encoder} ({role})" if self.encoder else ""
         return f"{self.method}{encoder}" + (f" [{self.variant}]" if self.variant else "")
 
     @property

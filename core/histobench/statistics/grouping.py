@@ -156,6 +156,9 @@ def _entries(records: Iterable[RunRecord], metric: str) -> Iterator[Entry]:
         )
 
 
+_PUBLISHED = "published weights"
+
+
 def _configuration(job: JobSpec) -> str:
     return json.dumps([_who(job), _settings(job)], sort_keys=True)
 
@@ -170,6 +173,7 @@ def _settings(job: JobSpec) -> dict[str, Any]:  # Any: JSON values
         **{f"option {name}": value for name, value in job.options.items()},
         "precision": job.precision,
         "weights": job.weights,
+        _PUBLISHED: job.checkpoint,
         "revision": _revision(job, "method"),
         "encoder revision": _revision(job, "encoder"),
     }
@@ -191,6 +195,8 @@ def _with_variants(entries: list[Entry]) -> list[Entry]:
             s for other, s in zip(jobs, settings, strict=True) if (other.method, other.encoder, other.mode) == who
         ]
         names = [name for name in mine if any(rival.get(name) != mine[name] for rival in rivals)]
+        if job.checkpoint and _PUBLISHED not in names:  # told even where nothing else is compared with it
+            names.append(_PUBLISHED)
         variant = ", ".join(f"{name.removeprefix('option ')}={mine[name]}" for name in names)
         named.append(replace(entry, variant=variant))
     return named

@@ -149,7 +149,9 @@ def _signed_ranks(table: Array) -> Array:
 
 def _share(signed: Array) -> Array:
     total = np.abs(signed).sum(axis=1)
-    return np.divide(signed.sum(axis=1), total, out=np.full(len(signed), np.nan), where=total > 0)
+    found = np.full(len(signed), np.nan)
+    np.divide(signed.sum(axis=1), total, out=found, where=total > 0)
+    return found
 
 
 def _blocks(n_rows: int, at_once: int) -> Iterator[slice]:

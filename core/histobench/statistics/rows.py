@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from histobench.statistics.across import Across
 from histobench.statistics.boards import Board, Standing
 
-__all__ = ["Flat", "pair_rows", "rows"]
+__all__ = ["Flat", "across_rows", "pair_rows", "rows"]
 
 Flat = dict[str, str | int | float | bool | None]
 """Column → value of one row."""
@@ -41,6 +42,27 @@ def pair_rows(board: Board) -> list[Flat]:
             "is_clear": pair.is_clear,
         }
         for pair in (*board.pairs, *against)
+    ]
+
+
+def across_rows(summary: Across) -> list[Flat]:
+    """Flatten what boards say together, a dict a method."""
+    return [
+        {
+            "method": row.label,
+            "mean_rank": row.mean_rank,
+            "rank_best": row.rank_range[0] if row.rank_range else None,
+            "rank_worst": row.rank_range[1] if row.rank_range else None,
+            "ties": row.ties or None,
+            "n_ranked": row.n_ranked,
+            "skill": _number(row.skill),
+            "skill_low": _number(row.low),
+            "skill_high": _number(row.high),
+            "n_skill": row.n_skill,
+            "n_boards": len(summary.boards),
+            "unit": "boards",
+        }
+        for row in summary.rows
     ]
 
 

@@ -1,0 +1,202 @@
+"""Several boards together: mean skill, mean rank, and what difference of mean ranks is more than chance.
+
+A method that misses a board has no mean rank: a rank among others, or on fewer boards, is another quantity. Nothing is
+imputed; on how many boards a number rests stands beside it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import chi2, rankdata, studentized_range
+
+from histobench.statistics.boards import ALPHA, Board, Standing
+from histobench.statistics.ranking import rank_intervals, tie_letters
+from histobench.statistics.resampling import FEW_UNITS, mean_intervals
+
+__all__ = ["Across", "AcrossRow", "across", "critical_difference", "friedman"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcrossRow:
+    """One method over all boards.
+
+    Attributes
+    ----------
+    n_ranked, n_skill
+        On how many boards it has a rank, and a normalised skill.
+    skill, low, high
+        Mean of its normalised skills, and a 95 % interval over boards.
+    mean_rank
+        Mean of its ranks among the methods that are ranked on every board; ``None`` if it is not one of them.
+    rank_range
+        The places by mean rank that cannot be excluded when boards are drawn anew.
+    ties
+        Letters of its tie groups: methods that share one differ by less than the critical difference.
+    """
+
+    label: str
+    n_ranked: int
+    n_skill: int
+    skill: float
+    low: float
+    high: float
+    mean_rank: float | None = None
+    rank_range: tuple[int, int] | None = None
+    ties: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Across:
+    """What boards say together.
+
+    Attributes
+    ----------
+    boards
+        Names of the boards that count.
+    rows
+        By mean rank, then those that miss a board by skill.
+    n_complete
+        Methods that are ranked on every board.
+    friedman_p
+        Of Friedman's test that these do not differ; NaN with fewer than two methods or boards.
+    critical_difference
+        Mean ranks that are further apart differ, by Nemenyi's test; NaN likewise.
+    """
+
+    boards: tuple[str, ...]
+    rows: tuple[AcrossRow, ...]
+    n_complete: int
+    friedman_p: float
+    critical_difference: float
+    warnings: tuple[str, ...]
+
+
+def across(boards: Iterable[Board]) -> Across:
+    """Bring boards together, each with the same weight; boards of leaking schemes are left out.
+
+    References
+    ----------
+    Demsar (2006), *J. Mach. Learn. Res.* 7:1-30: Friedman's test, then Nemenyi's critical difference where it rejects.
+    """
+    given = [board for board in boards if any(row.rank for row in board.rows)]
+    used = [board for board in given if not board.ground.leaks]
+    methods = [{row.label: row for row in board.rows if not row.control} for board in used]
+    labels = sorted({label for rows in methods for label in rows})
+    whole = [label for label in labels if all(label in rows and rows[label].rank for rows in methods)]
+    scores = np.array(
+        [
+            [
+                (1 if board.higher_is_better else -1) * rows[label].score
+                for board, rows in zip(used, methods, strict=True)
+            ]
+            for label in whole
+        ]
+    ).reshape(len(whole), len(used))
+    placed, p, critical = _placed(whole, scores)
+    found = [_row(label, methods, placed.get(label)) for label in labels]
+    found.sort(key=lambda row: (row.mean_rank is None, row.mean_rank or 0, -np.nan_to_num(row.skill), row.label))
+    return Across(
+        boards=tuple(f"{b.ground.dataset} {b.ground.target} {b.ground.scheme} {b.metric}" for b in used),
+        rows=tuple(found),
+        n_complete=len(whole),
+        friedman_p=p,
+        critical_difference=critical,
+        warnings=tuple(_warnings(used, len(given) - len(used), n_left_out=len(labels) - len(whole))),
+    )
+
+
+def friedman(rank_table: npt.ArrayLike) -> float:
+    """Test if columns of ranks differ by more than chance.
+
+    Parameters
+    ----------
+    rank_table : (k, b) float
+        Ranks of k methods within each of b boards, ties in the middle.
+
+    Returns
+    -------
+    float
+        p by the chi-squared law, corrected for ties, which errs on the safe side with few boards; 1 if all are tied;
+        NaN with fewer than two methods or boards.
+
+    References
+    ----------
+    Friedman (1937), *J. Am. Stat. Assoc.* 32:675-701; Conover (1999), *Practical Nonparametric Statistics*, 5.8.
+    """
+    table = np.asarray(rank_table, dtype=np.float64)
+    n_methods, n_boards = table.shape
+    if n_methods < 2 or n_boards < 2:
+        return float("nan")
+    centred = table - (n_methods + 1) / 2
+    spread = float((centred**2).sum())
+    if spread == 0:
+        return 1.0
+    statistic = (n_methods - 1) * float((centred.sum(axis=1) ** 2).sum()) / spread
+    return float(chi2.sf(statistic, n_methods - 1))
+
+
+def critical_difference(n_methods: int, n_boards: int) -> float:
+    """Give Nemenyi's critical difference of mean ranks at 0.05.
+
+    References
+    ----------
+    Nemenyi (1963); Demsar (2006), *J. Mach. Learn. Res.* 7:1-30, table 5.
+    """
+    if n_methods < 2 or n_boards < 2:
+        return float("nan")
+    quantile = float(studentized_range.ppf(1 - ALPHA, n_methods, np.inf)) / np.sqrt(2)
+    return float(quantile * np.sqrt(n_methods * (n_methods + 1) / (6 * n_boards)))
+
+
+_Place = tuple[float, tuple[int, int], str]
+
+
+def _placed(labels: Sequence[str], scores: npt.NDArray[np.float64]) -> tuple[dict[str, _Place], float, float]:
+    """Place the methods that are ranked on every board; scores are (k, boards), larger is better."""
+    if not scores.size:
+        return {}, float("nan"), float("nan")
+    table = rankdata(-scores, axis=0)
+    means = table.mean(axis=1)
+    p, critical = friedman(table), critical_difference(*table.shape)
+    order = np.argsort(means, kind="stable")
+    differ = bool(p <= ALPHA)  # only then may pairs be looked at
+    letters = tie_letters(differ & (np.abs(means[order][:, None] - means[order]) > critical))
+    ranges = rank_intervals(-table)
+    placed = {
+        labels[place]: (float(means[place]), (int(ranges[place][0]), int(ranges[place][1])), letter)
+        for place, letter in zip(order, letters, strict=True)
+    }
+    return placed, p, critical
+
+
+def _row(label: str, methods: Sequence[dict[str, Standing]], placed: _Place | None) -> AcrossRow:
+    rows = [rows[label] for rows in methods if label in rows]
+    skills = [row.normalised_skill for row in rows if np.isfinite(row.normalised_skill)]
+    (interval,) = mean_intervals([skills])
+    mean_rank, rank_range, ties = placed or (None, None, "")
+    return AcrossRow(
+        label=label,
+        n_ranked=sum(row.rank is not None for row in rows),
+        n_skill=len(skills),
+        skill=float(np.mean(skills)) if skills else float("nan"),
+        low=interval.low,
+        high=interval.high,
+        mean_rank=mean_rank,
+        rank_range=rank_range,
+        ties=ties,
+    )
+
+
+def _warnings(boards: Sequence[Board], n_leaking: int, *, n_left_out: int) -> Iterable[str]:
+    if n_leaking:
+        yield f"{n_leaking} boards of leaking schemes are left out."
+    if len(boards) < 2:
+        yield "one board or none: there is nothing to compare across."
+    elif len(boards) < FEW_UNITS:
+        yield f"{len(boards)} boards only: intervals and tests over so few say little."
+    if len({board.ground.dataset for board in boards}) < len(boards):
+        yield "some boards share a dataset, and so are not independent: differences look surer than they are."
+    if n_left_out:
+        yield f"{n_left_out} methods miss a board, or slides of one: they have no mean rank, and nothing is filled in."
