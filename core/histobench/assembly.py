@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench.cache import Cache
+from histobench.checkpoints.evaluation import checkpoint_panel
 from histobench.companions import Companion, fit_companions
 from histobench.contracts import Dataset, Encoder, PatchGeometry
 from histobench.data import (
@@ -130,7 +131,7 @@ def open_assembler(spec: JobSpec, data_root: Path | None) -> Assembler:
     train = [dataset.table(slides[name], spec.target) for name in spec.train]
     target = next(fact for fact in card.targets if fact.name == spec.target)
     units = {fact.name: fact.unit for fact in card.targets}
-    panel = fit_panel(target.kind, train, unit=target.unit)
+    panel = checkpoint_panel(spec, unit=target.unit) or fit_panel(target.kind, train, unit=target.unit)
     asked = [(name, source, units[source]) for name, source in spec.beside_sources()]
     return Assembler(
         dataset=dataset,

@@ -17,7 +17,7 @@ from histobench.contracts import Mode, Options
 from histobench.data import Kind
 from histobench.errors import ConfigError, did_you_mean
 
-__all__ = ["RunConfig", "method_options", "options_from_json", "options_to_json"]
+__all__ = ["RunConfig", "method_options", "options_from_json", "options_to_json", "settings_of"]
 
 Setting = Any  # Any: the scalars and lists of YAML
 
@@ -125,11 +125,17 @@ def method_options(card: MethodCard, config: RunConfig, *, dataset: str, kind: K
     names = {field.name for field in fields(card.options)}
     if config.epochs is not None and "epochs" in names:
         chosen["epochs"] = config.epochs
-    for key, value in config.settings.items():
-        method, _, option = key.partition(".")
-        if method == card.name:
-            chosen[option] = value
-    return options_from_json(card, chosen)
+    return options_from_json(card, {**chosen, **settings_of(card, config)})
+
+
+def settings_of(card: MethodCard, config: RunConfig) -> dict[str, Setting]:
+    """Give what ``--set`` says of a method's options; ``weights`` names a file of weights and is none."""
+    own = {
+        key.removeprefix(f"{card.name}."): value
+        for key, value in config.settings.items()
+        if key.startswith(f"{card.name}.")
+    }
+    return {option: value for option, value in own.items() if option != "weights"}
 
 
 def options_from_json(card: MethodCard, values: Mapping[str, Setting]) -> Options:

@@ -5,13 +5,16 @@ be named before a job depends on it.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from histobench.cards import Card, MethodCard
+from histobench.checkpoints.evaluation import asked_checkpoints, checkpoint_options, compare_targets, notice
+from histobench.checkpoints.files import Checkpoint
 from histobench.config import RunConfig, method_options, options_to_json
 from histobench.contracts import Options, PatchGeometry
+from histobench.data import Slide
 from histobench.errors import ConfigError, DataError, UnknownNameError
 from histobench.records import JobSpec
 from histobench.registry import Registry
@@ -22,7 +25,7 @@ from histobench.selection import (
     asked_metrics,
     refuse_unused_settings,
 )
-from histobench.slots import EncoderChoice, asked_encoder, published_encoder
+from histobench.slots import EncoderChoice, asked_encoder, converted_encoder, published_encoder
 from histobench.tasks import LeftOut, Plan, Task, read_tasks
 
 __all__ = ["Machine", "plan_study"]
@@ -60,13 +63,14 @@ def plan_study(config: RunConfig, registry: Registry, machine: Machine) -> Plan:
     methods = asked_methods(config, registry)
     refuse_unused_settings(config, methods)
     plan.metrics = asked_metrics(config, registry)
+    plan.checkpoints = asked_checkpoints(config, methods)
     datasets = asked_datasets(config, registry)
     for dataset in datasets:
         try:
             for task in read_tasks(plan, config, dataset):
                 for method in methods:
                     for choice in _choices(plan, config, registry, method, task):
-                        plan.jobs += _jobs(config, machine, task, method, choice)
+                        plan.jobs += _jobs(plan, config, machine, task, method=method, choice=choice)
         except (DataError, ConfigError, UnknownNameError) as error:
             if len(datasets) == 1:
                 raise
@@ -85,12 +89,17 @@ def _choices(
     plan: Plan, config: RunConfig, registry: Registry, method: MethodCard, task: Task
 ) -> list[EncoderChoice | None]:
     """Choose the encoders a method runs on here; none, with the reason on the plan, if it does not fit."""
-    why_not = _why_not(method, task)
+    checkpoint = plan.checkpoints.get(method.name)
+    why_not = _why_not(method, task) if checkpoint is None else _why_no_evaluation(checkpoint, task)
     if why_not:
         if not method.control:  # nobody asked for a control by name
             plan.left_out.append(LeftOut(task.dataset.name, f"{method.name} on {task.target.name}", why_not))
         return []
     slot = method.encoder
+    if checkpoint is not None:
+        _compare(plan, config, checkpoint, task)
+        header = checkpoint.header
+        return [None if slot is None else converted_encoder(registry, slot, header.encoder, header.mode)]
     if slot is None:
         return [None]
     choices: list[EncoderChoice] = []
@@ -119,6 +128,20 @@ def _why_not(method: MethodCard, task: Task) -> str | None:
     return None
 
 
+def _why_no_evaluation(checkpoint: Checkpoint, task: Task) -> str | None:
+    predicts = checkpoint.header.kind
+    return None if predicts == task.target.kind else f"its weights predict {predicts}"
+
+
+def _compare(plan: Plan, config: RunConfig, checkpoint: Checkpoint, task: Task) -> None:
+    """Refuse a checkpoint of other targets than are observed, and announce its evaluation."""
+    dataset = task.dataset.build(config.data_root)
+    tested = {slide.id: slide for split in task.splits for slide in split.test}
+    tables = [dataset.table(slide, task.target.name) for slide in tested.values()]
+    for sentence in (notice(checkpoint), *compare_targets(checkpoint, task.target.kind, task.dataset.name, tables)):
+        plan.notice(sentence)
+
+
 def _announce(plan: Plan, method: MethodCard, choice: EncoderChoice) -> None:
     if choice.stands_in_for:
         plan.notice(
@@ -128,14 +151,19 @@ def _announce(plan: Plan, method: MethodCard, choice: EncoderChoice) -> None:
 
 
 def _jobs(
-    config: RunConfig, machine: Machine, task: Task, method: MethodCard, choice: EncoderChoice | None
+    plan: Plan, config: RunConfig, machine: Machine, task: Task, *, method: MethodCard, choice: EncoderChoice | None
 ) -> Iterator[JobSpec]:
-    """Yield a job for every fold and seed."""
+    """Yield a job for every fold and seed; published weights, which no seed decides, are evaluated once a fold."""
     mode = choice.mode if choice else None
-    options = method_options(method, config, dataset=task.dataset.name, kind=task.target.kind, mode=mode)
+    checkpoint = plan.checkpoints.get(method.name)
+    options = (
+        checkpoint_options(method, checkpoint, config)
+        if checkpoint
+        else method_options(method, config, dataset=task.dataset.name, kind=task.target.kind, mode=mode)
+    )
+    beside = () if checkpoint else (*method.auxiliary, *method.optional)
     cards: dict[str, Card] = {"method": method, "dataset": task.dataset, **({"encoder": choice.card} if choice else {})}
-    for split, seed in itertools.product(task.splits, config.seeds):
-        slides = (*split.train, *split.val, *split.test)
+    for split, seed in itertools.product(task.splits, config.seeds[:1] if checkpoint else config.seeds):
         yield JobSpec(
             method=method.name,
             encoder=choice.card.name if choice else None,
@@ -147,10 +175,10 @@ def _jobs(
             scheme=task.scheme.name,
             leaks=task.scheme.leaks,
             fold=split.fold,
-            train=tuple(slide.id for slide in split.train),
-            val=tuple(slide.id for slide in split.val),
-            test=tuple(slide.id for slide in split.test),
-            patients={slide.id: slide.patient for slide in slides},
+            train=_ids(split.train),
+            val=_ids(split.val),
+            test=_ids(split.test),
+            patients={slide.id: slide.patient for slide in (*split.train, *split.val, *split.test)},
             seed=seed,
             patch=_patch(method, choice, options),
             options=options_to_json(method, options),
@@ -159,11 +187,23 @@ def _jobs(
             threads=machine.threads,
             edition=task.edition,
             weights=choice.weights_hash() if choice else "",
-            beside={name: task.beside[name] for name in (*method.auxiliary, *method.optional) if name in task.beside},
+            beside={name: task.beside[name] for name in beside if name in task.beside},
+            **_evaluated(checkpoint),
             control=method.control,
             oracle=method.needs_oracle,
             versions={"histobench": PLATFORM, **{part: _version(card) for part, card in cards.items()}},
         )
+
+
+def _ids(slides: Iterable[Slide]) -> tuple[str, ...]:
+    return tuple(slide.id for slide in slides)
+
+
+def _evaluated(checkpoint: Checkpoint | None) -> dict[str, str]:
+    """Say which published weights a job evaluates, and where they lie."""
+    if checkpoint is None:
+        return {}
+    return {"checkpoint": checkpoint.identity, "checkpoint_file": str(checkpoint.path.resolve())}
 
 
 def _patch(method: MethodCard, choice: EncoderChoice | None, options: Options) -> PatchGeometry | None:

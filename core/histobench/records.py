@@ -51,6 +51,10 @@ class JobSpec(Model):
         Fingerprint of the dataset's slides as read.
     weights
         Identity of the encoder's weights on disk, empty for random ones.
+    checkpoint
+        Hash of the converted checkpoint that is evaluated; empty for a method that is trained.
+    checkpoint_file
+        Where it lies on this machine; not part of the job's identity.
     versions
         ``method``, ``dataset``, ``encoder`` → plugin, its distribution's version and the card's revision; and
         ``histobench`` → the platform's own.
@@ -85,6 +89,8 @@ class JobSpec(Model):
     edition: str
     weights: str = ""
     beside: dict[Auxiliary, tuple[str, str]] = Field(default_factory=dict)
+    checkpoint: str = ""
+    checkpoint_file: str = ""
     control: bool = False
     oracle: bool = False
     versions: dict[str, str]
@@ -100,7 +106,7 @@ def job_id(spec: JobSpec) -> str:
     Device and threads move its last bits only; a job done on another machine is the same job, so they stay out, and
     folders of records from different machines merge by copying. The record names them.
     """
-    decides = spec.model_dump(mode="json", exclude={"device", "threads"})
+    decides = spec.model_dump(mode="json", exclude={"device", "threads", "checkpoint_file"})
     text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

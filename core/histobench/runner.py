@@ -6,7 +6,6 @@ the user, stop more than the job.
 
 import io
 import json
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from histobench.assembly import Assembler, open_assembler, registry
+from histobench.checkpoints.evaluation import in_order, load_checkpoint
 from histobench.config import options_from_json
 from histobench.contracts import FitContext, Method
 from histobench.data import Prediction, SlideResult
@@ -27,7 +27,7 @@ from histobench.provenance import Watch, determinism, git_commit, limit_threads,
 from histobench.records import JobSpec, PanelRecord, RunRecord
 from histobench.store import JobFolder, Store, read_predictions, read_training, write_atomically, write_predictions
 
-__all__ = ["Progress", "Workspace", "estimate_seconds", "failure", "now", "rescore", "run_job"]
+__all__ = ["Progress", "Workspace", "failure", "now", "rescore", "run_job"]
 
 Progress = Callable[[JobSpec, int, Mapping[str, float]], None]
 """Told of every epoch of a job that runs in this process."""
@@ -148,6 +148,8 @@ class _Job:
         method = build()
         marker = self.folder.checkpoint / "fitted.json"
         context = self._context(assembler)
+        if self.spec.checkpoint:
+            return self._published(method, context), 0
         if marker.exists():
             try:
                 fitted = json.loads(marker.read_text())
@@ -170,6 +172,13 @@ class _Job:
         fitted = {"epochs": self.epochs, "seconds": self.watch.seconds, "n_train_spots": len(train)}
         write_atomically(marker, json.dumps(fitted).encode())
         return method, len(train)
+
+    def _published(self, method: Method, context: FitContext) -> Method:
+        """Load published weights instead of fitting, and keep in the record that they are."""
+        with self.watch.phase("read"):
+            self.watch.warnings.append(load_checkpoint(method, self.spec, context))
+        self.watch.seconds["fit"] = 0.0
+        return method
 
     def _context(self, assembler: Assembler) -> FitContext:
         trained = assembler.encoder if assembler.patch is not None else None
@@ -202,6 +211,8 @@ class _Job:
                 predicted = method.predict(samples)
             if not isinstance(predicted, Prediction):
                 raise ShapeError(f"predict must return a Prediction, got {type(predicted).__name__}.")
+            if self.spec.checkpoint:
+                predicted = in_order(predicted, seen.targets.names)
             predicted.check_against(len(spot_ids), seen.targets.names)
             results.append(
                 SlideResult(
@@ -215,39 +226,6 @@ class _Job:
                 )
             )
         return results
-
-
-def estimate_seconds(spec: JobSpec, workspace: Workspace, *, n_probe: int = 32) -> float:
-    """Estimate a job's seconds from a probe: one epoch on a few spots of one training slide, scaled up.
-
-    Frozen embeddings of that slide are computed, and stay in the cache.
-
-    The first of two fits warms up and is not counted.
-    """
-    card = registry().methods.get(spec.method)
-    epochs = int(spec.options.get("epochs", 1))
-    options = options_from_json(card, {**spec.options, **({"epochs": 1} if "epochs" in spec.options else {})})
-    with limit_threads(spec.threads):
-        begun = time.perf_counter()
-        assembler = open_assembler(spec, workspace.data_root)
-        slides = assembler.slides()
-        one = assembler.labelled([slides[spec.train[0]]])
-        reading = (time.perf_counter() - begun) * (len(spec.train) + len(spec.test))
-        few = one.take(np.arange(min(n_probe, len(one))))
-        trained = None if assembler.patch is None else assembler.encoder
-        context = FitContext(
-            seed=0,
-            device=spec.device,
-            precision=spec.precision,
-            mode=spec.mode or "frozen",
-            encoder=trained,  # type: ignore[arg-type]  # planning lets only trainable ones into a training mode
-        )
-        for _ in range(2):
-            method = card.build(options)
-            begun = time.perf_counter()
-            method.fit(few, None, context)
-        fitting = (time.perf_counter() - begun) * epochs * len(one) * len(spec.train) / len(few)
-    return reading + fitting
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from histobench.cards import DatasetCard, MetricCard, TargetFact
+from histobench.checkpoints.files import Checkpoint
 from histobench.companions import SOURCES, source_of
 from histobench.config import RunConfig
 from histobench.contracts import Dataset
@@ -41,12 +42,15 @@ class Plan:
         What a reader of the results must know, a sentence each.
     metrics
         The cards to score with.
+    checkpoints
+        Method → converted checkpoint that is evaluated instead of training it.
     """
 
     jobs: list[JobSpec] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     metrics: list[MetricCard] = field(default_factory=list)
+    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
 
     @property
     def damaged(self) -> bool:

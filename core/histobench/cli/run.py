@@ -230,7 +230,7 @@ def _gpus() -> tuple[str, ...]:
 
 def _estimate(app: "App", specs: "list[JobSpec]", workspace: "Workspace") -> float | None:
     from histobench.errors import told
-    from histobench.runner import estimate_seconds
+    from histobench.estimates import estimate_seconds
 
     try:
         return estimate_seconds(specs[0], workspace) * len(specs)

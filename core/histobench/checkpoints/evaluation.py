@@ -1,0 +1,143 @@
+"""Evaluating a converted checkpoint instead of training: what planning asks of its header, and a job of its file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from histobench.cards import MethodCard
+from histobench.checkpoints.files import Checkpoint, open_checkpoint, unpacked
+from histobench.config import RunConfig, options_from_json, settings_of
+from histobench.contracts import FitContext, Method, Options
+from histobench.data import Float, Kind, Prediction, SpotTable
+from histobench.errors import ConfigError, DataError
+from histobench.panels import Panel
+from histobench.records import JobSpec
+
+__all__ = [
+    "WEIGHTS",
+    "asked_checkpoints",
+    "checkpoint_options",
+    "checkpoint_panel",
+    "compare_targets",
+    "in_order",
+    "load_checkpoint",
+    "notice",
+]
+
+WEIGHTS = "weights"
+"""What stands in an option's place in ``--set METHOD.weights=FILE``."""
+
+_NAMED = 3
+
+
+def asked_checkpoints(config: RunConfig, methods: Sequence[MethodCard]) -> dict[str, Checkpoint]:
+    """Open the converted files that a study asks for: method → file.
+
+    Raises
+    ------
+    HistobenchError
+        If a file is not there, damaged, or another method's.
+    """
+    found: dict[str, Checkpoint] = {}
+    for card in methods:
+        file = config.settings.get(f"{card.name}.{WEIGHTS}")
+        if file is None:
+            continue
+        checkpoint = open_checkpoint(Path(str(file)))
+        if checkpoint.header.method != card.name:
+            raise ConfigError(f"{str(file)!r} holds weights of {checkpoint.header.method!r}, not of {card.name!r}.")
+        found[card.name] = checkpoint
+    return found
+
+
+def checkpoint_options(card: MethodCard, checkpoint: Checkpoint, config: RunConfig) -> Options:
+    """Give the options that the checkpoint's method was built with; ``--set`` wins.
+
+    Raises
+    ------
+    ConfigError
+        If one of them is not understood.
+    """
+    return options_from_json(card, {**checkpoint.header.options, **settings_of(card, config)})
+
+
+def notice(checkpoint: Checkpoint) -> str:
+    """Say what a reader of its scores must know."""
+    header = checkpoint.header
+    return (
+        f"{header.method} is evaluated with published weights ({header.source}, converted file {checkpoint.identity}), "
+        f"not trained on these folds: it may have seen these slides."
+    )
+
+
+def compare_targets(checkpoint: Checkpoint, kind: Kind, dataset: str, tables: Sequence[SpotTable]) -> list[str]:
+    """Compare what a checkpoint predicts with what was observed; say of every slide which genes it lacks.
+
+    Raises
+    ------
+    DataError
+        If the dataset does not have a target of the checkpoint's, or for cell types and labels has others.
+    """
+    names = checkpoint.header.targets
+    observed = {table.slide.id: _columns(table, kind) for table in tables}
+    everything = set().union(*observed.values())
+    absent = [name for name in names if name not in everything]
+    more = [] if kind == "gene_expression" else sorted(everything.difference(names))
+    if absent or more:
+        what = f"{dataset} does not have {_few(absent)}" if absent else f"it does not predict {_few(more)} of {dataset}"
+        raise DataError(f"{str(checkpoint.path)!r} predicts {len(names)} targets that are not those observed: {what}.")
+    told = []
+    for slide, columns in observed.items():
+        n_lacking = sum(name not in columns for name in names)
+        if n_lacking:
+            told.append(f"{dataset}: slide {slide} lacks {n_lacking} of the {len(names)} genes; they count zero there.")
+    return told
+
+
+def checkpoint_panel(spec: JobSpec, *, unit: str) -> Panel | None:
+    """Give the genes that the job's checkpoint predicts; ``None`` where it has none or the dataset fixes them."""
+    if not spec.checkpoint or spec.kind != "gene_expression":
+        return None
+    return Panel(kind=spec.kind, names=_opened(spec).header.targets, unit=unit)
+
+
+def load_checkpoint(method: Method, spec: JobSpec, context: FitContext) -> str:
+    """Let a fresh method load the job's checkpoint, and say what must be known of it.
+
+    Raises
+    ------
+    DataError
+        If the file is not the one that was planned with.
+    """
+    checkpoint = _opened(spec)
+    with unpacked(checkpoint.header, checkpoint.path) as folder:
+        method.load(folder, context)
+    return notice(checkpoint)
+
+
+def in_order(predicted: Prediction, names: tuple[str, ...]) -> Prediction:
+    """Put the columns into the order of the dataset, by name, and leave out what is predicted beside them."""
+    if set(predicted.names) != set(names) or len(predicted.names) != len(names):
+        return predicted  # the runner refuses it, and says how it differs
+    columns = [predicted.names.index(name) for name in names]
+    parameters: Mapping[str, Float] = {name: values[:, columns] for name, values in predicted.parameters.items()}
+    return replace(predicted, names=names, values=predicted.values[:, columns], parameters=parameters, beside={})
+
+
+def _opened(spec: JobSpec) -> Checkpoint:
+    checkpoint = open_checkpoint(Path(spec.checkpoint_file))
+    if checkpoint.identity != spec.checkpoint:
+        raise DataError(f"{spec.checkpoint_file!r} has changed since the study was planned; run it again.")
+    return checkpoint
+
+
+def _columns(table: SpotTable, kind: Kind) -> set[str]:
+    part = table.counts if kind == "gene_expression" else table.targets
+    if part is None:
+        raise DataError(f"slide {table.slide.id!r} has no {kind} to read.")
+    return set(part.names)
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(map(repr, names[:_NAMED])) + more
