@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from histobench import ConfigError, DataError, FitContext, Float, LabelledSample
 from histobench.testing import toy_fold, unlabelled
 from histobench_heads.ridge.method import Ridge
 from histobench_heads.ridge.options import RidgeOptions
-from histobench_heads.ridge.selection import choose_penalty, groups_of
+from histobench_heads.ridge.selection import Choice, choose_penalty, groups_of
 from histobench_heads.ridge.solver import Design, Spectrum
 
 CONTEXT = FitContext(seed=0)
@@ -110,9 +111,9 @@ def test_the_chosen_penalty_has_the_least_held_out_error() -> None:
             model.fit(train.embeddings[learn], observed[learn])
             errors[p] += ((model.predict(train.embeddings[hold]) - observed[hold]) ** 2).sum(axis=0)
     relative = (errors / ((observed - observed.mean(axis=0)) ** 2).sum(axis=0)).mean(axis=1)
-    chosen, found = choose_penalty(train.embeddings, observed, groups=groups, penalties=penalties, folds=5)
-    np.testing.assert_allclose(found, relative, rtol=1e-4)
-    assert chosen == penalties[relative.argmin()]
+    choice = choose_penalty(train.embeddings, observed, groups=groups, penalties=penalties, folds=5)
+    np.testing.assert_allclose(choice.errors, relative, rtol=1e-4)
+    assert choice.penalty == penalties[relative.argmin()]
 
 
 def test_the_penalty_is_chosen_without_validation_and_test() -> None:
@@ -131,9 +132,10 @@ def test_held_out_spots_do_not_shape_the_columns_that_they_are_judged_by() -> No
     embeddings, targets = _linear(40, 4, noise=1.0)
     groups = np.repeat([0, 1], 20)
     wild = np.where(groups[:, None] == 1, 1e6 * embeddings, embeddings)
-    _, (tame_error,) = choose_penalty(embeddings, targets, groups=groups, penalties=np.ones(1), folds=2)
-    _, (wild_error,) = choose_penalty(wild, targets, groups=groups, penalties=np.ones(1), folds=2)
-    assert wild_error > 1e6 * tame_error
+    tame_one, wild_one = (
+        choose_penalty(seen, targets, groups=groups, penalties=np.ones(1), folds=2) for seen in (embeddings, wild)
+    )
+    assert wild_one.errors[0] > 1e6 * tame_one.errors[0]
 
 
 # groups
@@ -181,6 +183,71 @@ def test_constant_targets_are_predicted_as_they_are() -> None:
     method = Ridge(RidgeOptions())
     method.fit(train, None, CONTEXT)
     np.testing.assert_allclose(method.predict(train).values, 7.0)
+
+
+# the interval
+
+
+def test_residuals_are_those_of_fits_that_have_not_seen_the_spot() -> None:
+    train = _samples(*_linear(60, 8, noise=2.0))
+    groups = groups_of(train, blocks=5)
+    observed = train.targets.values.astype(np.float64)
+    choice = choose_penalty(train.embeddings, observed, groups=groups, penalties=np.array([0.01]), folds=5)
+    expected = []
+    for group in range(4):
+        learn, hold = groups != group, groups == group
+        model = make_pipeline(StandardScaler(), SklearnRidge(alpha=0.01 * learn.sum()))
+        model.fit(train.embeddings[learn], observed[learn])
+        expected.append(model.predict(train.embeddings[hold]) - observed[hold])
+    found, known = (np.sort(np.abs(part), axis=0) for part in (choice.residuals, np.concatenate(expected)))
+    np.testing.assert_allclose(found, known, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("m", "expected"), [(99, 90.0), (9, 9.0), (8, None)])
+def test_the_margin_is_the_conformal_quantile(m: int, expected: float | None) -> None:
+    residuals = np.arange(1.0, m + 1)[::-1, None] * [1, -1]
+    margin = Choice(penalty=1.0, errors=np.ones(1), residuals=residuals).margin(0.9)
+    assert (None if margin is None else margin.tolist()) == (None if expected is None else [expected] * 2)
+
+
+def test_nine_in_ten_observations_of_unseen_spots_lie_within() -> None:
+    """Spots that are drawn alike, which is what the interval assumes: 88 to 92 % of 6,000 observations."""
+    method = Ridge(RidgeOptions())
+    every = _samples(*_linear(3000, 10, noise=3.0))
+    method.fit(every.take(np.arange(1000)), None, CONTEXT)
+    test = every.take(np.arange(1000, 3000))
+    prediction = method.predict(test)
+    low, high = prediction.parameters["low"], prediction.parameters["high"]
+    inside = (low <= test.targets.values) & (test.targets.values <= high)
+    assert 0.88 < inside.mean() < 0.92
+
+
+def test_noisy_targets_have_wide_intervals() -> None:
+    embeddings, targets = _linear(200, 5, noise=1.0)
+    targets[:, 0] += np.random.default_rng(3).normal(size=200) * 50
+    method = Ridge(RidgeOptions())
+    method.fit(_samples(embeddings, targets), None, CONTEXT)
+    prediction = method.predict(_samples(embeddings, targets))
+    width = (prediction.parameters["high"] - prediction.parameters["low"])[0]
+    assert width[0] > 10 * width[1:].max()
+
+
+def test_labels_have_no_interval() -> None:
+    fold = toy_fold("label")
+    method = Ridge(RidgeOptions())
+    method.fit(fold.train, None, CONTEXT)
+    assert not method.predict(unlabelled(fold.test)).parameters
+
+
+def test_the_interval_is_saved(tmp_path: Path) -> None:
+    fold = toy_fold()
+    method, loaded = Ridge(RidgeOptions()), Ridge(RidgeOptions())
+    method.fit(fold.train, None, CONTEXT)
+    method.save(tmp_path)
+    loaded.load(tmp_path, CONTEXT)
+    one, other = (each.predict(unlabelled(fold.test)).parameters for each in (method, loaded))
+    assert set(one) == {"low", "high"}
+    assert all(np.array_equal(one[end], other[end]) for end in one)
 
 
 # the method

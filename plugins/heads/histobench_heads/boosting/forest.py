@@ -1,6 +1,6 @@
 """Trees as plain arrays: walked in numpy, stored without a pickle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -87,7 +87,7 @@ class Forest:
         return {**joined, "start": self.start, "nodes": np.array([len(tree.feature) for tree in self.trees])}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Float]) -> Self:
+    def from_arrays(cls, arrays: Arrays) -> Self:
         """Read what `arrays` wrote."""
         ends = np.cumsum(arrays["nodes"])
         trees = [

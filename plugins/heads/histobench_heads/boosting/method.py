@@ -68,8 +68,16 @@ class BoostedTrees(Method):
 
     @override
     def save(self, folder: Path) -> None:
-        own = {"names": self._names, "mean": self._components.mean, "axes": self._components.axes, "scale": self._scale}
-        write_arrays(folder, {**own, **self._forest.arrays()})
+        write_arrays(
+            folder,
+            {
+                "names": self._names,
+                "mean": self._components.mean,
+                "axes": self._components.axes,
+                "scale": self._scale,
+                **self._forest.arrays(),
+            },
+        )
 
     @override
     def load(self, folder: Path, context: FitContext) -> None:

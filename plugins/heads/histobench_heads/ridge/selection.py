@@ -1,13 +1,19 @@
-"""Which penalty: cross-validation within the training slides, never across one patient where that can be avoided."""
+"""Which penalty, and how far off: cross-validation within the training slides.
+
+Never across one patient where that can be avoided.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.model_selection import GroupKFold
 
 from histobench import Float, Int, LabelledSamples
 from histobench_heads.ridge.solver import Design, Spectrum
 
-__all__ = ["choose_penalty", "groups_of"]
+__all__ = ["Choice", "choose_penalty", "groups_of"]
 
 
 def groups_of(train: LabelledSamples, *, blocks: int) -> Int:
@@ -35,13 +41,45 @@ def groups_of(train: LabelledSamples, *, blocks: int) -> Int:
     return stripes
 
 
-def choose_penalty(
-    embeddings: Float, targets: Float, /, *, groups: Int, penalties: Float, folds: int
-) -> tuple[float, npt.NDArray[np.float64]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What cross-validation says.
+
+    Attributes
+    ----------
+    penalty
+        Per training spot.
+    errors
+        (p,) float64 at each penalty; 1 is what the mean would reach.
+    residuals
+        (m, t) float64 predicted minus observed at the chosen penalty, each spot by a fit that has not seen its group;
+        m is 0 if nothing could be held out.
+    """
+
+    penalty: float
+    errors: Float
+    residuals: Float
+
+    def margin(self, level: float) -> Float | None:
+        """Give the half-width per target that a share ``level`` of the held-out errors stays within: (t,).
+
+        The quantile of split conformal prediction, the ceil((m + 1) level)-th smallest of m; ``None`` where m is too
+        small for it.
+        """
+        m = len(self.residuals)
+        place = math.ceil((m + 1) * level)
+        if not 1 <= place <= m:
+            return None
+        margin: Float = np.sort(np.abs(self.residuals), axis=0)[place - 1]
+        return margin
+
+
+def choose_penalty(embeddings: Float, targets: Float, /, *, groups: Int, penalties: Float, folds: int) -> Choice:
     """Choose the penalty per training spot whose held-out error is least.
 
     The error is the mean over targets of squared error relative to the target's variance, so that an abundant type
-    does not choose for all; every spot counts once. Of equals the largest penalty is taken.
+    does not choose for all; every spot counts once. Of equals the largest penalty is taken. It is the largest of all
+    if there is only one group, when nothing can be held out, or no target varies.
 
     Parameters
     ----------
@@ -51,33 +89,54 @@ def choose_penalty(
         Spots of one group are never on both sides.
     penalties : (p,)
         Rising, per training spot.
-
-    Returns
-    -------
-    float
-        The chosen one; the largest if there is only one group, when nothing can be held out.
-    (p,) float64
-        Error at each penalty; 1 is what the mean would reach.
     """
     n_groups = len(np.unique(groups))
-    errors = np.zeros((len(penalties), targets.shape[1]))
+    errors = np.full(len(penalties), np.nan)
     if n_groups < 2:
-        return float(penalties[-1]), np.full(len(penalties), np.nan)
-    for learn, hold in GroupKFold(n_splits=min(folds, n_groups)).split(embeddings, groups=groups):
-        errors += _held_out_errors(embeddings, targets, learn, hold, penalties)
+        return Choice(penalty=float(penalties[-1]), errors=errors, residuals=targets[:0])
+    splits = GroupKFold(n_splits=min(folds, n_groups)).split(embeddings, groups=groups)
+    held_out = [_HeldOut.of(embeddings, targets, learn, hold) for learn, hold in splits]
     spread = ((targets - targets.mean(axis=0)) ** 2).sum(axis=0)
     varies = spread > 0
-    if not varies.any():
-        return float(penalties[-1]), np.full(len(penalties), np.nan)
-    relative = (errors[:, varies] / spread[varies]).mean(axis=1)
-    return float(penalties[np.flatnonzero(relative == relative.min())[-1]]), relative
+    place = len(penalties) - 1
+    if varies.any():
+        sums = np.stack([sum((part.residuals(p) ** 2).sum(axis=0) for part in held_out) for p in penalties])
+        errors = (sums[:, varies] / spread[varies]).mean(axis=1)
+        place = int(np.flatnonzero(errors == errors.min())[-1])
+    residuals = np.concatenate([part.residuals(penalties[place]) for part in held_out])
+    return Choice(penalty=float(penalties[place]), errors=errors, residuals=residuals)
 
 
-def _held_out_errors(embeddings: Float, targets: Float, learn: Int, hold: Int, penalties: Float) -> Float:
-    design = Design.of(embeddings[learn])
-    mean = targets[learn].mean(axis=0)
-    spectrum = Spectrum.of(design(embeddings[learn]), targets[learn] - mean)
-    held = design(embeddings[hold]) @ spectrum.basis.T
-    observed = targets[hold] - mean
-    residuals = (held @ spectrum.shrunk(penalty * len(learn)) - observed for penalty in penalties)
-    return np.stack([(residual**2).sum(axis=0) for residual in residuals])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _HeldOut:
+    """One round of cross-validation, solved for every penalty.
+
+    Attributes
+    ----------
+    spectrum
+        Of the spots that were learned from.
+    along
+        (m, r) held-out spots along its basis.
+    observed
+        (m, t) minus the mean of the spots that were learned from.
+    n_learned
+        How many these were.
+    """
+
+    spectrum: Spectrum
+    along: Float
+    observed: Float
+    n_learned: int
+
+    @classmethod
+    def of(cls, embeddings: Float, targets: Float, learn: Int, hold: Int) -> Self:
+        design = Design.of(embeddings[learn])
+        mean = targets[learn].mean(axis=0)
+        spectrum = Spectrum.of(design(embeddings[learn]), targets[learn] - mean)
+        along = design(embeddings[hold]) @ spectrum.basis.T
+        return cls(spectrum=spectrum, along=along, observed=targets[hold] - mean, n_learned=len(learn))
+
+    def residuals(self, penalty: float) -> Float:
+        """Predict minus observe at one penalty per training spot: (m, t)."""
+        residuals: Float = self.along @ self.spectrum.shrunk(penalty * self.n_learned) - self.observed
+        return residuals

@@ -111,7 +111,7 @@ class SpotMethod(Method, Generic[OptionsT]):
         ConfigError
             If the method trains no encoder.
         """
-        options = self.options
+        options: object = self.options  # not every method's options have adapters beside the others
         if not isinstance(options, AdapterOptions):
             raise ConfigError("this method reads embeddings only; use mode 'frozen'.")
         return LoraOptions(
