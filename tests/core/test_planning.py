@@ -54,9 +54,9 @@ def test_stand_in_encoder_is_named_in_the_job(registry: Registry, her2st_root: P
     assert (job.encoder, job.mode, job.stands_in_for) == ("vit-tiny", "full", "virchow2")
 
 
-def test_frozen_cuca_takes_the_published_weights_of_its_mlp_variant(registry: Registry, her2st_root: Path) -> None:
-    plan = planned(registry, her2st_root, encoders=["vit-tiny@frozen"])
-    job = next(job for job in plan.jobs if job.method == "cuca")
+def test_methods_take_the_published_options_of_the_dataset(registry: Registry, her2st_root: Path) -> None:
+    jobs = planned(registry, her2st_root, methods=["cuca-mlp"], encoders=["resnet18.random"]).jobs
+    job = next(job for job in jobs if job.method == "cuca-mlp")
     weights = [job.options[f"weight_{loss}"] for loss in ("main", "reconstruction", "alignment")]
     assert weights == [0.7, 0.2, 0.1]
 

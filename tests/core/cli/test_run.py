@@ -247,7 +247,7 @@ def test_study_with_another_metric_alone_has_a_table(say: Say, tmp_path: Path) -
 
 def test_finished_job_keeps_no_training_checkpoints(say: Say, tmp_path: Path) -> None:
     arguments = ("--encoders", "colour-stats", "--folds", "toy:1", "--epochs", 1)
-    said = run(say, tmp_path, "--methods", "linear", *arguments)
+    said = run(say, tmp_path, "--methods", "linear-probe", *arguments)
     assert said.code == 0
     assert list(tmp_path.glob("jobs/*/checkpoint/*.safetensors"))
     assert not list(tmp_path.glob("jobs/*/resume"))
