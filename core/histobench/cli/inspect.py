@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from histobench.cli.page import print_method
+
 if TYPE_CHECKING:
     from histobench.cards import Card
     from histobench.cli import App
@@ -54,6 +56,9 @@ def show(app: "App", name: str, as_json: bool) -> None:
     if as_json:
         app.output.result(json.dumps(found, indent=1))
         return
+    if "method" in found:
+        print_method(app.output, app.registry.methods.get(name))
+        del found["method"]
     for kind, facts in found.items():
         app.output.result(f"{kind} {name}")
         for key, value in facts.items():

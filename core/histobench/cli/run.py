@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from histobench.tasks import Plan
     from histobench.tracking import MlflowTracker
 
-__all__ = ["plan", "run"]
+__all__ = ["execute", "plan", "prepare", "run"]
 
 CommandT = TypeVar("CommandT", bound=Callable[..., None])
 
@@ -59,10 +59,10 @@ def run(app: "App", /, file: Path | None, **given: Any) -> None:  # Any: values 
     from histobench.records import job_id
     from histobench.store import Store
 
-    config, workspace, planned = _prepare(app, file, given)
+    config, workspace, planned = prepare(app, file, given)
     Store(config.out)  # a folder that cannot be written to must be told before anything is trained
     jobs = {job_id(spec): spec for spec in planned.jobs}
-    failures = _execute(app, config, workspace, jobs)
+    failures = execute(app, config, workspace, jobs)
     _report(app, workspace, set(jobs))
     if failures:
         app.output.warn(f"{failures} of {len(jobs)} jobs failed; run the same command to try them again.")
@@ -78,7 +78,7 @@ def run(app: "App", /, file: Path | None, **given: Any) -> None:  # Any: values 
 @click.pass_obj
 def plan(app: "App", /, file: Path | None, probe: bool, **given: Any) -> None:  # Any: values of many options
     """Show what `run` would do: the grid, what is left out and why, and how long it may take."""
-    config, workspace, planned = _prepare(app, file, given)
+    config, workspace, planned = prepare(app, file, given)
     groups: dict[tuple[str, ...], list[JobSpec]] = {}
     for spec in planned.jobs:
         key: tuple[str, ...] = (
@@ -102,7 +102,8 @@ def plan(app: "App", /, file: Path | None, probe: bool, **given: Any) -> None:  
     sys.exit(2 if planned.damaged else 0)
 
 
-def _prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[RunConfig, Workspace, Plan]":
+def prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[RunConfig, Workspace, Plan]":
+    """Settle a study from a YAML file and what was given beside it, and tell what is left out."""
     import os
 
     from histobench.config import RunConfig
@@ -122,7 +123,7 @@ def _prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[
     return config, Workspace(out=config.out, metrics=metrics, data_root=config.data_root, since=now()), planned
 
 
-def _execute(app: "App", config: "RunConfig", workspace: "Workspace", jobs: "dict[str, JobSpec]") -> int:
+def execute(app: "App", config: "RunConfig", workspace: "Workspace", jobs: "dict[str, JobSpec]") -> int:
     """Run the jobs and count those that failed."""
     from dataclasses import replace
 

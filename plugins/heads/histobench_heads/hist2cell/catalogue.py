@@ -30,6 +30,7 @@ HIST2CELL = MethodCard(
         modes=("full", "lora", "frozen"),
         scratch="resnet18.random",
     ),
+    parameters={"resnet18, 80 cell types": 14_232_064, "resnet18, 39 cell types": 14_100_700},
     convert=convert,
     reproductions=REPRODUCTIONS,
     presets={"quick": {"epochs": 3, "part_spots": 32}, "quick@full": {"patch_px": 64}},

@@ -1,0 +1,109 @@
+"""A method's page: all that its card knows, for people."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from histobench.cards import EncoderSlot, MethodCard
+    from histobench.cli.output import Output
+
+__all__ = ["print_method"]
+
+_UNITS = {"spot": "single spots", "slide": "whole slides", "neighbourhood": "neighbourhoods of spots"}
+
+
+def print_method(output: "Output", card: "MethodCard") -> None:
+    """Print what a method reads, predicts, can be told and has shown."""
+    from histobench.cli.reproduce import RECORD_HEADER, record_cells
+
+    output.result(f"{card.name}: {card.title}")
+    for name, text in _facts(card):
+        output.result(f"  {name + ':':<12} {text}")
+    defaults = card.options()
+    rows = [[field.name, _plain(getattr(defaults, field.name))] for field in fields(card.options)]
+    if rows:
+        output.result()
+        output.table(rows, ("option", "default"), title="options")
+    differing = [[where, _settings(options)] for where, options in _published(card) if options]
+    if differing:
+        output.result()
+        output.table(differing, ("where", "options"), title="published options that differ, and presets")
+    if card.parameters:
+        output.result()
+        counts = [[words, f"{n:,}"] for words, n in card.parameters.items()]
+        output.table(counts, ("configuration", "parameters"), title="parameters")
+    if card.reproductions:
+        output.result()
+        cells = [record_cells(record) for record in card.reproductions]
+        output.table(cells, RECORD_HEADER, title=f"published numbers (`histobench reproduce {card.name} DATASET`)")
+
+
+def _facts(card: "MethodCard") -> Iterator[tuple[str, str]]:
+    """Yield the lines of the page's head."""
+    facts = {
+        "paper": card.citation,
+        "code": card.url,
+        "licence": card.licence,
+        "reads": f"{_UNITS[card.unit]}; {_images(card)}",
+        "trains with": ", ".join([*card.auxiliary, *(f"{name} (where there is any)" for name in card.optional)]),
+        "predicts": ", ".join(card.targets),
+        "encoder": "" if card.encoder is None else _slot(card.encoder),
+        "checkpoints": _checkpoints(card),
+        "role": "control: always run" if card.control else "",
+        "revision": card.revision,
+        "plugin": "" if card.provenance is None else f"{card.provenance.plugin} {card.provenance.version}",
+    }
+    return ((name, text) for name, text in facts.items() if text)
+
+
+def _images(card: "MethodCard") -> str:
+    """Say what is shown of the image."""
+    from histobench.contracts import PatchGeometry
+
+    options, slot = card.options(), card.encoder
+    if card.patch is None and slot is None:
+        return "no image"
+    own = card.patch(options) if card.patch else PatchGeometry(patch_px=getattr(options, "patch_px", 224))
+    field = f"{own.field_px} px of the image" if own.mpp is None else f"{own.mpp:g} µm a pixel"
+    patches = f"patches of {own.patch_px} × {own.patch_px} px from {field}"
+    if slot is None:
+        return patches
+    shown = [patches] if set(slot.modes) - {"frozen"} else []
+    return " or ".join([*shown, *(["embeddings by a frozen encoder"] if "frozen" in slot.modes else [])])
+
+
+def _slot(slot: "EncoderSlot") -> str:
+    parts = [f"{slot.default} ({slot.default_mode}) as published"]
+    parts.append("no other" if slot.fixed else f"any other encoder, {' or '.join(slot.modes)}")
+    if slot.scratch:
+        parts.append(f"{slot.scratch} ({slot.scratch_mode}) where the published weights are not to be had")
+    return "; ".join(parts)
+
+
+def _checkpoints(card: "MethodCard") -> str:
+    if card.convert is None:
+        return ""
+    return f"published ones convert: `histobench weights convert {card.name} FILE --out NAME.safetensors`"
+
+
+def _published(card: "MethodCard") -> Iterator[tuple[str, Mapping[str, Any]]]:  # Any: values of options
+    """Yield, in the order in which they are applied, where options differ from the defaults, and how."""
+    for kind, options in card.kind_options.items():
+        yield kind, options
+    for dataset, options in card.dataset_options.items():
+        yield dataset, options
+    for mode, by_dataset in card.mode_options.items():
+        for dataset, options in by_dataset.items():
+            yield f"{dataset}, {mode}" if dataset else mode, options
+    for preset, options in card.presets.items():
+        name, _, condition = preset.partition("@")
+        yield f"--preset {name}" + (f", {condition}" if condition else ""), options
+
+
+def _settings(options: Mapping[str, Any]) -> str:  # Any: values of options
+    return ", ".join(f"{name}={_plain(value)}" for name, value in options.items())
+
+
+def _plain(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

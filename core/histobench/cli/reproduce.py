@@ -1,0 +1,140 @@
+"""``histobench reproduce``: published numbers, and what this machine makes of them."""
+
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from histobench.cli.names import PluginNames
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from histobench.cards import MethodCard
+    from histobench.cli import App
+    from histobench.published import Reproduction
+    from histobench.tasks import Plan
+
+__all__ = ["RECORD_HEADER", "record_cells", "reproduce"]
+
+RECORD_HEADER = ("dataset", "target", "scheme", "score", "paper", "panel", "encoder", "source")
+"""Columns of a table of published numbers."""
+
+
+@click.command()
+@click.argument("method", type=PluginNames("methods"))
+@click.argument("dataset", required=False)
+@click.option("--data-root", type=click.Path(path_type=Path), help="Folder with the dataset's files.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("histobench-reproduce"), help="Output folder.")
+@click.option("--workers", type=int, help="Worker processes. [1]")
+@click.option("--device", help="auto, cpu, cuda or cuda:N. [auto]")
+@click.pass_obj
+def reproduce(
+    app: "App",
+    method: str,
+    dataset: str | None,
+    data_root: Path | None,
+    out: Path,
+    workers: int | None,
+    device: str | None,
+) -> None:
+    """List METHOD's published numbers; with DATASET, run their very configuration and tell the gap.
+
+    Exit code 0 if every number is within its tolerance, 1 if one is not, 2 if something is missing.
+    """
+    card = app.registry.methods.get(method)
+    records = [record for record in card.reproductions if dataset in (None, record.dataset)]
+    if not records:
+        raise _nothing(card, dataset)
+    if dataset is None:
+        app.output.table([record_cells(record) for record in records], RECORD_HEADER)
+        return
+    _refuse_if_missing(app, card, records, data_root)
+    given = {"data_root": data_root, "out": out, "workers": workers, "device": device}
+    within = [_run(app, card, record, given) for record in records]
+    sys.exit(0 if all(within) else 1)
+
+
+def record_cells(record: "Reproduction") -> list[str]:
+    """Lay a published number out as a row under `RECORD_HEADER`."""
+    return [
+        *(record.dataset, record.target, record.scheme, f"{record.metric} {record.view}"),
+        f"{record.value:g} ± {record.tolerance:g}",
+        *(record.panel, record.encoder or "-", record.source),
+    ]
+
+
+def _nothing(card: "MethodCard", dataset: str | None) -> Exception:
+    from histobench.errors import ConfigError, did_you_mean
+
+    if dataset is None or not card.reproductions:
+        return ConfigError(f"no published number of {card.name!r} is on record.")
+    return did_you_mean(
+        f"dataset with published numbers of {card.name!r}", dataset, {r.dataset for r in card.reproductions}
+    )
+
+
+def _refuse_if_missing(app: "App", card: "MethodCard", records: "list[Reproduction]", data_root: Path | None) -> None:
+    from histobench.reproduction import missing
+
+    lacking = dict.fromkeys(what for record in records for what in missing(card, record, app.registry, data_root))
+    if not lacking:
+        return
+    for record in records:
+        app.output.line(f"{card.name} on {record.dataset}: paper {record.value:g}, {record.metric} {record.view}.")
+    app.output.error(
+        f"{card.name} cannot be reproduced on {records[0].dataset} here; {len(lacking)} things are missing:"
+    )
+    for what in lacking:
+        app.output.error(f"- {what}.")
+    sys.exit(2)
+
+
+def _run(app: "App", card: "MethodCard", record: "Reproduction", given: "Mapping[str, object]") -> bool:
+    """Run one configuration, or find it done, and say whether it is within its tolerance."""
+    from histobench.cli.run import execute, prepare
+    from histobench.records import job_id
+    from histobench.reproduction import encoder_asked, reproduced
+    from histobench.store import Store
+
+    encoder = encoder_asked(card, record)
+    study = {
+        "methods": (card.name,),
+        "datasets": (record.dataset,),
+        "targets": (record.target,),
+        "scheme": record.scheme,
+        "metrics": (record.metric,),
+        "encoders": (encoder,) if encoder else (),
+        "set": {f"{card.name}.{option}": value for option, value in record.settings.items()},
+        "tracking": False,
+    }
+    config, workspace, planned = prepare(app, None, {**study, **given})
+    jobs = {job_id(spec): spec for spec in planned.jobs}
+    execute(app, config, workspace, jobs)
+    store = Store(config.out)
+    done = [store.folder(name).record() for name, spec in jobs.items() if spec.method == card.name]
+    scored = [found for found in done if found is not None and record.metric in found.scores]
+    value = reproduced(scored, record.metric, record.view)
+    within = len(scored) == len(done) and abs(value - record.value) <= record.tolerance
+    _tell(app, card, record, value=value, within=within)
+    _tell_differences(app, record, planned, failed=len(done) - len(scored))
+    return within
+
+
+def _tell(app: "App", card: "MethodCard", record: "Reproduction", *, value: float, within: bool) -> None:
+    here = "undefined" if math.isnan(value) else f"{value:.4f}, gap {value - record.value:+.4f}"
+    verdict = "within" if within else "not within"
+    app.output.result(
+        f"{card.name} on {record.dataset}, {record.metric} {record.view}: paper {record.value:g} ({record.source}), "
+        f"here {here}: {verdict} {record.tolerance:g}"
+    )
+
+
+def _tell_differences(app: "App", record: "Reproduction", planned: "Plan", *, failed: int) -> None:
+    if failed:
+        app.output.result(f"  {failed} folds failed; run the same command to try them again")
+    for sentence in (record.note, *planned.notices, *planned.reasons()):
+        if sentence:
+            app.output.result(f"  remains different: {sentence.rstrip('.')}")
