@@ -67,6 +67,8 @@ class MetricCard(Card):
         Whether the spots of all test slides are scored together too: beside each slide's, never, or only so.
     undefined
         Where its score is NaN, in words.
+    gamed_by
+        What reaches a good score without knowing the spots, in words; such a metric describes, and never ranks.
     expensive
         True for one that is computed only where it is asked for.
     lowest, highest
@@ -88,6 +90,7 @@ class MetricCard(Card):
     headline: str = ""
     pools: Literal["also", "never", "only"] = "also"
     undefined: str = ""
+    gamed_by: str = ""
     expensive: bool = False
     lowest: float = float("-inf")
     highest: float = float("inf")

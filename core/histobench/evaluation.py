@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench.cards import MetricCard
-from histobench.contracts import ScoreContext
-from histobench.data import Float, SlideResult, Targets, TrainingFacts
+from histobench.data import Float, ScoreContext, SlideResult, Targets, TrainingFacts
 from histobench.errors import DataError, ShapeError, told
 from histobench.records import MetricScores, RunRecord, SideScore, SideScores
 
@@ -159,14 +158,14 @@ def _score_table(
     """Score one table of targets: scores, what was passed over and why, and warnings."""
     parts = [_Part(where=result.slide_id, results=(result,), training=training) for result in results]
     pooled = _Part(where="all slides pooled", results=tuple(results), training=training)
-    has = pooled.context(slice(0, 0))
+    contexts = [part.context(slice(0, 0)) for part in parts]
     scores: dict[str, MetricScores] = {}
     passed_over: dict[str, str] = {}
     warnings: list[str] = []
     for card in cards:
         if results[0].observed.kind not in card.kinds:
             continue
-        reasons = [reason for reason in map(has.lacks, card.needs) if reason]
+        reasons = [reason for need in card.needs for context in contexts if (reason := context.lacks(need))]
         if reasons:
             passed_over[card.name] = reasons[0]
             continue

@@ -12,15 +12,19 @@ from histobench.data.types import Float
 
 __all__ = ["Need", "ScoreContext"]
 
-Need: TypeAlias = Literal["place", "pixels", "training", "regions", "interval", "zinb"]
+Need: TypeAlias = Literal["place", "pixels", "training", "regions", "interval", "nb", "zinb"]
 """What a metric asks for beside prediction and observation.
 
 ``place``: where the spots lie. ``pixels``: and how many microns a pixel of the image spans. ``training``: what the
 training spots say of each target. ``regions``: an annotation of the spots. ``interval``: the ends of 90 % predictive
-intervals. ``zinb``: the parameters of a zero-inflated negative binomial.
+intervals. ``nb``, ``zinb``: the parameters of a negative binomial, without and with zero inflation.
 """
 
-_PARAMETERS: Mapping[str, tuple[str, ...]] = {"interval": ("low", "high"), "zinb": ("mean", "dispersion", "zero")}
+_PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    "interval": ("low", "high"),
+    "nb": ("mean", "dispersion"),
+    "zinb": ("mean", "dispersion", "zero"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,20 +1,22 @@
-"""Proof that a metric keeps its promise, on random spots and on awkward ones."""
+"""Proof that a metric keeps its promise, on random spots and on awkward ones, and that ignorance gets no good score."""
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from histobench.cards import MetricCard
-from histobench.contracts import Metric
+from histobench.contracts import ContextMetric, Metric
 from histobench.data import Float, Kind
 from histobench.testing.facts import check_facts, expect, untouched
+from histobench.testing.spots import ScoredSpots, draw_spots
 
 __all__ = ["check_metric"]
 
-_SPOTS, _TARGETS = 40, 5
+_SPOTS, _MANY, _TARGETS = 40, 200, 5
 _SLACK = 1e-6
+_SHUFFLES = 20
 
 
 def check_metric(card: MetricCard, /) -> None:
@@ -29,89 +31,155 @@ def check_metric(card: MetricCard, /) -> None:
     it = f"metric {card.name!r}"
     expect(bool(card.kinds), f"{it}: its card scores no kind of target.")
     expect(card.lowest < card.highest, f"{it}: its bounds {card.lowest} and {card.highest} leave no room.")
+    expect(not (card.ranks and card.gamed_by), f"{it}: it cannot rank, for it is gamed by {card.gamed_by}.")
+    expect(not (card.ranks and card.expensive), f"{it}: it ranks, and cannot be left out for its cost.")
     for kind in card.kinds:
         judge = _Judge(card, f"{it} ({kind})", card.build())
-        predicted, observed = _spots(kind)
-        scores = judge(predicted, observed)
-        expect(bool(np.isfinite(scores).all()), f"{judge.it}: it is undefined on ordinary spots.")
-        _check_symmetries(judge, predicted, observed)
-        _check_perfection(judge, predicted, observed)
-        _check_awkward(judge, predicted, observed, independent=kind != "label")
+        spots = draw_spots(card, kind, n=_SPOTS)
+        expect(math.isfinite(judge.overall(spots)), f"{judge.it}: it is undefined on ordinary spots.")
+        if not card.columns:
+            expect(bool(np.isfinite(judge(spots)).all()), f"{judge.it}: it is undefined on ordinary spots.")
+        _check_symmetries(judge, spots)
+        _check_perfection(judge, spots)
+        _check_awkward(judge, spots, independent=kind != "label" and card.view == "target" and not card.columns)
+        if not card.gamed_by:
+            _check_ignorance(judge, kind)
 
 
 class _Judge:
     """A metric that is watched while it scores."""
 
-    def __init__(self, card: MetricCard, it: str, metric: Metric) -> None:
+    def __init__(self, card: MetricCard, it: str, metric: Metric | ContextMetric) -> None:
         self.card = card
         self.it = it
-        self._metric = metric
+        self._metric: Callable[..., Float] = metric
 
-    def __call__(self, predicted: Float, observed: Float) -> Float:
-        with untouched(self.it, predicted, observed), warnings.catch_warnings():
+    def columns(self, spots: ScoredSpots) -> tuple[str, ...]:
+        return self.card.columns(spots.names) if callable(self.card.columns) else self.card.columns
+
+    def __call__(self, spots: ScoredSpots) -> Float:
+        beside = {"context": spots.context()} if self.card.needs else {}
+        with untouched(self.it, spots.predicted, spots.observed), warnings.catch_warnings():
             warnings.simplefilter("error")
-            scores = self._metric(predicted, observed)
-        shape = (predicted.shape[1],)
+            scores = self._metric(spots.predicted, spots.observed, **beside)
+        columns = self.columns(spots)
+        shape = (len(columns) if self.card.columns else spots.observed.shape[1],)
         expect(np.shape(scores) == shape, f"{self.it}: scores must be {shape}, got {np.shape(scores)}.")
         expect(scores.dtype == np.float64, f"{self.it}: scores are float64, got {scores.dtype}.")
         defined = scores[~np.isnan(scores)]
         expect(bool(np.isfinite(defined).all()), f"{self.it}: an undefined score is NaN, never infinite.")
+        if self.card.headline:
+            known = self.card.headline in columns
+            expect(known, f"{self.it}: its headline {self.card.headline!r} is none of its columns.")
+            defined = scores[[columns.index(self.card.headline)]]
+            defined = defined[~np.isnan(defined)]
         low, high = self.card.lowest - _SLACK, self.card.highest + _SLACK
         within = bool(((defined >= low) & (defined <= high)).all())
         expect(within, f"{self.it}: a score is outside [{self.card.lowest}, {self.card.highest}]: {defined}.")
         return scores
 
+    def overall(self, spots: ScoredSpots) -> float:
+        """Give the one number that a board shows; NaN if nothing is defined."""
+        scores = self(spots)
+        if self.card.headline:
+            return float(scores[self.columns(spots).index(self.card.headline)])
+        defined = scores[~np.isnan(scores)]
+        return float(defined.mean()) if defined.size else math.nan
 
-def _check_symmetries(judge: _Judge, predicted: Float, observed: Float) -> None:
-    scores = judge(predicted, observed)
-    order = np.random.default_rng(1).permutation(_SPOTS)
-    same = np.allclose(judge(predicted[order], observed[order]), scores, atol=_SLACK)
+    def beats(self, one: float, other: float, *, by: float = 0.0) -> bool:
+        """Tell whether one score is better than another; an undefined one never is."""
+        return one > other + by if self.card.higher_is_better else one < other - by
+
+
+def _check_symmetries(judge: _Judge, spots: ScoredSpots) -> None:
+    scores = judge(spots)
+    everything = np.arange(_SPOTS), np.arange(_TARGETS)
+    shuffled = judge(spots.take(np.random.default_rng(1).permutation(_SPOTS), everything[1]))
+    same = np.allclose(shuffled, scores, atol=_SLACK, equal_nan=True)
     expect(same, f"{judge.it}: the order of the spots changes the score.")
-    turned = judge(np.ascontiguousarray(predicted[:, ::-1]), np.ascontiguousarray(observed[:, ::-1]))
-    expect(np.allclose(turned[::-1], scores, atol=_SLACK), f"{judge.it}: the order of the targets changes the score.")
-    expect(judge(predicted[:, :0], observed[:, :0]).size == 0, f"{judge.it}: no targets must give no scores.")
-    expect(np.array_equal(judge(predicted, observed), scores), f"{judge.it}: it scores the same spots differently.")
+    if not callable(judge.card.columns):
+        turned = judge(spots.take(everything[0], everything[1][::-1]))
+        turned = turned if judge.card.columns else turned[::-1]
+        same = np.allclose(turned, scores, atol=_SLACK, equal_nan=True)
+        expect(same, f"{judge.it}: the order of the targets changes the score.")
+    nothing = judge(spots.take(everything[0], everything[1][:0]))
+    expect(bool(np.isnan(nothing).all()), f"{judge.it}: no targets must give no scores.")
+    again = np.array_equal(judge(spots), scores, equal_nan=True)
+    expect(again, f"{judge.it}: it scores the same spots differently.")
 
 
-def _check_perfection(judge: _Judge, predicted: Float, observed: Float) -> None:
-    perfect, imperfect = judge(observed, observed), judge(predicted, observed)
-    better: Callable[..., Float] = np.greater if judge.card.higher_is_better else np.less
-    beaten = bool(better(perfect, imperfect).all())
+def _check_perfection(judge: _Judge, spots: ScoredSpots) -> None:
+    perfect, imperfect = judge.overall(spots.perfect()), judge.overall(spots)
+    best = judge.card.highest if judge.card.higher_is_better else judge.card.lowest
+    beaten = judge.beats(perfect, imperfect) or (bool(judge.card.gamed_by) and imperfect == perfect == best)
     expect(beaten, f"{judge.it}: a perfect prediction does not beat a noisy one: {perfect} against {imperfect}.")
-    bound = judge.card.highest if judge.card.higher_is_better else judge.card.lowest
-    reached = not math.isfinite(bound) or np.allclose(perfect, bound, atol=1e-5)
-    expect(reached, f"{judge.it}: a perfect prediction scores {perfect}, not its card's best, {bound}.")
+    # no distribution of counts is certain of them
+    certain = math.isfinite(best) and not {"nb", "zinb"} & set(judge.card.needs)
+    reached = judge(spots.perfect()) if certain and not judge.card.headline else np.array([perfect])
+    told = f"{judge.it}: a perfect prediction scores {reached}, not its card's best, {best}."
+    expect(not certain or np.allclose(reached[~np.isnan(reached)], best, atol=1e-5), told)
 
 
-def _check_alone(judge: _Judge, predicted: Float, observed: Float) -> None:
+def _check_alone(judge: _Judge, spots: ScoredSpots) -> None:
     """Score each target without the others; classes are the exception, they compete for a spot."""
-    together = judge(predicted, observed)
+    together = judge(spots)
     for column in range(_TARGETS):
-        one = slice(column, column + 1)
-        alone = judge(np.ascontiguousarray(predicted[:, one]), np.ascontiguousarray(observed[:, one]))
-        alike = np.allclose(alone, together[one], atol=_SLACK, equal_nan=True)
+        alone = judge(spots.take(np.arange(_SPOTS), np.array([column])))
+        alike = np.allclose(alone, together[column], atol=_SLACK, equal_nan=True)
         expect(alike, f"{judge.it}: the score of a target depends on the targets beside it.")
 
 
-def _check_awkward(judge: _Judge, predicted: Float, observed: Float, *, independent: bool) -> None:
+def _check_awkward(judge: _Judge, spots: ScoredSpots, *, independent: bool) -> None:
     """One spot, constant columns: a score or NaN, no warning, no error, and never at the cost of another target."""
-    judge(predicted[:1], observed[:1])
-    flat = np.repeat(observed[:1], _SPOTS, axis=0)  # one class, or one value, everywhere
-    half = np.concatenate([flat[:, :2], observed[:, 2:]], axis=1)
-    for one, other in ((predicted, flat), (flat, observed), (flat, flat)):
-        judge(one, other)
+    judge(spots.take(np.arange(1), np.arange(_TARGETS)))
+    judge(spots.take(np.arange(_SPOTS), np.arange(1)))
+    flat = np.repeat(spots.observed[:1], _SPOTS, axis=0)  # one class, or one value, everywhere
+    half = np.concatenate([flat[:, :2], spots.observed[:, 2:]], axis=1)
+    flats = [(spots.predicted, flat), (flat, spots.observed), (flat, flat)]
+    halves = [(spots.predicted, half), (half, spots.observed), (half, half)]
+    for predicted, observed in flats:
+        judge(_tables(spots, predicted, observed))
     if independent:
-        for one, other in ((predicted, half), (half, observed), (half, half)):
-            _check_alone(judge, one, other)
+        for predicted, observed in halves:
+            _check_alone(judge, _tables(spots, predicted, observed))
 
 
-def _spots(kind: Kind) -> tuple[Float, Float]:
-    """Draw a prediction and an observation, (40, 5) float32 each."""
-    draw = np.random.default_rng(0)
-    if kind == "label":
-        observed = np.eye(_TARGETS, dtype=np.float32)[np.arange(_SPOTS) % _TARGETS]
-        noisy = observed + draw.normal(0.0, 0.8, observed.shape)
-        return noisy.astype(np.float32), observed
-    observed = draw.gamma(2.0, 1.5, (_SPOTS, _TARGETS)).astype(np.float32)
-    noisy = np.abs(observed + draw.normal(0.0, 1.0, observed.shape))
-    return noisy.astype(np.float32), observed
+def _tables(spots: ScoredSpots, predicted: Float, observed: Float) -> ScoredSpots:
+    return ScoredSpots(predicted=predicted, observed=observed, place=spots.place, training=spots.training)
+
+
+def _check_ignorance(judge: _Judge, kind: Kind) -> None:
+    """Hold predictions that know nothing of the spots against the best of the mean of training and of shuffled spots.
+
+    The spots lie at random, so that the neighbour's truth is no better than any other spot's. What luck may add is as
+    much as the shuffles differ among themselves.
+    """
+    spots = draw_spots(judge.card, kind, n=_MANY, noise=0.5)
+    draw = np.random.default_rng(2)
+    shuffles = [judge.overall(spots.saying(spots.observed[draw.permutation(_MANY)])) for _ in range(_SHUFFLES)]
+    control = judge.overall(spots.saying(_everywhere(spots.training.mean)))
+    known = [score for score in (*shuffles, control) if not math.isnan(score)]
+    best = max(known) if judge.card.higher_is_better else min(known)
+    luck = max(shuffles) - min(shuffles) + _SLACK
+    for what, predicted in _ignorant(spots, draw):
+        ignorant = judge.overall(spots.saying(predicted))
+        told = f"{judge.it}: {what} scores {ignorant:.4g}, better than the controls' {best:.4g} by more than chance."
+        expect(not judge.beats(ignorant, best, by=luck), f"{told} If that is its nature, say so in gamed_by.")
+    honest = judge.overall(spots)
+    above = judge.beats(honest, best)
+    expect(above, f"{judge.it}: a good prediction scores {honest:.4g}, no better than the controls' {best:.4g}.")
+
+
+def _ignorant(spots: ScoredSpots, draw: np.random.Generator) -> Iterator[tuple[str, Float]]:
+    observed = spots.observed
+    yield "predicting nothing", np.zeros_like(observed)
+    yield "predicting the largest value everywhere", np.full_like(observed, observed.max())
+    yield "predicting one target's largest value everywhere", _everywhere(observed.max(axis=0))
+    yield "shuffling the spots", observed[draw.permutation(len(observed))]
+    yield "copying the neighbouring spot", np.roll(observed, 1, axis=0)
+    yield "predicting another target", np.roll(observed, 1, axis=1)
+    yield "predicting noise", draw.normal(observed.mean(), observed.std(), observed.shape).astype(np.float32)
+
+
+def _everywhere(values: Float) -> Float:
+    return np.tile(values.astype(np.float32), (_MANY, 1))

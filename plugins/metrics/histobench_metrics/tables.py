@@ -11,10 +11,13 @@ import numpy.typing as npt
 
 from histobench import Float, ShapeError
 
-__all__ = ["Rows", "is_constant", "paired"]
+__all__ = ["BLOCK", "Rows", "check_shapes", "is_constant", "mean_median", "nan_mean", "paired"]
 
 Rows: TypeAlias = npt.NDArray[np.float64]
 """(t, n) float64, a row a target."""
+
+BLOCK = 1 << 22
+"""Values that a metric of spots takes up at once: 32 MiB as float64."""
 
 ROUNDING_STEPS = 8
 """Relative rounding steps of the values' own dtype within which a column counts as constant.
@@ -41,13 +44,26 @@ def paired(predicted: Float, observed: Float) -> tuple[Rows, Rows]:
     ShapeError
         If one is no table or the two shapes differ.
     """
+    check_shapes(predicted, observed)
+    left, right = (np.ascontiguousarray(np.transpose(side), dtype=np.float64) for side in (predicted, observed))
+    return left, right
+
+
+def check_shapes(predicted: Float, observed: Float) -> tuple[int, int]:
+    """Check two (n, t) tables against each other, and give n and t.
+
+    Raises
+    ------
+    ShapeError
+        If one is no table or the two shapes differ.
+    """
     if np.ndim(predicted) != 2 or np.shape(predicted) != np.shape(observed):
         raise ShapeError(
             "prediction and observation must both be (n_spots, n_targets), "
             f"got {np.shape(predicted)} and {np.shape(observed)}."
         )
-    left, right = (np.ascontiguousarray(np.transpose(side), dtype=np.float64) for side in (predicted, observed))
-    return left, right
+    n, t = np.shape(predicted)
+    return n, t
 
 
 def is_constant(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -73,3 +89,15 @@ def is_constant(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         moves = spread > ROUNDING_STEPS / 2 * float(np.finfo(kind).eps) * largest
     constant: npt.NDArray[np.bool_] = ~(moves & np.isfinite(largest))
     return constant
+
+
+def nan_mean(scores: Rows) -> float:
+    """Average the defined ones of some (k,) scores; NaN if none is."""
+    defined = scores[~np.isnan(scores)]
+    return float(defined.mean()) if defined.size else float("nan")
+
+
+def mean_median(scores: Rows) -> Rows:
+    """Average the defined ones of some (k,) scores: mean and median, (2,) float64; NaN if none is."""
+    defined = scores[~np.isnan(scores)]
+    return np.array([defined.mean(), np.median(defined)]) if defined.size else np.full(2, np.nan)

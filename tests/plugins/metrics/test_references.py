@@ -19,10 +19,10 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from histobench_metrics.classification import f1, recall
-from histobench_metrics.correlation import average_ranks, pearson, spearman
-from histobench_metrics.deviation import mae, r2, rmse
-from histobench_metrics.distribution import jensen_shannon_distance
+from histobench_metrics.distribution.divergence import jensen_shannon_distance
+from histobench_metrics.labels.classification import f1, recall
+from histobench_metrics.regression.correlation import average_ranks, pearson, spearman
+from histobench_metrics.regression.deviation import mae, r2, rmse
 
 
 def _table(elements: st.SearchStrategy[float]) -> st.SearchStrategy[tuple[np.ndarray, np.ndarray]]:

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from histobench import Float
 from histobench_metrics.tables import Rows, is_constant, paired
 
-__all__ = ["average_ranks", "pearson", "spearman"]
+__all__ = ["average_ranks", "concordance", "pearson", "spearman"]
 
 
 def pearson(predicted: Float, observed: Float, /) -> Float:
@@ -70,6 +70,43 @@ def spearman(predicted: Float, observed: Float, /) -> Float:
     left, right = paired(predicted, observed)
     undefined = is_constant(np.asarray(predicted)) | is_constant(np.asarray(observed))
     return np.where(undefined, np.nan, _correlate(average_ranks(left), average_ranks(right), undefined=undefined))
+
+
+def concordance(predicted: Float, observed: Float, /) -> Float:
+    """Measure how near the points lie to the line of equality: correlation, less a shift or a stretch.
+
+    Parameters
+    ----------
+    predicted, observed : (n, t) float32
+        Same spots in the same order, same unit.
+
+    Returns
+    -------
+    (t,) float64 in [-1, 1]
+        NaN where the observation is constant, up to the rounding of its dtype, or has fewer than two spots. A constant
+        prediction scores 0: it agrees with nothing.
+
+    Raises
+    ------
+    ShapeError
+        If the two are not tables of one shape.
+
+    References
+    ----------
+    Lin (1989), *Biometrics* 45:255–268: 2 s_xy / (s_x² + s_y² + (x̄ − ȳ)²), with population moments.
+    """
+    left, right = paired(predicted, observed)
+    undefined = is_constant(np.asarray(observed)) | ~np.isfinite(left).all(axis=1)
+    left, right = (np.where(undefined[:, None], 0.0, side) for side in (left, right))
+    scale = np.maximum(_largest(left), _largest(right))
+    left, right = left / scale, right / scale
+    n = max(left.shape[1], 1)
+    means = [side.sum(axis=1, keepdims=True) / n for side in (left, right)]
+    one, other = left - means[0], right - means[1]
+    spread = ((one**2).sum(axis=1) + (other**2).sum(axis=1)) / n + (means[0] - means[1])[:, 0] ** 2
+    agreed = 2 * (one * other).sum(axis=1) / n / np.where(spread > 0, spread, 1.0)
+    # where squares underflow beside a prediction that is larger by far, nothing agrees
+    return np.where(undefined, np.nan, np.clip(agreed, -1.0, 1.0))
 
 
 def average_ranks(values: Rows) -> Rows:

@@ -1,0 +1,1 @@
+"""Where on a slide a target lies, and what one table tells of the other."""

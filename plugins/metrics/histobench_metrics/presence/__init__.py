@@ -1,0 +1,1 @@
+"""Whether a target is there at all, and which is the most of a spot."""

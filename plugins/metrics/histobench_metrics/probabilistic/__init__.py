@@ -1,0 +1,1 @@
+"""Predictions that say how sure they are: counts and intervals."""

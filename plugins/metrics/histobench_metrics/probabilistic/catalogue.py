@@ -1,0 +1,111 @@
+"""Likelihoods of counts, and predictive intervals."""
+
+from histobench import ContextMetric
+from histobench_metrics.cards import amount, expression
+from histobench_metrics.probabilistic.intervals import interval_coverage, interval_score, interval_width
+
+__all__ = ["CARDS"]
+
+
+def _zinb() -> ContextMetric:
+    from histobench_metrics.probabilistic.counts import zinb_log_likelihood
+
+    return zinb_log_likelihood
+
+
+def _nb() -> ContextMetric:
+    from histobench_metrics.probabilistic.counts import nb_log_likelihood
+
+    return nb_log_likelihood
+
+
+def _zero_brier() -> ContextMetric:
+    from histobench_metrics.probabilistic.counts import zero_brier
+
+    return zero_brier
+
+
+def _zero_auroc() -> ContextMetric:
+    from histobench_metrics.probabilistic.counts import zero_auroc
+
+    return zero_auroc
+
+
+CARDS = (
+    expression(
+        name="zinb-log-likelihood",
+        title="mean log-likelihood (nats) of the counts under the predicted zero-inflated negative binomial",
+        build=_zinb,
+        citation="Risso et al. (2018), Nat. Commun. 9:284",
+        needs=("zinb",),
+        higher_is_better=True,
+        highest=0.0,
+        unit="nats",
+        undefined="an observation that is no count, or no spots",
+    ),
+    expression(
+        name="nb-log-likelihood",
+        title="mean log-likelihood (nats) of the counts under the predicted negative binomial, without inflation",
+        build=_nb,
+        needs=("nb",),
+        higher_is_better=True,
+        highest=0.0,
+        unit="nats",
+        undefined="an observation that is no count, or no spots",
+    ),
+    expression(
+        name="zero-brier",
+        title="squared error of the predicted probability that a gene is seen",
+        build=_zero_brier,
+        citation="Brier (1950), Mon. Weather Rev. 78:1-3",
+        needs=("zinb",),
+        higher_is_better=False,
+        lowest=0.0,
+        highest=1.0,
+        undefined="no spots",
+    ),
+    expression(
+        name="zero-auroc",
+        title="area under the ROC of the predicted probability that a gene is seen",
+        build=_zero_auroc,
+        needs=("zinb",),
+        higher_is_better=True,
+        lowest=0.0,
+        highest=1.0,
+        undefined="target present everywhere or nowhere",
+    ),
+    amount(
+        name="interval-coverage",
+        title="share of observations in the predicted 90 % interval; it should be 0.9",
+        build=lambda: interval_coverage,
+        needs=("interval",),
+        higher_is_better=True,
+        lowest=0.0,
+        highest=1.0,
+        gamed_by="intervals that hold everything",
+        undefined="no spots",
+    ),
+    amount(
+        name="interval-width",
+        title="mean width of the predicted 90 % intervals",
+        build=lambda: interval_width,
+        needs=("interval",),
+        higher_is_better=False,
+        lowest=0.0,
+        unit="target",
+        gamed_by="intervals that hold nothing",
+        undefined="no spots",
+    ),
+    amount(
+        name="interval-score",
+        title="width of the 90 % intervals and twenty times what they miss by: a proper score",
+        build=lambda: interval_score,
+        citation="Gneiting & Raftery (2007), J. Am. Stat. Assoc. 102:359-378",
+        needs=("interval",),
+        higher_is_better=False,
+        lowest=0.0,
+        unit="target",
+        undefined="no spots",
+    ),
+)
+"""The metrics of this family."""

@@ -1,0 +1,125 @@
+"""Correlations and errors, ours and the publications'."""
+
+from histobench_metrics.cards import MEAN_MEDIAN, amount
+from histobench_metrics.regression.correlation import concordance, pearson, spearman
+from histobench_metrics.regression.deviation import mae, nrmse, r2, rmse
+from histobench_metrics.regression.hist2scrna import CARDS as HIST2SCRNA
+from histobench_metrics.regression.spots import cosine
+
+__all__ = ["CARDS"]
+
+CARDS = (
+    amount(
+        name="pearson",
+        title="Pearson correlation over spots",
+        build=lambda: pearson,
+        citation="Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
+        higher_is_better=True,
+        ranks=True,
+        lowest=-1.0,
+        highest=1.0,
+        undefined="either side constant up to rounding, or fewer than two spots",
+    ),
+    amount(
+        name="spearman",
+        title="Spearman correlation of ranks over spots, ties averaged",
+        build=lambda: spearman,
+        citation="Spearman (1904), Am. J. Psychol. 15:72-101",
+        higher_is_better=True,
+        lowest=-1.0,
+        highest=1.0,
+        undefined="either side constant up to rounding, or fewer than two spots",
+    ),
+    amount(
+        name="concordance",
+        title="Lin's concordance correlation over spots: agreement in value, not only in order",
+        build=lambda: concordance,
+        citation="Lin (1989), Biometrics 45:255-268",
+        higher_is_better=True,
+        lowest=-1.0,
+        highest=1.0,
+        undefined="observation constant up to rounding, or fewer than two spots",
+    ),
+    amount(
+        name="r2",
+        title="share of the observed variance explained",
+        build=lambda: r2,
+        higher_is_better=True,
+        highest=1.0,
+        undefined="observation constant up to rounding, or fewer than two spots",
+    ),
+    amount(
+        name="rmse",
+        title="root mean squared error over spots",
+        build=lambda: rmse,
+        higher_is_better=False,
+        lowest=0.0,
+        unit="target",
+        undefined="no spots",
+    ),
+    amount(
+        name="mae",
+        title="mean absolute error over spots",
+        build=lambda: mae,
+        higher_is_better=False,
+        lowest=0.0,
+        unit="target",
+        undefined="no spots",
+    ),
+    amount(
+        name="nrmse",
+        title="root mean squared error in observed standard deviations; 1 is what the slide's mean reaches",
+        build=lambda: nrmse,
+        citation="Moriasi et al. (2007), Trans. ASABE 50:885-900",
+        higher_is_better=False,
+        lowest=0.0,
+        undefined="observation constant up to rounding, or fewer than two spots",
+    ),
+    amount(
+        name="cosine",
+        title="cosine between each spot's predicted and observed profile",
+        build=lambda: cosine,
+        higher_is_better=True,
+        view="spot",
+        columns=MEAN_MEDIAN,
+        headline=MEAN_MEDIAN[0],
+        lowest=-1.0,
+        highest=1.0,
+        undefined="no spot with a profile on both sides",
+    ),
+    amount(
+        name="pearson[cuca-split]",
+        title="Pearson over the spots of all test slides of a split, as CUCA's script",
+        build=lambda: pearson,
+        citation="Yan et al. (2025), Bioinformatics (CUCA); abundance protocol, section 8",
+        higher_is_better=True,
+        pools="only",
+        lowest=-1.0,
+        highest=1.0,
+        undefined="either side constant up to rounding, or fewer than two spots",
+    ),
+    amount(
+        name="pearson[cuca-slide]",
+        title="Pearson over the spots of one slide, predictions unclipped, as CUCA's and Hist2Cell's scripts",
+        build=lambda: pearson,
+        citation="Yan et al. (2025), Bioinformatics (CUCA); abundance protocol, section 8",
+        higher_is_better=True,
+        pools="never",
+        lowest=-1.0,
+        highest=1.0,
+        undefined="either side constant up to rounding, or fewer than two spots",
+    ),
+    amount(
+        name="spearman[cuca]",
+        title="Spearman with predictions clipped at zero, per slide and per split, as CUCA's script",
+        build=lambda: spearman,
+        citation="Yan et al. (2025), Bioinformatics (CUCA); abundance protocol, section 8",
+        higher_is_better=True,
+        clips_predictions=True,
+        lowest=-1.0,
+        highest=1.0,
+        undefined="either side constant up to rounding, or fewer than two spots",
+    ),
+    *HIST2SCRNA,
+)
+"""The metrics of this family."""

@@ -1,0 +1,1 @@
+"""What predicted maps look like beside the observed ones."""

@@ -1,0 +1,94 @@
+"""Maps: autocorrelation, structure and co-localisation."""
+
+from histobench import ContextMetric
+from histobench_metrics.cards import amount
+
+__all__ = ["AGREEMENT", "CARDS"]
+
+AGREEMENT = ("pearson", "spearman", "scaled cosine")
+"""Columns: how the R of the pairs on the two sides are compared."""
+
+
+def _moran_difference() -> ContextMetric:
+    from histobench_metrics.spatial.maps import moran_difference
+
+    return moran_difference
+
+
+def _structural_similarity() -> ContextMetric:
+    from histobench_metrics.spatial.maps import structural_similarity
+
+    return structural_similarity
+
+
+def _colocalisation() -> ContextMetric:
+    from histobench_metrics.spatial.colocalisation import colocalisation
+
+    return colocalisation
+
+
+def _published_colocalisation() -> ContextMetric:
+    from histobench_metrics.spatial.colocalisation import published_colocalisation
+
+    return published_colocalisation
+
+
+CARDS = (
+    amount(
+        name="moran-difference",
+        title="absolute difference of Moran's I (150 µm) of the predicted and the observed map",
+        build=_moran_difference,
+        citation="Moran (1950), Biometrika 37:17-23",
+        needs=("place",),
+        higher_is_better=False,
+        pools="never",
+        lowest=0.0,
+        gamed_by="any map as patchy as the observed one",
+        undefined="either side constant, fewer than four spots, or none within 269 µm of another",
+    ),
+    amount(
+        name="ssim",
+        title="structural similarity of the predicted and the observed map, spots as pixels",
+        build=_structural_similarity,
+        citation="Wang et al. (2004), IEEE Trans. Image Process. 13:600-612",
+        needs=("place",),
+        higher_is_better=True,
+        pools="never",
+        lowest=-1.0,
+        highest=1.0,
+        undefined="observation constant, or fewer than four spots",
+    ),
+    amount(
+        name="colocalisation",
+        title="agreement of the bivariate Moran's R (150 µm) of all pairs of targets",
+        build=_colocalisation,
+        citation="Li et al. (2023), Nat. Commun. 14:3995",
+        needs=("place",),
+        higher_is_better=True,
+        view="slide",
+        columns=AGREEMENT,
+        headline=AGREEMENT[0],
+        pools="never",
+        lowest=-1.0,
+        highest=1.0,
+        gamed_by="whole profiles of other spots",
+        undefined="fewer than three varying or more than 2,000 targets, or fewer than four spots",
+    ),
+    amount(
+        name="colocalisation[cuca]",
+        title="agreement of the bivariate Moran's R of all pairs, l = 500 pixels, as CUCA's and Hist2Cell's analysis",
+        build=_published_colocalisation,
+        citation="Zhao et al. (2024), bioRxiv 2024.02.17.580852; abundance protocol, section 9",
+        needs=("place", "pixels"),
+        higher_is_better=True,
+        view="slide",
+        columns=AGREEMENT,
+        headline=AGREEMENT[0],
+        pools="never",
+        lowest=-1.0,
+        highest=1.0,
+        gamed_by="whole profiles of other spots",
+        undefined="any target constant, fewer than three or more than 2,000 targets, or fewer than four spots",
+    ),
+)
+"""The metrics of this family."""

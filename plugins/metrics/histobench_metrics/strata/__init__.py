@@ -1,0 +1,1 @@
+"""Scores of some targets or some spots at a time."""

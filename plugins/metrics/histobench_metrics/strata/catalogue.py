@@ -1,0 +1,62 @@
+"""Scores of some targets or some spots at a time."""
+
+from histobench_metrics.cards import amount
+from histobench_metrics.strata.levels import (
+    LEVELS,
+    RARITY,
+    nrmse_by_level,
+    pearson_by_level,
+    pearson_by_rarity,
+    pearson_within_regions,
+)
+
+__all__ = ["CARDS"]
+
+CARDS = (
+    amount(
+        name="pearson-by-level",
+        title="Pearson of the targets in each third by training mean",
+        build=lambda: pearson_by_level,
+        needs=("training",),
+        higher_is_better=True,
+        view="slide",
+        columns=LEVELS,
+        lowest=-1.0,
+        highest=1.0,
+        undefined="thirds without a defined score",
+    ),
+    amount(
+        name="nrmse-by-level",
+        title="normalised root mean squared error of the targets in each third by training mean",
+        build=lambda: nrmse_by_level,
+        needs=("training",),
+        higher_is_better=False,
+        view="slide",
+        columns=LEVELS,
+        lowest=0.0,
+        undefined="thirds without a defined score",
+    ),
+    amount(
+        name="pearson-by-rarity",
+        title="Pearson of the targets in each third by share of training spots above zero",
+        build=lambda: pearson_by_rarity,
+        needs=("training",),
+        higher_is_better=True,
+        view="slide",
+        columns=RARITY,
+        lowest=-1.0,
+        highest=1.0,
+        undefined="thirds without a defined score",
+    ),
+    amount(
+        name="pearson-within-regions",
+        title="Pearson over the spots of each annotated region, averaged over regions",
+        build=lambda: pearson_within_regions,
+        needs=("regions",),
+        higher_is_better=True,
+        lowest=-1.0,
+        highest=1.0,
+        undefined="no region of five spots in which both sides vary",
+    ),
+)
+"""The metrics of this family."""
