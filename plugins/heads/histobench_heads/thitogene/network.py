@@ -32,7 +32,7 @@ class PatchMaps(nn.Module):
         return functional.relu(self.convolution(images), inplace=True)
 
     def _scaled(self, patches: Tensor) -> Tensor:
-        images = scaled(patches, self._options)
+        images = scaled(patches, self._options.inputs)
         # the authors' patches have the horizontal axis first, and their weights were trained so
         return images.transpose(2, 3) if self._options.inputs == "original" else images
 

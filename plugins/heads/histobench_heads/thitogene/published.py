@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from histobench.published import Converted, ConvertRequest, length, renamed
+from histobench_heads.slidewise.published import count_layers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,11 +41,22 @@ def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Convert
         If this is no such checkpoint.
     """
     names = request.target_names(length(tensors, "gene_head.3.bias"))
-    depth = len({found[1] for name in tensors if (found := re.match(r"vit\.transformer\.layers\.(\d+)\.", name))})
-    return Converted(
-        tensors=renamed(tensors, NAMES),
-        facts={"targets": names, "beside": ()},
-        targets=names,
-        # 4 blocks on her2st and 8 on cSCC; tables of 64 places, and of 128 in CUCA's copy
-        options={"depth": depth, "n_pos": length(tensors, "x_embed.weight")},
-    )
+    ours = renamed(tensors, NAMES)
+    return Converted(tensors=ours, facts={"targets": names, "beside": ()}, targets=names, options=_sizes(tensors, ours))
+
+
+def _sizes(tensors: "Mapping[str, Tensor]", ours: "Mapping[str, Tensor]") -> dict[str, int]:
+    """Read the options off the tensors: 4 blocks on her2st and 8 on cSCC, 64 places and 128 in CUCA's copy."""
+    return {
+        "n_pos": length(tensors, "x_embed.weight"),
+        "width": length(ours, "capsules.stages.0.conv.weight"),
+        "capsules": length(ours, "capsules.digits.W"),
+        "route_dim": length(ours, "capsules.digits.W", axis=3),
+        "depth": count_layers(tensors, r"vit\.transformer\.layers"),
+        "heads": length(ours, "blocks.0.attn.to_qkv.weight") // (3 * 64),
+        "hidden": length(ours, "blocks.0.ff.net.0.weight"),
+        "graph_heads": len([name for name in tensors if re.fullmatch(r"gat\.attention_\d+\.W", name)]),
+        "graph_dim": length(ours, "graph.attentions.0.W", axis=1),
+        "embedding": length(ours, "graph.out_att.W", axis=1),
+        "head_hidden": length(ours, "head.0.weight"),
+    }
