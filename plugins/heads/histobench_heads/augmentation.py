@@ -9,6 +9,7 @@ The order of the eight symmetries and what each does follow ``he2gene.md``, sect
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -104,9 +105,9 @@ def turn_at_random(
     flips = torch.rand(2, n, generator=draws) < 0.5
     result = patches.clone()
     for quarter in (1, 2, 3):
-        _change(result, quarters == quarter, lambda some, k=quarter: torch.rot90(some, k, (_ROWS, _COLUMNS)))
-    _change(result, flips[0], lambda some: torch.flip(some, (_ROWS,)))
-    _change(result, flips[1], lambda some: torch.flip(some, (_COLUMNS,)))
+        _change(result, quarters == quarter, partial(torch.rot90, k=quarter, dims=(_ROWS, _COLUMNS)))
+    _change(result, flips[0], partial(torch.flip, dims=(_ROWS,)))
+    _change(result, flips[1], partial(torch.flip, dims=(_COLUMNS,)))
     return result
 
 

@@ -2,7 +2,17 @@
 
 from histobench import EncoderSlot, Kind
 
-__all__ = ["ALL_KINDS", "CONTINUOUS", "CUCA_CITATION", "CUCA_LICENCE", "CUCA_URL", "FROZEN_SLOT", "OURS"]
+__all__ = [
+    "ALL_KINDS",
+    "CONTINUOUS",
+    "CUCA_CITATION",
+    "CUCA_LICENCE",
+    "CUCA_URL",
+    "FROZEN_SLOT",
+    "HBCIS_MEAN",
+    "HBCIS_STD",
+    "OURS",
+]
 
 ALL_KINDS: tuple[Kind, ...] = ("cell_abundance", "gene_expression", "label")
 """Every kind of target."""
@@ -33,3 +43,9 @@ FROZEN_SLOT = EncoderSlot(
     scratch_mode="frozen",
 )
 """The slot of a head on frozen embeddings."""
+
+HBCIS_MEAN = (0.5319, 0.5080, 0.6824)
+"""Mean of red, green and blue in [0, 1] of the patches of 23 breast cancer patients (``he2gene.md``, section 2.4)."""
+
+HBCIS_STD = (0.2442, 0.2063, 0.1633)
+"""Their deviation."""

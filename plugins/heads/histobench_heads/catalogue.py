@@ -8,11 +8,13 @@ from histobench_heads.boosting.catalogue import BOOSTED_TREES
 from histobench_heads.controls.catalogue import COLOUR, MEAN, NEAREST, ORACLE, POSITION, SHUFFLED
 from histobench_heads.cuca.catalogue import CUCA, CUCA_MLP
 from histobench_heads.foundation.catalogue import FMMLP, LINEAR_PROBE, MLP
+from histobench_heads.he2gene.catalogue import HE2GENE_BASE, HE2GENE_SPAT
 from histobench_heads.hist2cell.catalogue import HIST2CELL
 from histobench_heads.hist2scrna.catalogue import HIST2SCRNA, HIST2SCRNA_LIGHT
 from histobench_heads.hist2st.catalogue import HIST2ST
 from histobench_heads.histogene.catalogue import HISTOGENE
 from histobench_heads.ridge.catalogue import HEST_RIDGE, RIDGE
+from histobench_heads.stnet.catalogue import STNET
 from histobench_heads.thitogene.catalogue import THITOGENE
 
 __all__ = ["METHODS"]
@@ -32,6 +34,9 @@ METHODS: tuple[MethodCard, ...] = (
     FMMLP,
     CUCA,
     CUCA_MLP,
+    STNET,
+    HE2GENE_BASE,
+    HE2GENE_SPAT,
     HIST2CELL,
     HIST2SCRNA,
     HIST2SCRNA_LIGHT,

@@ -5,6 +5,7 @@ the channels of their training patches instead: `PixelStatistics` recolours patc
 normalisation gives just that.
 """
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
@@ -35,7 +36,7 @@ class PixelStatistics(nn.Module):
         """Take the statistics of all pixels of n patches of (h, w, 3) uint8, each counted once."""
         total, squares, pixels = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), 0
         for start in range(0, len(patches), _PATCHES_AT_ONCE):
-            part = torch.as_tensor(patches[start : start + _PATCHES_AT_ONCE]).flatten(0, 2)
+            part = torch.as_tensor(patches[np.arange(start, min(start + _PATCHES_AT_ONCE, len(patches)))]).flatten(0, 2)
             # whole numbers: exact, whatever the order
             total += part.sum(dim=0)
             squares += part.to(torch.int64).square().sum(dim=0)

@@ -1,0 +1,69 @@
+"""HE2Gene, Base and Spat."""
+
+from histobench import EncoderSlot, Method, MethodCard, PatchGeometry
+from histobench_heads.he2gene.options import He2GeneOptions, He2GeneSpatOptions, side_to_read
+from histobench_heads.he2gene.published import convert
+
+__all__ = ["HE2GENE_BASE", "HE2GENE_SPAT"]
+
+_URL = "https://github.com/Microbiods/HE2Gene"
+_LICENCE = "MIT (the authors' code; this is a clean-room implementation from its specification)"
+_CITATION = "Chen et al. (2024), HE2Gene: image-to-RNA translation via multi-task learning, Bioinformatics 40"
+_SLOT = EncoderSlot(
+    default="resnet50", default_mode="full", modes=("full",), scratch="resnet50.random", scratch_mode="full"
+)
+_PARAMETERS = {"ResNet-50, 250 genes, 19,699 other genes, tumour": 64_385_582}
+
+
+def _base(options: He2GeneOptions) -> Method:
+    from histobench_heads.he2gene.method import He2Gene
+
+    return He2Gene(options)
+
+
+def _spat(options: He2GeneSpatOptions) -> Method:
+    from histobench_heads.he2gene.method import He2GeneSpat
+
+    return He2GeneSpat(options)
+
+
+def _patch(options: He2GeneOptions) -> PatchGeometry:
+    return PatchGeometry(patch_px=side_to_read(options), mpp=options.window_um / options.patch_px)
+
+
+HE2GENE_BASE = MethodCard(
+    name="he2gene-base",
+    title="HE2Gene-Base: ResNet-50 learns a panel, all other genes and the tumour label at once",
+    url=_URL,
+    licence=_LICENCE,
+    citation=_CITATION,
+    build=_base,
+    options=He2GeneOptions,
+    targets=("gene_expression",),
+    optional=("other_genes", "label"),
+    patch=_patch,
+    encoder=_SLOT,
+    parameters=_PARAMETERS,
+    convert=convert,
+    presets={"quick": {"epochs": 3, "batch": 16, "lr": 1e-3, "patch_px": 32, "average": "single"}},
+)
+"""Three heads."""
+
+HE2GENE_SPAT = MethodCard(
+    name="he2gene-spat",
+    title="HE2Gene-Spat: HE2Gene with each spot drawn to its neighbours of the same label",
+    url=_URL,
+    licence=_LICENCE,
+    citation=_CITATION,
+    build=_spat,
+    options=He2GeneSpatOptions,
+    targets=("gene_expression",),
+    auxiliary=("label",),
+    optional=("other_genes",),
+    patch=_patch,
+    encoder=_SLOT,
+    parameters=_PARAMETERS,
+    convert=convert,
+    presets={"quick": {"epochs": 3, "batch": 32, "lr": 1e-3, "patch_px": 32, "average": "single"}},
+)
+"""The same network, trained in space; to predict, it looks at single spots."""

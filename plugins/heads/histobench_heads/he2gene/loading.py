@@ -1,0 +1,91 @@
+"""What HE2Gene reads of samples: the patches of a step, each once, and validation spots to select on."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from histobench import DataError, LabelledSamples, Patches, Samples, UInt8
+from histobench_heads.he2gene.batches import BLACK
+from histobench_heads.he2gene.labels import Annotation
+from histobench_heads.he2gene.losses import Batch
+from histobench_heads.he2gene.windows import middle
+from histobench_heads.neighbourhoods import Subgraph
+
+__all__ = ["SPOTS_AT_ONCE", "Loader", "Middle", "Selection", "patches_of"]
+
+SPOTS_AT_ONCE = 64
+"""Spots that are looked at together where nothing is trained."""
+
+
+class Loader:
+    """Reads what a step needs: each patch of a subgraph once."""
+
+    def __init__(self, patches: Patches, train: LabelledSamples, annotation: Annotation, patch_px: int) -> None:
+        self._patches, self._patch_px = patches, patch_px
+        others = train.beside.get("other_genes")
+        self._targets = train.targets.values
+        self._others = np.zeros((len(train), 0), np.float32) if others is None else others.values
+        self._annotation = annotation
+
+    def __call__(self, part: Subgraph) -> Batch:
+        """Read the m patches and n targets of one step."""
+        seeds = part.nodes[: part.n_seeds]
+        exists = part.nodes != BLACK
+        patches = torch.as_tensor(self._patches[np.where(exists, part.nodes, seeds[0])])
+        patches = middle(patches, self._patch_px).clone()
+        patches[torch.from_numpy(~exists)] = 0
+        return Batch(
+            patches=patches,
+            targets=torch.as_tensor(self._targets[seeds]),
+            others=torch.as_tensor(self._others[seeds]),
+            label=torch.as_tensor(self._annotation.values[seeds]),
+            labelled=torch.as_tensor(self._annotation.labelled[seeds]),
+            edges=torch.from_numpy(part.edges),
+        )
+
+
+class Middle:
+    """The window of the main size out of patches that are read wider."""
+
+    def __init__(self, patches: Patches, patch_px: int) -> None:
+        self._patches, self._patch_px = patches, patch_px
+
+    def __len__(self) -> int:
+        return len(self._patches)
+
+    def __getitem__(self, rows: Any, /) -> UInt8:  # Any: whatever numpy takes for an index of rows
+        cut: UInt8 = middle(torch.as_tensor(self._patches[rows]), self._patch_px).numpy()
+        return cut
+
+
+class Selection:
+    """Scores a network by the error of the predicted genes over all validation spots, each seen once as it is."""
+
+    def __init__(self, val: LabelledSamples, patch_px: int) -> None:
+        self._patches = Middle(patches_of(val), patch_px)
+        self._observed = torch.as_tensor(val.targets.values)
+
+    def __call__(self, module: nn.Module) -> float:
+        """Give the mean squared error, negative, so that higher is better."""
+        device = next(module.parameters()).device
+        error = 0.0
+        for start in range(0, len(self._observed), SPOTS_AT_ONCE):
+            rows = np.arange(start, min(start + SPOTS_AT_ONCE, len(self._observed)))
+            predicted = module(torch.as_tensor(self._patches[rows]).to(device), 0).targets.float().cpu()
+            error += float(((predicted - self._observed[rows]).double() ** 2).sum())
+        return -error / self._observed.numel()
+
+
+def patches_of(samples: Samples, /) -> Patches:
+    """Give the n patches of some samples.
+
+    Raises
+    ------
+    DataError
+        If they carry none.
+    """
+    if samples.patches is None:
+        raise DataError("he2gene reads patches, and the samples carry none; use mode 'full'.")
+    return samples.patches

@@ -1,0 +1,51 @@
+"""HE2Gene's published checkpoints, of Base and Spat (``he2gene.md``, section 4); there is no number to reproduce."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from histobench.published import Converted, ConvertRequest, length, renamed
+from histobench_heads.cards import HBCIS_MEAN, HBCIS_STD
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["convert"]
+
+_HEADS = {"fc1": "target", "fc2": "aux", "fc3": "tumour", "fc": "target", "fc_aux": "aux", "fc_tmr": "tumour"}
+"""Base's and Spat's name of each head → ours; one method's weights serve the other, for both predict alike."""
+
+
+def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
+    """Convert a checkpoint of either: a head of genes, one of other genes, one of tumour.
+
+    The checkpoint names no gene: the user's names, or the dataset's, are those of the first head, and the others are
+    numbered. Pixels are normalised by the published constants.
+
+    Raises
+    ------
+    DataError
+        If this is no such checkpoint.
+    """
+    first, other = ("fc1", "fc2") if "fc1.bias" in tensors else ("fc", "fc_aux")
+    names = request.target_names(length(tensors, f"{first}.bias"))
+    n_others = length(tensors, f"{other}.bias")
+    table = {rf"{theirs}\.": f"{ours}." for theirs, ours in _HEADS.items()}
+    table[r"base_model\."] = f"backbone.{request.encoder_prefix}"
+    bias = tensors[f"{first}.bias"].float()
+    return Converted(
+        tensors={
+            **renamed(tensors, table),
+            "pixels.mean": bias.new_tensor(HBCIS_MEAN),
+            "pixels.std": bias.new_tensor(HBCIS_STD),
+        },
+        facts={
+            "features": request.dim,
+            "targets": names,
+            "others": [f"other gene {place}" for place in range(1, n_others + 1)],
+            "classes": ["tumour", "normal"],
+            "tumour": ["tumour"],
+            "seed": 0,
+        },
+        targets=names,
+        options={"statistics": "training", "label_head": "tumour"},
+    )

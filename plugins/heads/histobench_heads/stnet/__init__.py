@@ -1,0 +1,1 @@
+"""ST-Net: expression, or cell abundance, from one patch by a DenseNet that is trained whole."""
