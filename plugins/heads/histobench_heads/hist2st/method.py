@@ -33,12 +33,14 @@ Differences from the published method
   a spot's counts of these genes over their median on its slide; only training slides need any.
 * Folds never split a patient, unless leave-one-slide-out is asked for.
 
-Kept: rows of zeros that rectifying and then normalising can give; normalisation over all spots of a slide behind a
-dropout; no gradient stops at the distilled prediction.
+Kept: no self loops, so that what a spot looks like reaches its prediction through the spots around it only (option
+``self_loops``); rows of zeros that rectifying and then normalising can give; normalisation over all spots of a slide
+behind a dropout; no gradient stops at the distilled prediction.
 """
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -67,7 +69,11 @@ class Hist2ST(SlideMethod[Hist2STOptions]):
 
     @override
     def edges(self, array: Int) -> Int:
-        return neighbour_edges(array, self.options)
+        edges = neighbour_edges(array, self.options)
+        if not self.options.self_loops:
+            return edges
+        itself = np.arange(len(array), dtype=np.int64)
+        return np.concatenate([edges, [itself, itself]], axis=1)
 
     @override
     def run(self, module: nn.Module, batch: SlideBatch) -> Tensor:

@@ -27,6 +27,9 @@ class Hist2STOptions(GraphOptions):
         Attention heads of 64 dimensions each.
     policy
         How a graph layer sums up the neighbours.
+    self_loops
+        Let every spot be one of its own neighbours. Without, what a spot looks like reaches its prediction through
+        the spots around it only.
     likelihood
         Of the counts: zero-inflated negative binomial, or negative binomial.
     weight_counts
@@ -50,6 +53,7 @@ class Hist2STOptions(GraphOptions):
     heads: int = 16
     channels: int = 32
     policy: Literal["mean", "max"] = "mean"  # hist2st.md, Architecture 7
+    self_loops: bool = False  # hist2st.md, Architecture 7 and Known defects: none, kept
     likelihood: Literal["zinb", "nb"] = "zinb"  # hist2st.md, Loss
     weight_counts: float = 0.0  # hist2st.md, Defaults: CUCA; the original's .25 is the card's for gene expression
     copies: int = 5  # hist2st.md, Loss
