@@ -84,7 +84,7 @@ def paired_tests(differences: npt.ArrayLike, *, seed: int = 0) -> Tests:
 
 def smallest_p(n_units: int) -> float:
     """Say how small the p of a sign-flip test can get on so many units: 2 of 32 with five."""
-    return 2.0 ** (1 - n_units) if n_units <= EXACT_UNITS else 1 / FLIPS
+    return max(2.0 ** (1 - n_units), 1 / FLIPS)
 
 
 def holm(p: npt.ArrayLike) -> Array:
