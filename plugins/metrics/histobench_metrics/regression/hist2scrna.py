@@ -43,6 +43,7 @@ CARDS = (
         headline="gene mean",
         lowest=-1.0,
         highest=1.0,
+        expensive=True,
         undefined="as pearson[hist2scrna]",
     ),
     expression(
@@ -129,6 +130,7 @@ CARDS = (
         headline="genes",
         lowest=0.0,
         highest=1.0,
+        expensive=True,
         undefined="no correlation is defined",
     ),
 )
