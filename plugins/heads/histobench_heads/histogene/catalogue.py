@@ -4,6 +4,7 @@ from histobench import Method, MethodCard
 from histobench_heads.cards import CONTINUOUS
 from histobench_heads.histogene.options import HisToGeneOptions
 from histobench_heads.histogene.published import convert
+from histobench_heads.reproductions import cuca_comparison
 from histobench_heads.slidewise.options import slide_patch
 
 __all__ = ["HISTOGENE"]
@@ -35,6 +36,10 @@ HISTOGENE = MethodCard(
         "1000 genes, 4 blocks, 64 positions": 73_281_512,
     },
     convert=convert,
+    # as CUCA's authors ran it
+    reproductions=cuca_comparison(
+        {"humanlung": 0.085, "her2st": 0.21, "stnet": 0.21}, {"humanlung": 0.04, "her2st": 0.24, "stnet": 0.25}
+    ),
     presets={
         "quick": {
             "epochs": 40, "lr": 3e-4, "patch_px": 32, "dim": 128, "depth": 2, "heads": 2, "hidden": 256,
