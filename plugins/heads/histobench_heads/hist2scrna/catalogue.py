@@ -18,6 +18,10 @@ _LICENCE = "MIT (the authors' code; this is a clean-room implementation from its
 _CITATION = "Mondol et al. (2025), hist2scRNA in hist2RNA's repository; the bulk model: Cancers 15:2569 (2023)"
 
 
+# what a training of a few hundred steps cannot find for itself: how deep a spot was sequenced, how common a gene is
+_QUICK = {"size_offset": True, "start_at_mean": True}
+
+
 def _hist2scrna(options: Hist2ScrnaOptions) -> Method:
     from histobench_heads.hist2scrna.method import Hist2Scrna
 
@@ -72,6 +76,7 @@ HIST2SCRNA = MethodCard(
             "heads": 4,
             "gnn_hidden": 64,
             "decoder": 128,
+            **_QUICK,
         },
     },
 )
@@ -96,6 +101,8 @@ HIST2SCRNA_LIGHT = MethodCard(
         "embedding 1,536 wide; 2,000 genes, 10 classes": 20_192_122,
         "embedding 2,048 wide; 500 genes, 5 classes": 11_485_665,
     },
-    presets={"quick": {"epochs": 20, "batch": 64, "lr": 1e-3, "width": 128, "decoder": 128}},
+    presets={
+        "quick": {"epochs": 12, "batch": 16, "lr": 1e-3, "width": 128, "decoder": 128, "standardise": True, **_QUICK}
+    },
 )
 """The lightweight model."""

@@ -76,9 +76,9 @@ class Truth(NamedTuple):
         classes = np.full(len(samples), UNLABELLED)
         if labels is not None and blueprint.classes:
             classes = np.where(labels.values.any(axis=1), labels.values.argmax(axis=1), UNLABELLED)
-        counts, totals = np.empty((len(samples), 0), dtype=np.float32), np.ones(len(samples))
-        if blueprint.genes:
-            counts, totals = _counts(samples).values, _totals(samples)
+        n = len(samples)
+        counts = _counts(samples).values if blueprint.genes else np.empty((n, 0), dtype=np.float32)
+        totals = _totals(samples) if blueprint.genes else np.ones(n)
         relative = np.maximum(totals, 1) / blueprint.mean_total  # a spot without a transcript has no size of its own
         return cls(
             counts=torch.as_tensor(counts, dtype=torch.float32),
@@ -150,12 +150,15 @@ def to_prediction(said: Said, blueprint: Blueprint, options: CountOptions) -> Pr
 
 
 def _in_panel_unit(zinb: Zinb, counts: Float, blueprint: Blueprint, options: CountOptions) -> Float:
-    """Give ln(1 + counts per 10,000) of (n, g) counts, at the mean library size of the training spots."""
+    """Give ln(1 + counts per 10,000), (n, g), at the mean library size of the training spots."""
     scale = _PER / blueprint.mean_total
-    if options.point == "log_mean":
-        return zinb.expected(lambda count: torch.log1p(scale * count)).float().numpy()
-    values: Float = np.log1p(scale * counts)
-    return values
+    if options.logarithm == "log_of_mean":
+        values: Float = np.log1p(scale * counts)
+        return values
+    if options.point == "mu":
+        zinb = zinb._replace(zero_logit=torch.full_like(zinb.zero_logit, -torch.inf))
+    expected: Float = zinb.expected(lambda count: torch.log1p(scale * count)).numpy()
+    return expected
 
 
 def _labels(samples: LabelledSamples) -> Targets | None:

@@ -12,6 +12,9 @@ Numbers are those of the specification's table of defects.
 * 5: of a group, each spot gets its own row (``pool="mean"`` gives all of them the group's, as published).
 * 6: kept: attention without residual, normalisation or positions (``residual=True``, ``positions=True``). With groups
   of one spot, the default and the published two-dimensional input, attention is a linear layer and nothing is spatial.
+* Embeddings are read as they are; ``standardise=True`` gives each dimension mean 0 and deviation 1 over the training
+  spots, without which nothing is learned from encoders whose embeddings hardly vary around a large mean, such as a
+  network with random weights.
 * A group is a contiguous part of one slide; published: whatever the loader stacks. Groups of fewer spots than the
   others stand in a batch of their own.
 """
@@ -53,7 +56,7 @@ class GroupBatch(NamedTuple):
     truth: Truth
 
 
-class Hist2ScrnaLight(CountMethod[Hist2ScrnaLightOptions, GroupBatch]):
+class Hist2ScrnaLight(CountMethod[Hist2ScrnaLightOptions, GroupBatch, Hist2ScrnaLightNetwork]):
     """The lightweight model."""
 
     @override
@@ -64,6 +67,11 @@ class Hist2ScrnaLight(CountMethod[Hist2ScrnaLightOptions, GroupBatch]):
     def make_network(self, blueprint: Blueprint) -> Hist2ScrnaLightNetwork:
         n_genes, n_classes = len(blueprint.genes), len(blueprint.classes)
         return Hist2ScrnaLightNetwork(self.options, blueprint.features, n_genes=n_genes, n_classes=n_classes)
+
+    @override
+    def prepare(self, module: Hist2ScrnaLightNetwork, train: LabelledSamples) -> None:
+        super().prepare(module, train)
+        module.measure(torch.as_tensor(np.asarray(_embeddings(train)), dtype=torch.float32))
 
     @override
     def batches(self, train: LabelledSamples, truth: Truth, seed: int) -> Callable[[int], Iterator[GroupBatch]]:
@@ -82,7 +90,7 @@ class Hist2ScrnaLight(CountMethod[Hist2ScrnaLightOptions, GroupBatch]):
         return losses(self._say(module, batch.embeddings, batch.places), batch.truth, self.options)
 
     @override
-    def say(self, module: nn.Module, samples: Samples) -> Said:
+    def say(self, module: Hist2ScrnaLightNetwork, samples: Samples) -> Said:
         device = next(module.parameters()).device
         stacks = list(_stacks(_groups(samples, self.options.group), _SPOTS_AT_ONCE))
         said = [self._say(module, *(part.to(device) for part in _load(samples, rows))) for rows in stacks]

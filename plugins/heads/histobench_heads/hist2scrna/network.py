@@ -62,6 +62,12 @@ class CountNetwork(nn.Module):
             nn.Linear(width, n) if n else None for n in (n_genes, n_genes, n_genes, n_classes)
         )
 
+    @torch.no_grad()
+    def start_at(self, counts: Tensor) -> None:
+        """Expect the mean of (n, g) counts everywhere, until more is learned."""
+        if self.mu_decoder is not None:
+            self.mu_decoder.bias.copy_(torch.log(counts.mean(dim=0) + 1 / len(counts)))
+
     def say(self, features: Tensor) -> Said:
         """Read (n, w) features."""
         heads = (self.mu_decoder, self.theta_decoder, self.pi_decoder, self.cell_type_head)
@@ -146,8 +152,6 @@ class Hist2ScrnaNetwork(CountNetwork):
             *_layer(options.gnn_hidden if options.graph else options.embed, options.decoder, dropout),
             *_layer(options.decoder, 2 * options.decoder, dropout),
         )
-        self.register_buffer("mean", torch.tensor(_MEAN), persistent=False)
-        self.register_buffer("deviation", torch.tensor(_DEVIATION), persistent=False)
 
     @override
     def forward(self, patches: Tensor, edges: Tensor) -> Said:
@@ -156,7 +160,8 @@ class Hist2ScrnaNetwork(CountNetwork):
 
     def encode(self, patches: Tensor) -> Tensor:
         """Turn (n, side, side, 3) uint8 patches into (n, embed), each by itself."""
-        images = (patches / 255 - self.mean) / self.deviation
+        mean, deviation = (patches.new_tensor(colour, dtype=torch.float32) for colour in (_MEAN, _DEVIATION))
+        images = (patches / 255 - mean) / deviation
         encoded: Tensor = self.vit(images.permute(0, 3, 1, 2))
         return encoded
 
@@ -180,9 +185,17 @@ class Hist2ScrnaLightNetwork(CountNetwork):
         super().__init__(2 * options.decoder, n_genes=n_genes, n_classes=n_classes)
         dropout = options.dropout
         self._options = options
+        if options.standardise:
+            self.register_buffer("middle", torch.zeros(dim))
+            self.register_buffer("spread", torch.ones(dim))
         self.feature_proj = nn.Sequential(*_layer(dim, options.width, dropout))
         self.spatial_attn = nn.MultiheadAttention(options.width, options.heads, dropout=dropout, batch_first=True)
         self.decoder = nn.Sequential(*_layer(options.width, 2 * options.decoder, dropout))
+
+    def measure(self, embeddings: Tensor) -> None:
+        """Standardise from now on by the mean and deviation of (n, d) embeddings, if so asked."""
+        if self._options.standardise:
+            self.middle, self.spread = embeddings.mean(dim=0), embeddings.std(dim=0).clamp(min=1e-6)
 
     @override
     def forward(self, embeddings: Tensor, places: Tensor | None = None) -> Said:
@@ -200,6 +213,8 @@ class Hist2ScrnaLightNetwork(CountNetwork):
         Said
             Of b · s spots, group by group; of b groups where they are pooled.
         """
+        if self._options.standardise:
+            embeddings = (embeddings - self.middle) / self.spread
         groups = embeddings if embeddings.ndim == 3 else embeddings.unsqueeze(1)
         spots = self.feature_proj(groups)
         if self._options.positions and places is not None:

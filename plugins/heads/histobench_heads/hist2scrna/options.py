@@ -26,10 +26,14 @@ class CountOptions:
     zinb
         ``stable``, or ``upstream``: the published formula on exp and sigmoid.
     point
-        What is predicted of the counts: their mean, zeros included; ``mu``, the mean without the extra zeros; or
-        ``log_mean``, the mean of ln(1 + counts per 10,000) itself, by summing over the distribution.
+        What is said of the counts: ``zinb_mean``, their mean with zeros included, or ``mu``, without the extra zeros.
+    logarithm
+        How counts become the panel's ln(1 + counts per 10,000): ``mean_of_log``, its mean under the distribution, or
+        ``log_of_mean``, the logarithm of the estimate, which is larger the more the counts spread.
     size_offset
         Multiply each training spot's μ by its library size over the mean one, so that depth need not be predicted.
+    start_at_mean
+        Start with the training mean of every gene, as the bias of ln μ; otherwise it is learned from 1.
     decoder
         Width of the decoder's middle layer; its last is twice as wide.
     """
@@ -42,8 +46,10 @@ class CountOptions:
     alpha: float = 0.1  # spec, section 7
     dropout: float = 0.1  # spec, section 4
     zinb: Literal["stable", "upstream"] = "stable"  # published: upstream; defect 10
-    point: Literal["zinb_mean", "mu", "log_mean"] = "zinb_mean"  # published: mu; defect 9
+    point: Literal["zinb_mean", "mu"] = "zinb_mean"  # published: mu; defect 9
+    logarithm: Literal["mean_of_log", "log_of_mean"] = "mean_of_log"  # ours: published counts stay counts
     size_offset: bool = False  # spec: none; defect 11
+    start_at_mean: bool = False  # spec, section 4.4: torch's own initialisation
     decoder: int = 1024  # spec, sections 4.3 and 5
 
     def __post_init__(self) -> None:
@@ -130,6 +136,8 @@ class Hist2ScrnaLightOptions(CountOptions):
         Add the projection to what attention makes of it.
     positions
         Add sines and cosines of the place within the group, so that attention knows who is near.
+    standardise
+        Give each dimension of the embedding mean 0 and deviation 1 over the training spots.
     """
 
     width: int = 1024  # spec, section 5
@@ -138,6 +146,7 @@ class Hist2ScrnaLightOptions(CountOptions):
     pool: Literal["spot", "mean"] = "spot"  # published: mean; defect 5
     residual: bool = False  # spec, section 5; defect 6
     positions: bool = False  # spec, section 5; defect 6
+    standardise: bool = False  # spec, section 5: features as they are
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no network."""
