@@ -3,6 +3,7 @@
 from histobench import EncoderSlot, Method, MethodCard
 from histobench_heads.cards import CONTINUOUS, CUCA_CITATION, CUCA_LICENCE, CUCA_URL, FROZEN_SLOT
 from histobench_heads.foundation.options import FmMlpOptions, LinearOptions, MlpOptions
+from histobench_heads.foundation.published import LINEAR_PROBE_REPRODUCTIONS, convert_linear_probe, convert_mlp
 
 __all__ = ["FMMLP", "LINEAR_PROBE", "MLP"]
 
@@ -36,6 +37,8 @@ LINEAR_PROBE = MethodCard(
         "uni, 80 cell types": 82_000,
         "uni, 39 cell types": 39_975,
     },
+    convert=convert_linear_probe,
+    reproductions=LINEAR_PROBE_REPRODUCTIONS,
     # a small random encoder's embeddings are small, and the steps are cheap
     presets={"quick": {"batch": 32}},
 )
@@ -60,6 +63,7 @@ MLP = MethodCard(
         "uni, 80 cell types": 1_093_200,
         "uni, 39 cell types": 1_072_167,
     },
+    convert=convert_mlp,
     presets={"quick": {"epochs": 15, "batch": 32}},
 )
 """Two hidden layers."""
@@ -87,6 +91,7 @@ FMMLP = MethodCard(
         "virchow2 with adapters, 80 cell types, trained": 2_207_440,
         "virchow2 with adapters, 39 cell types, trained": 2_186_407,
     },
+    convert=convert_mlp,
     presets={"quick": {"epochs": 15, "batch": 32}, "quick@full": {"patch_px": 32}},
 )
 """CUCA without its molecular branch."""
