@@ -10,6 +10,7 @@ from histobench_heads.cuca.catalogue import CUCA, CUCA_MLP
 from histobench_heads.foundation.catalogue import FMMLP, LINEAR_PROBE, MLP
 from histobench_heads.he2gene.catalogue import HE2GENE_BASE, HE2GENE_SPAT
 from histobench_heads.hist2cell.catalogue import HIST2CELL
+from histobench_heads.hist2rna.catalogue import HIST2RNA
 from histobench_heads.hist2scrna.catalogue import HIST2SCRNA, HIST2SCRNA_LIGHT
 from histobench_heads.hist2st.catalogue import HIST2ST
 from histobench_heads.histogene.catalogue import HISTOGENE
@@ -38,6 +39,7 @@ METHODS: tuple[MethodCard, ...] = (
     HE2GENE_BASE,
     HE2GENE_SPAT,
     HIST2CELL,
+    HIST2RNA,
     HIST2SCRNA,
     HIST2SCRNA_LIGHT,
     HIST2ST,

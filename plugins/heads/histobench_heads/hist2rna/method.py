@@ -1,0 +1,186 @@
+"""hist2RNA: expression of a whole tissue from the mean of its patches' embeddings, here asked of single spots.
+
+Mondol et al. (2023), Cancers 15:2569; authors' code https://github.com/raktim-mondol/hist2RNA (MIT). Written from
+section 13 of ``hist2scrna.md`` and from ``expression_protocol.md`` alone. No checkpoint is published.
+
+Differences from the published method
+-------------------------------------
+* A bag is a contiguous part of one slide with at most ``bag_spots`` spots, cut along another direction every epoch, and
+  its target the mean of its spots' targets. Published: up to 1,000 patches of a patient and a bulk measurement.
+* A spot is predicted from its own embedding, which is weak supervision: no spot's own value is ever learned from.
+  ``predict="bag"`` gives all spots of a bag what is predicted from its mean, as the publication does for a patient.
+* The panel's unit is ln(1 + counts per 10,000), not log2(1 + expression); abundances can be predicted just as well.
+* Selected and stopped on validation slides by the error of their bags; published: on 10 % of the patients. Without
+  validation slides the last epoch is kept.
+* The encoder is any frozen one with its own preparation of the patch; published: one of seven of torchvision after
+  Macenko's normalisation, whose code cannot run as published (missing imports; references of a natural logarithm used
+  with a decimal one). The end-to-end form, which trains the encoder with batch statistics of single patients, is left
+  out; ``standardise=True`` is ours.
+* A sequence of length one passes the central tap of the first convolution's five only: kept, the other four are trained
+  by weight decay alone.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from typing_extensions import override
+
+from histobench import DataError, FitContext, Float, Int, LabelledSamples, Method, Prediction, Samples
+from histobench.training import Recipe, fit_module, generator, load_weights, save_weights, seeded
+from histobench_heads.hist2rna.options import Hist2RnaOptions
+from histobench_heads.neighbourhoods import contiguous_parts
+from histobench_heads.saved import read_facts, write_facts
+
+__all__ = ["BagBatch", "BulkHead", "Hist2Rna", "bag_means"]
+
+_WEIGHTS = "weights.safetensors"
+
+
+class BagBatch(NamedTuple):
+    """Mean embeddings, (b, d), and mean targets, (b, t), of b bags."""
+
+    embeddings: Tensor
+    targets: Tensor
+
+
+class BulkHead(nn.Module):
+    """Three convolutions over a sequence of length one, and a linear layer; sub-modules carry the published names.
+
+    Parameters
+    ----------
+    dim
+        Width d of the embedding.
+    standardise
+        Keep the training embeddings' mean and deviation, to be set by `measure`.
+    """
+
+    def __init__(self, dim: int, n_targets: int, *, standardise: bool = False) -> None:
+        super().__init__()
+        self.standardise = standardise
+        if standardise:
+            self.register_buffer("middle", torch.zeros(dim))
+            self.register_buffer("spread", torch.ones(dim))
+        self.c1 = nn.Sequential(nn.Conv1d(dim, 256, kernel_size=5, padding=2), nn.ReLU())
+        self.c2 = nn.Sequential(nn.Conv1d(256, 512, kernel_size=1), nn.ReLU())
+        self.c3 = nn.Sequential(nn.Conv1d(512, 512, kernel_size=1), nn.ReLU())
+        self.output = nn.Sequential(nn.Linear(512, n_targets))
+
+    def measure(self, embeddings: Tensor) -> None:
+        """Standardise from now on by the mean and deviation of (n, d) embeddings, if so asked."""
+        if self.standardise:
+            self.middle, self.spread = embeddings.mean(dim=0), embeddings.std(dim=0).clamp(min=1e-6)
+
+    @override
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Predict (b, t) from (b, d) embeddings, of bags or of spots."""
+        if self.standardise:
+            embeddings = (embeddings - self.middle) / self.spread
+        mixed = self.c3(self.c2(self.c1(embeddings.unsqueeze(2))))
+        predicted: Tensor = self.output(mixed.mean(dim=2))
+        return predicted
+
+
+class Hist2Rna(Method):
+    """Learn from bags of spots; predict spots."""
+
+    def __init__(self, options: Hist2RnaOptions) -> None:
+        self.options = options
+        self._names: tuple[str, ...] = ()
+        self._module: BulkHead | None = None
+
+    @override
+    def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
+        self._names = train.targets.names
+        embeddings, targets = _embeddings(train), train.targets.values
+        with seeded(context.seed):
+            self._module = self._build(embeddings.shape[1])
+        self._module.measure(torch.as_tensor(embeddings, dtype=torch.float32))
+
+        def batches(epoch: int) -> Iterator[BagBatch]:
+            draws = generator(context.seed, epoch)
+            bags = contiguous_parts(train, self.options.bag_spots, angle=draws.uniform(0, math.pi / 2))
+            order = draws.permutation(len(bags))
+            for start in range(0, len(bags), self.options.batch):
+                some = [bags[i] for i in order[start : start + self.options.batch]]
+                yield BagBatch(bag_means(embeddings, some), bag_means(targets, some))
+
+        fit_module(
+            self._module,
+            _loss,
+            batches,
+            recipe=Recipe(
+                epochs=self.options.epochs,
+                lr=self.options.lr,
+                weight_decay=self.options.weight_decay,
+                patience=self.options.patience,
+            ),
+            context=context,
+            validate=None if val is None else self._selection(val),
+        )
+
+    @override
+    def predict(self, samples: Samples) -> Prediction:
+        module, embeddings = self._made(), _embeddings(samples)
+        if self.options.predict == "spot":
+            return Prediction(names=self._names, values=_run(module, torch.as_tensor(embeddings)))
+        bags = contiguous_parts(samples, self.options.bag_spots)
+        rows = np.concatenate(bags)
+        values = np.repeat(_run(module, bag_means(embeddings, bags)), [len(bag) for bag in bags], axis=0)
+        return Prediction(names=self._names, values=values[np.argsort(rows)])
+
+    @override
+    def save(self, folder: Path) -> None:
+        module = self._made()
+        write_facts(folder, {"names": self._names, "dim": module.c1[0].in_channels})
+        save_weights(module, folder / _WEIGHTS)
+
+    @override
+    def load(self, folder: Path, context: FitContext) -> None:
+        facts = read_facts(folder)
+        self._names = tuple(facts["names"])
+        with seeded(0):  # every weight is read
+            module = self._build(int(facts["dim"]))
+        load_weights(module, folder / _WEIGHTS)
+        self._module = module.to(context.device).eval()
+
+    def _build(self, dim: int) -> BulkHead:
+        return BulkHead(dim, len(self._names), standardise=self.options.standardise)
+
+    def _made(self) -> BulkHead:
+        if self._module is None:
+            raise DataError("hist2rna has learned nothing yet: call fit or load first.")
+        return self._module
+
+    def _selection(self, val: LabelledSamples) -> Callable[[nn.Module], float]:
+        """Score by the mean squared error of the validation bags, the lower the better."""
+        bags = contiguous_parts(val, self.options.bag_spots)
+        embeddings, targets = bag_means(_embeddings(val), bags), bag_means(val.targets.values, bags)
+        return lambda module: -float(np.square(_run(module, embeddings) - targets.numpy()).mean())
+
+
+def bag_means(values: Float, bags: list[Int], /) -> Tensor:
+    """Average (n, w) values over each of b bags of rows: (b, w) float32."""
+    return torch.from_numpy(np.stack([values[bag].mean(axis=0, dtype=np.float64) for bag in bags]).astype(np.float32))
+
+
+def _loss(module: nn.Module, batch: BagBatch) -> dict[str, Tensor]:
+    return {"loss": functional.mse_loss(module(batch.embeddings), batch.targets)}
+
+
+@torch.no_grad()
+def _run(module: nn.Module, embeddings: Tensor) -> Float:
+    device = next(module.parameters()).device
+    predicted: Float = module(embeddings.float().to(device)).float().cpu().numpy()
+    return predicted
+
+
+def _embeddings(samples: Samples) -> Float:
+    if samples.embeddings is None:
+        raise DataError("hist2rna reads embeddings, and the samples carry none.")
+    return samples.embeddings

@@ -1,0 +1,46 @@
+"""The options of hist2RNA and where their defaults come from; free of torch, so that listing stays light."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from histobench import ConfigError
+
+__all__ = ["Hist2RnaOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hist2RnaOptions:
+    """How the bulk head is trained and what it predicts: the published two-step form, on a frozen encoder.
+
+    Attributes
+    ----------
+    batch
+        Bags of a step.
+    weight_decay
+        L2 added to the gradient.
+    patience
+        Epochs without a lower validation error after which training stops.
+    bag_spots
+        Most spots of a bag; a bag is a contiguous part of one slide.
+    predict
+        ``spot``: every spot from its own embedding. ``bag``: all spots of a bag alike, from its mean.
+    standardise
+        Give each dimension of the embedding mean 0 and deviation 1 over the training spots.
+    """
+
+    epochs: int = 500  # spec hist2scrna.md, section 13, two-step
+    batch: int = 12  # the same
+    lr: float = 1e-4  # the same; Adam
+    weight_decay: float = 0.01  # the same
+    patience: int = 20  # the same
+    bag_spots: int = 1000  # the same: at most 1,000 patches of a patient
+    predict: Literal["spot", "bag"] = "spot"  # ours: published predictions are of patients
+    standardise: bool = False  # published: features as they are
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no training can use."""
+        for name in ("epochs", "batch", "patience", "bag_spots"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"hist2rna: option {name!r} must be at least 1, got {getattr(self, name)}.")
+        if not self.lr > 0:
+            raise ConfigError(f"hist2rna: option 'lr' must be positive, got {self.lr}.")
