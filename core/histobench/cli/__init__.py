@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from histobench.cli import compare, data, inspect, reproduce, results, run, services, weights
+from histobench.cli import analyse, compare, data, inspect, reproduce, results, run, services, weights
 from histobench.cli.output import Output
 from histobench.errors import HistobenchError
 from histobench.registry import Registry
@@ -43,6 +43,7 @@ for command in (
     results.results,
     results.score,
     compare.compare,
+    analyse.analyse,
     reproduce.reproduce,
     services.doctor,
     services.mlflow,

@@ -12,6 +12,8 @@ Say = Callable[..., object]
 
 pytestmark = pytest.mark.usefixtures("trials")
 
+CONTROLS = ("mean", "position", "colour", "nearest", "shuffled")
+
 
 def run(say: Say, out: Path, *arguments: object):
     return say("run", "--datasets", "toy", "--out", out, "--no-tracking", *arguments)
@@ -24,7 +26,7 @@ def records(out: Path) -> dict[str, dict]:
 def test_controls_run_unasked(say: Say, tmp_path: Path) -> None:
     said = run(say, tmp_path, "--methods", "behaves")
     assert said.code == 0
-    assert {r["job"]["method"] for r in records(tmp_path).values()} == {"behaves", "mean", "position", "colour", "nearest", "shuffled"}
+    assert {r["job"]["method"] for r in records(tmp_path).values()} == {"behaves", *CONTROLS}
     assert "control" in said.out
 
 
@@ -131,7 +133,7 @@ def test_results_come_as_table_json_and_csv(say: Say, tmp_path: Path) -> None:
     rows = json.loads(say("results", "--out", tmp_path, "--json").out)
     header = say("results", "--out", tmp_path, "--csv").out.splitlines()[0]
     assert "behaves" in table
-    assert {row["method"] for row in rows} == {"behaves", "mean", "position", "colour", "nearest", "shuffled"}
+    assert {row["method"] for row in rows} == {"behaves", *CONTROLS}
     assert header.startswith("dataset,target,scheme")
 
 

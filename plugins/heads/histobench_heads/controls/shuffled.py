@@ -15,7 +15,6 @@ import numpy as np
 from typing_extensions import override
 
 from histobench import FitContext, LabelledSamples, Method, Prediction, Samples
-from histobench.training import generator
 from histobench_heads.controls.options import ShuffledOptions
 from histobench_heads.ridge.method import Ridge
 from histobench_heads.ridge.options import RidgeOptions
@@ -37,7 +36,7 @@ class Shuffled(Method):
 
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
-        order = generator(context.seed, 0).permutation(len(train))
+        order = np.random.default_rng(context.seed).permutation(len(train))
         self._ridge.fit(replace(train, targets=train.targets.take(order)), None, context)
 
     @override

@@ -1,0 +1,82 @@
+"""What an analysis is given, and what it finds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from histobench.data import SlideResult
+from histobench.errors import DataError
+from histobench.records import RunRecord, ranking_metric
+from histobench.store import Store, read_predictions
+
+__all__ = ["Cell", "Findings", "StudyResults", "label_of"]
+
+Cell = str | int | float | None
+"""What stands in a table; a number that is NaN is undefined."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyResults:
+    """A finished study, or the part of it that was asked for.
+
+    Attributes
+    ----------
+    records
+        Of its jobs.
+    metric
+        The metric that was asked for; ``None`` for the one that ranks each kind of target.
+    """
+
+    store: Store
+    records: tuple[RunRecord, ...]
+    data_root: Path | None = None
+    metric: str | None = None
+
+    def done(self) -> list[RunRecord]:
+        """List the finished jobs, by dataset, target, method, fold and seed."""
+        done = [record for record in self.records if record.status == "done"]
+        return sorted(done, key=lambda r: (r.job.dataset, r.job.target, label_of(r), r.job.fold, r.job.seed))
+
+    def metric_of(self, record: RunRecord) -> str:
+        """Name the metric to judge a job by.
+
+        Raises
+        ------
+        DataError
+            If the job has no score under it.
+        """
+        name = self.metric or ranking_metric([record]) or ""
+        if name not in record.scores:
+            raise DataError(f"job {record.job_id} ({record.job.method}) has no score under {name!r}.")
+        return name
+
+    def predictions(self, record: RunRecord) -> list[SlideResult]:
+        """Read a job's stored predictions."""
+        return read_predictions(self.store.folder(record.job_id).predictions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What an analysis found.
+
+    Attributes
+    ----------
+    tables
+        File name without ending → rows, each a column → value.
+    figures
+        File name without ending → figure.
+    notes
+        What a reader must know, a sentence each.
+    """
+
+    tables: Mapping[str, Sequence[Mapping[str, Cell]]] = field(default_factory=dict)
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+
+def label_of(record: RunRecord) -> str:
+    """Name a job's method and encoder for people."""
+    job = record.job
+    return job.method if job.encoder is None else f"{job.method} · {job.encoder} ({job.mode})"

@@ -1,0 +1,274 @@
+"""How much of a finished method's score is left when the test slides' images are shifted; nothing is trained.
+
+Every job's method is read back from its folder and predicts its own test slides under every shift of the panel. Scores
+are kept in the job's folder, so that an interrupted panel goes on with the next job.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from histobench.analyses.findings import Cell, Findings, StudyResults
+from histobench.assembly import Assembler, open_assembler, registry
+from histobench.cards import MetricCard
+from histobench.config import options_from_json
+from histobench.contracts import FitContext, Method
+from histobench.data import Slide, SlideResult
+from histobench.errors import DataError, HistobenchError
+from histobench.evaluation import score
+from histobench.provenance import limit_threads
+from histobench.records import RunRecord
+from histobench.shifts import PANEL, HeldDataset, Shift, ShiftedDataset
+from histobench.statistics import mean_intervals
+from histobench.store import JobFolder, write_atomically
+
+__all__ = ["ShiftedScores", "Summary", "analyse_robustness", "shifted_scores", "summarise"]
+
+_FILE = "robustness.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShiftedScores:
+    """One job under one shift.
+
+    Attributes
+    ----------
+    plain, shifted
+        Test slide → score, the mean over targets defined on both sides; NaN where there is none.
+    """
+
+    record: RunRecord
+    shift: Shift
+    plain: Mapping[str, float]
+    shifted: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One method on one encoder under one shift, over all its jobs.
+
+    Attributes
+    ----------
+    plain, shifted
+        Mean over slides and patients; NaN where there is none.
+    change, low, high
+        Shifted minus plain, with the 95 % interval over patients; NaN with one patient.
+    """
+
+    who: str
+    shift: Shift
+    plain: float
+    shifted: float
+    change: float
+    low: float
+    high: float
+    n_patients: int
+
+
+def analyse_robustness(study: StudyResults, /) -> Findings:
+    """Run the panel over every finished job that looks at images.
+
+    Raises
+    ------
+    DataError
+        If no job does.
+    """
+    jobs = [record for record in study.done() if record.job.patch is not None]
+    if not jobs:
+        raise DataError("no finished job of this study looks at images, so no shift can change a score.")
+    notes: list[str] = []
+    found: list[ShiftedScores] = []
+    for record in jobs:
+        name = study.metric_of(record)
+        metric = registry().metrics.get(name)
+        folder = study.store.folder(record.job_id)
+        try:
+            found += shifted_scores(record, folder, PANEL, metric=metric, data_root=study.data_root)
+        except HistobenchError as error:
+            notes.append(f"job {record.job_id} ({record.job.method}) is left out: {error}")
+    summaries = summarise(found)
+    rows: list[dict[str, Cell]] = [
+        {
+            "method": one.who,
+            "shift": one.shift.kind,
+            "strength": one.shift.strength,
+            "score": one.plain,
+            "score shifted": one.shifted,
+            "change": one.change,
+            "low": one.low,
+            "high": one.high,
+            "patients": one.n_patients,
+        }
+        for one in summaries
+    ]
+    notes.append("change: shifted minus plain, per slide, then patient; 95 % interval over patients.")
+    figures = {"robustness": _draw(summaries)} if summaries else {}
+    return Findings(tables={"robustness": rows}, figures=figures, notes=notes)
+
+
+def _draw(summaries: Sequence[Summary]) -> Figure:
+    """Draw score against strength, a panel for each kind of shift and a line for each method."""
+    kinds = list(dict.fromkeys(one.shift.kind for one in summaries))
+    figure = Figure(figsize=(9.0, 3.0 * ((len(kinds) + 2) // 3)), dpi=100, layout="constrained")
+    for place, kind in enumerate(kinds):
+        axes = figure.add_subplot((len(kinds) + 2) // 3, 3, place + 1)
+        for who in dict.fromkeys(one.who for one in summaries):
+            line = [one for one in summaries if (one.who, one.shift.kind) == (who, kind)]
+            axes.plot([one.shift.strength for one in line], [one.change for one in line], marker="o", label=who)
+        axes.axhline(0, color="0.6", linewidth=0.8)
+        axes.set(title=kind, xlabel="strength", ylabel="change of score")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize="small")
+    return figure
+
+
+def shifted_scores(
+    record: RunRecord, folder: JobFolder, shifts: Iterable[Shift], *, metric: MetricCard, data_root: Path | None
+) -> Iterator[ShiftedScores]:
+    """Score one finished job under shifts; what is in its folder already is not computed again.
+
+    Raises
+    ------
+    DataError
+        If the job's method, slides or weights are not here any more.
+    """
+    known = _read(folder)
+    keys = {shift: f"{metric.name} {metric.revision} {shift}" for shift in shifts}
+    missing = [shift for shift, key in keys.items() if key not in known]
+    if missing:
+        found = _Worker(record, folder, metric, data_root).score(missing)
+        known |= {keys[shift]: scores for shift, scores in found.items()}
+        write_atomically(folder.path / _FILE, json.dumps(known, indent=1).encode())
+    for shift, key in keys.items():
+        rows = {slide: [np.nan if value is None else value for value in row] for slide, row in known[key].items()}
+        yield _compared(record, shift, rows, metric=metric.name)
+
+
+def summarise(found: Iterable[ShiftedScores]) -> list[Summary]:
+    """Average over slides, then patients, and say how sure the change is.
+
+    Returns
+    -------
+    One summary for each method, encoder and shift, in the order in which they first appear.
+    """
+    groups: dict[tuple[str, Shift], list[ShiftedScores]] = {}
+    for scores in found:
+        groups.setdefault((_who(scores.record), scores.shift), []).append(scores)
+    return [_summary(who, shift, group) for (who, shift), group in groups.items()]
+
+
+def _who(record: RunRecord) -> str:
+    job = record.job
+    return job.method if job.encoder is None else f"{job.method} · {job.encoder} ({job.mode})"
+
+
+def _summary(who: str, shift: Shift, group: Sequence[ShiftedScores]) -> Summary:
+    plain = _by_patient((scores.record, scores.plain) for scores in group)
+    shifted = _by_patient((scores.record, scores.shifted) for scores in group)
+    both = [patient for patient in plain if np.isfinite(plain[patient]) and np.isfinite(shifted[patient])]
+    changes = [shifted[patient] - plain[patient] for patient in both]
+    (interval,) = mean_intervals([changes])
+    return Summary(
+        who=who,
+        shift=shift,
+        plain=_mean([plain[patient] for patient in both]),
+        shifted=_mean([shifted[patient] for patient in both]),
+        change=_mean(changes),
+        low=interval.low,
+        high=interval.high,
+        n_patients=len(both),
+    )
+
+
+def _by_patient(parts: Iterable[tuple[RunRecord, Mapping[str, float]]]) -> dict[str, float]:
+    values: dict[str, list[float]] = {}
+    for record, by_slide in parts:
+        for slide, value in by_slide.items():
+            values.setdefault(record.job.patients[slide], []).append(value)
+    return {patient: _mean(found) for patient, found in values.items()}
+
+
+def _compared(record: RunRecord, shift: Shift, rows: Mapping[str, Sequence[float]], *, metric: str) -> ShiftedScores:
+    slides, table = record.scores[metric].table()
+    plain, shifted = {}, {}
+    for slide, before in zip(slides, table, strict=True):
+        after = np.asarray(rows[slide], dtype=np.float64)
+        both = np.isfinite(before) & np.isfinite(after)
+        plain[slide], shifted[slide] = _mean(before[both]), _mean(after[both])
+    return ShiftedScores(record=record, shift=shift, plain=plain, shifted=shifted)
+
+
+def _mean(values: Iterable[float]) -> float:
+    found = [value for value in values if np.isfinite(value)]
+    return float(np.mean(found)) if found else float("nan")
+
+
+def _read(folder: JobFolder) -> dict[str, dict[str, list[float | None]]]:
+    path = folder.path / _FILE
+    if not path.exists():
+        return {}
+    try:
+        known: dict[str, dict[str, list[float | None]]] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}): remove it, and it is computed again.") from error
+    return known
+
+
+class _Worker:
+    """A finished job, opened once for all its shifts."""
+
+    def __init__(self, record: RunRecord, folder: JobFolder, metric: MetricCard, data_root: Path | None) -> None:
+        self._record, self._metric = record, metric
+        self._assembler = open_assembler(record.job, data_root)
+        self._method = _load(record, folder, self._assembler)
+
+    def score(self, shifts: Sequence[Shift]) -> dict[Shift, dict[str, list[float | None]]]:
+        """Score every test slide under every shift; each image is decoded once."""
+        held = HeldDataset(self._assembler.dataset)
+        results: dict[Shift, list[SlideResult]] = {shift: [] for shift in shifts}
+        slides = self._assembler.slides()
+        with limit_threads(self._record.job.threads):
+            for name in self._record.job.test:
+                for shift in shifts:
+                    shifted = replace(self._assembler, dataset=ShiftedDataset(held, shift))
+                    results[shift].append(self._predict(shifted, slides[name]))
+        return {shift: self._scored(found) for shift, found in results.items()}
+
+    def _scored(self, results: Sequence[SlideResult]) -> dict[str, list[float | None]]:
+        scores = score(results, [self._metric], training=self._assembler.training).scores[self._metric.name]
+        return {slide: list(row) for slide, row in scores.per_slide.items()}
+
+    def _predict(self, assembler: Assembler, slide: Slide) -> SlideResult:
+        samples, seen = assembler.unlabelled(slide)
+        predicted = replace(self._method.predict(samples), beside={})
+        return SlideResult(
+            slide_id=slide.id,
+            spot_ids=samples.spot_ids,
+            xy_um=samples.xy_um,
+            predicted=predicted,
+            observed=seen.targets,
+        )
+
+
+def _load(record: RunRecord, folder: JobFolder, assembler: Assembler) -> Method:
+    job = record.job
+    card = registry().methods.get(job.method)
+    if not folder.checkpoint.exists():
+        raise DataError(f"job {record.job_id} ({job.method}) has no saved method: there is no '{folder.checkpoint}'.")
+    method: Method = card.build(options_from_json(card, job.options))
+    trained = assembler.encoder if assembler.patch is not None else None
+    method.load(
+        folder.checkpoint,
+        FitContext(
+            seed=job.seed,
+            device=job.device,
+            precision=job.precision,
+            mode=job.mode or "frozen",
+            encoder=trained,  # type: ignore[arg-type]  # planning lets only trainable ones into a training mode
+        ),
+    )
+    return method

@@ -1,0 +1,48 @@
+"""Findings as files: CSV tables, PNG and SVG figures."""
+
+import csv
+import math
+from pathlib import Path
+
+import matplotlib as mpl
+
+from histobench.analyses.findings import Cell, Findings
+from histobench.errors import StoreError
+
+__all__ = ["write_findings"]
+
+
+def write_findings(findings: Findings, folder: Path) -> list[Path]:
+    """Write every table and figure into a folder, and list the files.
+
+    The same findings give the same bytes.
+
+    Raises
+    ------
+    StoreError
+        If the folder cannot be written to.
+    """
+    written: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, rows in findings.tables.items():
+            path = folder / f"{name}.csv"
+            with path.open("w", newline="", encoding="utf-8") as file:
+                columns = list(dict.fromkeys(column for row in rows for column in row))
+                writer = csv.DictWriter(file, fieldnames=columns)
+                writer.writeheader()
+                writer.writerows({column: _cell(row.get(column)) for column in columns} for row in rows)
+            written.append(path)
+        for name, figure in findings.figures.items():
+            # without a fixed salt the identifiers in an SVG differ from run to run
+            with mpl.rc_context({"svg.hashsalt": "histobench"}):
+                figure.savefig(folder / f"{name}.png")
+                figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+            written += [folder / f"{name}.png", folder / f"{name}.svg"]
+    except OSError as error:
+        raise StoreError(f"the folder {str(folder)!r} cannot be written to: {error}.") from error
+    return written
+
+
+def _cell(value: Cell) -> Cell:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

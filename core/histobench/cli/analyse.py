@@ -1,0 +1,93 @@
+"""``histobench analyse``: figures and tables beyond the standings."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from histobench.cli.names import PluginNames
+
+if TYPE_CHECKING:
+    from histobench.analyses import Cell
+    from histobench.cli import App
+    from histobench.records import RunRecord
+
+__all__ = ["analyse"]
+
+_ROWS_SHOWN = 40
+
+
+@click.command()
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--what", default="all", help="Comma-separated analyses; 'list' names them. [all]")
+@click.option("--methods", type=PluginNames("methods"), help="Only these. [all of the study]")
+@click.option("--metric", type=PluginNames("metrics"), help="Metric to judge by. [the task's own]")
+@click.option("--data-root", type=click.Path(path_type=Path), help="Folder with the dataset's files.")
+@click.pass_obj
+def analyse(
+    app: "App", study: Path, what: str, methods: str | None, metric: str | None, data_root: Path | None
+) -> None:
+    """Analyse a finished study: writes PNG, SVG and CSV into STUDY/analyses."""
+    from histobench.analyses import ANALYSES, StudyResults, write_findings
+    from histobench.cli.results import read_records
+    from histobench.errors import HistobenchError, did_you_mean
+    from histobench.store import Store
+
+    if what == "list":
+        app.output.result("\n".join(ANALYSES))
+        return
+    names = list(ANALYSES) if what == "all" else [name.strip() for name in what.split(",")]
+    for name in names:
+        if name not in ANALYSES:
+            raise did_you_mean("analysis", name, ANALYSES)
+    store = Store(study, write=False)
+    records = _chosen(read_records(app, store), methods)
+    results = StudyResults(store=store, records=records, data_root=data_root, metric=metric)
+    failed = 0
+    for name in names:
+        try:
+            findings = ANALYSES[name](results)
+        except HistobenchError as error:
+            if len(names) == 1:
+                raise
+            failed += 1
+            app.output.warn(f"{name}: {error}")
+            continue
+        for table, rows in findings.tables.items():
+            _print(app, table, [dict(row) for row in rows])
+        for note in findings.notes:
+            app.output.warn(note)
+        for path in write_findings(findings, study / "analyses"):
+            app.output.result(f"wrote {path}")
+    sys.exit(1 if failed == len(names) else 0)
+
+
+def _chosen(records: "list[RunRecord]", methods: str | None) -> "tuple[RunRecord, ...]":
+    from histobench.errors import ConfigError, did_you_mean
+
+    if not records:
+        raise ConfigError("this study has no finished job to analyse.")
+    if methods is None:
+        return tuple(records)
+    known = {record.job.method for record in records}
+    wanted = [name.strip() for name in methods.split(",")]
+    for name in wanted:
+        if name not in known:
+            raise did_you_mean("method in this study", name, known)
+    return tuple(record for record in records if record.job.method in wanted)
+
+
+def _print(app: "App", title: str, rows: "list[dict[str, Cell]]") -> None:
+    if not rows:
+        return
+    columns = list(rows[0])
+    app.output.table([[_text(row.get(name)) for name in columns] for row in rows[:_ROWS_SHOWN]], columns, title=title)
+    if len(rows) > _ROWS_SHOWN:
+        app.output.result(f"… and {len(rows) - _ROWS_SHOWN} more rows in the file.")
+
+
+def _text(value: "Cell") -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}" if value == value else "undefined"
+    return "-" if value is None else str(value)
