@@ -106,8 +106,8 @@ def print_boards(app: "App", records: "Sequence[RunRecord]", *, metric: str | No
 
 
 _HEADER = (
-    *("", "places", "ties", "method", "encoder", "score", "95 %", "undefined", "pooled"),
-    *("vs best control", "p", "vs leader", "skill", "folds", "time"),
+    *("", "places", "method", "encoder", "score", "95 %", "undefined", "pooled"),
+    *("vs best control", "vs leader", "skill", "folds", "time"),
 )
 
 
@@ -116,9 +116,8 @@ def _legend(board: "Board") -> str:
     ceiling = f"{board.ceiling_name}, {board.ceiling:.3f}" if board.ceiling_name else ""
     skill = f"skill: 0 at the best control, 1 at the ceiling ({ceiling})" if ceiling else "no ceiling, hence no skill"
     return (
-        f"places: ranks that cannot be excluded over {board.unit}; ties: methods that share a letter are not told "
-        f"apart; p: sign-flip test over {board.unit} after Holm's correction, against the best control and against the "
-        f"leader; {skill}."
+        f"places: ranks that cannot be excluded over {board.unit}; methods that share a letter are not told apart; "
+        f"p: sign-flip test over {board.unit} after Holm's correction; {skill}."
     )
 
 
@@ -126,8 +125,7 @@ def _row(board: "Board", row: "Standing") -> list[str]:
     encoder = f"{row.encoder} ({row.mode})" if row.encoder else "-"
     return [
         _place(row),
-        f"{row.rank_range[0]}-{row.rank_range[1]}" if row.rank_range else "-",
-        row.ties or "-",
+        f"{row.rank_range[0]}-{row.rank_range[1]} {row.ties}".rstrip() if row.rank_range else "-",
         row.method + (f" [{row.variant}]" if row.variant else ""),
         encoder + (f", for {row.stands_in_for}" if row.stands_in_for else ""),
         _number(row.score),
@@ -135,8 +133,7 @@ def _row(board: "Board", row: "Standing") -> list[str]:
         f"{row.undefined}/{row.total}" if row.undefined else "-",
         _number(row.pooled),
         _against(row),
-        _p(row.best_control),
-        f"{row.versus_leader.difference:+.3f}, p {_p(row.versus_leader)}" if row.versus_leader else "-",
+        f"{row.versus_leader.difference:+.3f}{_p(row.versus_leader)}" if row.versus_leader else "-",
         f"{row.normalised_skill:.3f}" if math.isfinite(row.normalised_skill) else "-",
         f"{len(row.folds_done)}/{len(board.folds)}",
         f"{row.seconds:.1f} s",
@@ -156,11 +153,11 @@ def _against(row: "Standing") -> str:
     best = row.best_control
     if best is None or row.control:
         return "-"
-    return f"{best.difference:+.3f} {'' if row.beats_controls else 'UNDER '}{best.other}"
+    return f"{best.difference:+.3f} {'' if row.beats_controls else 'UNDER '}{best.other}{_p(best)}"
 
 
-def _p(comparison: "Comparison | None") -> str:
-    return f"{comparison.p_holm:.2g}" if comparison and math.isfinite(comparison.p_holm) else "-"
+def _p(comparison: "Comparison") -> str:
+    return f", p {comparison.p_holm:.2g}" if math.isfinite(comparison.p_holm) else ""
 
 
 def _number(value: float) -> str:
