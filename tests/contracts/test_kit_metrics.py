@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from histobench import Float, MetricCard
+from histobench import Float, MetricCard, ScoreContext
 from histobench.testing import ContractError, check_metric
 
-Score = Callable[[Float, Float], Float]
+Score = Callable[..., Float]
 
 
 def absolute_error(predicted: Float, observed: Float, /) -> Float:
@@ -138,3 +138,99 @@ def test_metric_that_ranks_backwards_is_told_apart() -> None:
 def test_missing_fact_is_told(fact: str, value: object, sentence: str) -> None:
     with pytest.raises(ContractError, match=sentence):
         check_metric(replace(card(), **{fact: value}))  # type: ignore[arg-type]  # one wrong fact at a time
+
+
+def coverage(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
+    inside = (context.parameters["low"] <= observed) & (observed <= context.parameters["high"])
+    share: Float = inside.mean(axis=0, dtype=np.float64)
+    return share
+
+
+def nearest_place(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
+    """Look at places in the order in which the spots are given."""
+    steps = np.diff(context.xy_um[:, 0], prepend=0.0)[:, None]
+    error: Float = (np.abs(predicted - observed) * (1 + np.abs(steps))).mean(axis=0, dtype=np.float64)
+    return error
+
+
+def two_errors(predicted: Float, observed: Float, /) -> Float:
+    error = absolute_error(predicted, observed)
+    return np.array([error.mean(), error.max()]) if error.size else np.full(2, np.nan)
+
+
+COLUMNS = {"columns": ("mean", "largest"), "view": "slide"}
+
+
+def test_metric_of_named_columns_passes() -> None:
+    check_metric(replace(card(two_errors), **COLUMNS))  # type: ignore[arg-type]  # facts of several types
+
+
+def test_metric_with_needs_is_given_them() -> None:
+    facts = {"needs": ("interval",), "higher_is_better": True, "highest": 1.0, "gamed_by": "wide intervals"}
+    check_metric(replace(card(coverage), **facts))  # type: ignore[arg-type]  # facts of several types
+
+
+def test_what_goes_with_a_spot_is_shuffled_with_it() -> None:
+    with pytest.raises(ContractError, match="the order of the spots changes the score"):
+        check_metric(replace(card(nearest_place), needs=("place",)))
+
+
+def test_columns_of_another_number_are_told() -> None:
+    with pytest.raises(ContractError, match=r"scores must be \(3,\), got \(2,\)"):
+        check_metric(replace(card(two_errors), columns=("mean", "largest", "least")))
+
+
+def test_headline_that_is_no_column_is_told() -> None:
+    with pytest.raises(ContractError, match="its headline 'median' is none of its columns"):
+        check_metric(replace(card(two_errors), columns=("mean", "largest"), headline="median"))
+
+
+def spread_difference(predicted: Float, observed: Float, /) -> Float:
+    said, seen = (table.std(axis=0, dtype=np.float64) for table in (predicted, observed))
+    difference: Float = np.abs(said - seen)
+    return difference
+
+
+def error_of_the_zeros(predicted: Float, observed: Float, /) -> Float:
+    error: Float = np.where(observed > 0, 0.0, np.abs(predicted - observed)).mean(axis=0, dtype=np.float64)
+    return error
+
+
+def profile_error(predicted: Float, observed: Float, /) -> Float:
+    """See each target's values, and not at which spot they lie."""
+    error: Float = np.abs(np.sort(predicted, axis=0) - np.sort(observed, axis=0)).mean(axis=0, dtype=np.float64)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("score", "sentence"),
+    [
+        (error_of_the_zeros, "predicting nothing scores 0, better than the controls'"),
+        (spread_difference, "a good prediction scores .*, no better than the controls'"),
+        (profile_error, "a good prediction scores .*, no better than the controls'"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_metric_that_rewards_ignorance_is_told_apart(score: Score, sentence: str) -> None:
+    with pytest.raises(ContractError, match=sentence):
+        check_metric(card(score))
+
+
+def test_metric_that_says_how_it_is_gamed_may_be() -> None:
+    check_metric(replace(card(profile_error), gamed_by="the right values at the wrong spots"))
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ({"gamed_by": "zeros"}, "it cannot rank, for it is gamed by zeros"),
+        ({"expensive": True}, "it ranks, and cannot"),
+    ],
+)
+def test_metric_that_may_not_rank_is_told(facts: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ContractError, match=sentence):
+        check_metric(replace(card(), ranks=True, **facts))  # type: ignore[arg-type]  # facts of several types
+
+
+def test_name_may_say_whose_definition_it_is() -> None:
+    check_metric(replace(card(), name="toy-error[lab-2024]"))

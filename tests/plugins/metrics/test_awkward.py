@@ -1,12 +1,13 @@
 """What metrics do where there is little or nothing to score."""
 
+import itertools
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from histobench import ShapeError
+from histobench import ScoreContext, ShapeError, TrainingFacts
 from histobench.registry import Registry
 from histobench_metrics.catalogue import CARDS
 from histobench_metrics.distribution.divergence import jensen_shannon_distance
@@ -16,6 +17,33 @@ from histobench_metrics.regression.deviation import mae, r2, rmse
 
 ALL = [pearson, spearman, rmse, mae, r2, jensen_shannon_distance, recall, f1]
 CORRELATIONS = [pearson, spearman]
+
+
+@pytest.fixture(params=CARDS, ids=lambda card: card.name)
+def card(request):
+    return request.param
+
+
+def _call(card, predicted, observed):
+    n = len(observed)
+    context = ScoreContext(
+        names=tuple("abcd"[: observed.shape[1]]),
+        slide_ids=np.full(n, "A1"),
+        xy_um=np.stack([np.arange(n) % 3, np.arange(n) // 3], axis=1) * 200.0,
+        mpp=0.5,
+        training=TrainingFacts(mean=np.arange(4.0), deviation=np.ones(4), prevalence=np.linspace(0, 1, 4)),
+        regions=np.full(n, "tumour"),
+        parameters={
+            "low": predicted,
+            "high": predicted,
+            "mean": predicted,
+            "dispersion": predicted,
+            "zero": predicted * 0,
+        },
+    )
+    return card.build()(predicted, observed, **({"context": context} if card.needs else {}))
+
+
 VARYING = np.array([[0.0], [1.0], [2.0], [5.0]], dtype=np.float32)
 CONSTANT = np.full((4, 1), 3.0, dtype=np.float32)
 
@@ -32,9 +60,24 @@ def test_a_single_column_without_its_axis_is_refused(metric):
         metric(VARYING[:, 0], VARYING[:, 0])
 
 
-@pytest.mark.parametrize("metric", ALL)
-def test_no_spots_score_nan(metric):
-    assert np.isnan(metric(np.zeros((0, 3)), np.zeros((0, 3)))).all()
+def test_no_spots_score_nan(card):
+    assert np.isnan(_call(card, np.zeros((0, 4)), np.zeros((0, 4)))).all()
+
+
+def test_values_beyond_all_measure_score_something_finite_or_nothing(card):
+    rng = np.random.default_rng(0)
+    for predicted, observed in itertools.product((rng.random((9, 4)), rng.random((9, 4)) * 1e38), repeat=2):
+        scores = _call(card, predicted.astype(np.float32), observed.astype(np.float32))
+        assert not np.isinf(scores).any()
+
+
+def test_all_zero_tables_score_something_finite_or_nothing(card):
+    assert not np.isinf(_call(card, np.zeros((9, 4)), np.zeros((9, 4)))).any()
+
+
+def test_another_shape_is_refused_whatever_the_metric(card):
+    with pytest.raises(ShapeError, match="must both be"):
+        _call(card, np.zeros((4, 3)), np.zeros((4, 4)))
 
 
 @pytest.mark.parametrize("metric", ALL)
@@ -170,6 +213,15 @@ def test_catalogue_loads_neither_scipy_nor_torch():
     program = "import sys, histobench_metrics; print([m for m in ('scipy', 'sklearn', 'torch') if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_every_card_says_where_its_score_is_undefined():
+    assert [card.name for card in CARDS if not card.undefined] == []
+
+
+def test_a_metric_that_can_be_gamed_never_ranks():
+    assert [card.name for card in CARDS if card.ranks] == ["pearson", "recall"]
+    assert not any(card.ranks and card.gamed_by for card in CARDS)
 
 
 def test_every_metric_is_installed():

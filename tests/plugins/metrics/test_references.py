@@ -8,21 +8,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.spatial.distance import cosine as cosine_distance
 from scipy.spatial.distance import jensenshannon
-from scipy.stats import pearsonr, rankdata, spearmanr
+from scipy.stats import entropy, pearsonr, rankdata, spearmanr
 from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
     balanced_accuracy_score,
+    confusion_matrix,
     f1_score,
     mean_absolute_error,
+    precision_score,
     r2_score,
     recall_score,
+    roc_auc_score,
     root_mean_squared_error,
 )
 
-from histobench_metrics.distribution.divergence import jensen_shannon_distance
-from histobench_metrics.labels.classification import f1, recall
-from histobench_metrics.regression.correlation import average_ranks, pearson, spearman
-from histobench_metrics.regression.deviation import mae, r2, rmse
+from histobench_metrics.distribution.divergence import (
+    jensen_shannon_distance,
+    jensen_shannon_divergence,
+    kullback_leibler,
+)
+from histobench_metrics.labels.classification import (
+    accuracy,
+    class_auprc,
+    class_auroc,
+    confusion,
+    confusion_columns,
+    f1,
+    f1_weighted,
+    precision,
+    recall,
+)
+from histobench_metrics.regression.correlation import average_ranks, concordance, pearson, spearman
+from histobench_metrics.regression.deviation import mae, nrmse, r2, rmse
+from histobench_metrics.regression.spots import cosine
 
 
 def _table(elements: st.SearchStrategy[float]) -> st.SearchStrategy[tuple[np.ndarray, np.ndarray]]:
@@ -108,6 +129,42 @@ def test_jensen_shannon_is_scipys_distance(tables):
     np.testing.assert_allclose(jensen_shannon_distance(*tables), theirs, atol=1e-7)
 
 
+@given(FEW_VALUES)
+def test_concordance_is_lins_formula(tables):
+    predicted, observed = (table.astype(np.float64) for table in tables)
+    covariance = ((predicted - predicted.mean(axis=0)) * (observed - observed.mean(axis=0))).mean(axis=0)
+    spread = predicted.var(axis=0) + observed.var(axis=0) + (predicted.mean(axis=0) - observed.mean(axis=0)) ** 2
+    theirs = np.where(np.ptp(observed, axis=0) == 0, np.nan, 2 * covariance / np.where(spread > 0, spread, 1))
+    np.testing.assert_allclose(concordance(*tables), theirs, atol=1e-9)
+
+
+@given(FEW_VALUES)
+def test_nrmse_is_the_error_over_the_observed_deviation(tables):
+    deviation = tables[1].astype(np.float64).std(axis=0)
+    theirs = np.where(deviation > 0, rmse(*tables) / np.where(deviation > 0, deviation, 1), np.nan)
+    np.testing.assert_allclose(nrmse(*tables), theirs, rtol=1e-9, atol=1e-9)
+
+
+@given(FEW_VALUES)
+def test_cosine_is_scipys_spot_by_spot(tables):
+    profiles = [(p, y) for p, y in zip(*(t.astype(np.float64) for t in tables), strict=True) if p.any() and y.any()]
+    theirs = [1 - cosine_distance(p, y) for p, y in profiles]
+    expected = [np.mean(theirs), np.median(theirs)] if theirs else [np.nan, np.nan]
+    np.testing.assert_allclose(cosine(*tables), expected, atol=1e-9)
+
+
+@given(FEW_VALUES | AMOUNTS)
+def test_divergence_is_the_square_of_the_distance(tables):
+    np.testing.assert_allclose(jensen_shannon_divergence(*tables), jensen_shannon_distance(*tables) ** 2, atol=1e-12)
+
+
+@given(FEW_VALUES)
+def test_kullback_leibler_is_scipys_entropy(tables):
+    predicted, observed = (table.astype(np.float64) + 1e-8 for table in tables)
+    theirs = np.where(tables[1].sum(axis=0) > 0, entropy(observed, predicted, axis=0), np.nan)
+    np.testing.assert_allclose(kullback_leibler(*tables), theirs, rtol=1e-6, atol=1e-9)
+
+
 LABELS = st.integers(2, 5).flatmap(
     lambda t: st.lists(st.tuples(st.integers(0, t - 1), st.integers(0, t - 1)), min_size=1, max_size=20).map(
         lambda pairs: (t, np.array(pairs))
@@ -133,6 +190,41 @@ def test_f1_is_sklearns(drawn):
     ours = f1(np.eye(classes, dtype=np.float32)[answer], np.eye(classes, dtype=np.float32)[truth])
     theirs = f1_score(truth, answer, labels=range(classes), average=None, zero_division=np.nan)
     np.testing.assert_allclose(ours, theirs)
+
+
+@given(LABELS)
+def test_precision_accuracy_and_weighted_f1_are_sklearns(drawn):
+    classes, (answer, truth) = drawn[0], drawn[1].T
+    given, right = np.eye(classes, dtype=np.float32)[answer], np.eye(classes, dtype=np.float32)[truth]
+    theirs = precision_score(truth, answer, labels=range(classes), average=None, zero_division=np.nan)
+    np.testing.assert_allclose(precision(given, right), theirs)
+    assert accuracy(given, right)[0] == pytest.approx(accuracy_score(truth, answer))
+    weighted = f1_score(truth, answer, labels=range(classes), average="weighted", zero_division=0)
+    assert f1_weighted(given, right)[0] == pytest.approx(weighted)
+
+
+@given(LABELS)
+def test_confusion_is_sklearns_and_its_headline_balanced_accuracy(drawn):
+    classes, (answer, truth) = drawn[0], drawn[1].T
+    given, right = np.eye(classes, dtype=np.float32)[answer], np.eye(classes, dtype=np.float32)[truth]
+    scores = confusion(given, right)
+    matrix = confusion_matrix(truth, answer, labels=range(classes))
+    there = matrix.sum(axis=1) > 0
+    shares = scores[1:].reshape(classes, classes)
+    np.testing.assert_allclose(shares[there], matrix[there] / matrix[there].sum(axis=1, keepdims=True))
+    assert np.isnan(shares[~there]).all()
+    assert scores[0] == pytest.approx(np.nanmean(recall(given, right)))
+    assert len(confusion_columns(tuple("abcdefg"[:classes]))) == len(scores)
+
+
+def test_areas_of_classes_are_sklearns_over_labelled_spots():
+    rng = np.random.default_rng(0)
+    truth, chances = rng.integers(0, 3, 40), rng.random((40, 3))
+    labels = np.eye(3)[truth]
+    labels[35:] = 0.0  # not labelled
+    there = [(labels[:35, c], chances[:35, c]) for c in range(3)]
+    np.testing.assert_allclose(class_auroc(chances, labels), [roc_auc_score(y, p) for y, p in there])
+    np.testing.assert_allclose(class_auprc(chances, labels), [average_precision_score(y, p) for y, p in there])
 
 
 @pytest.mark.reference

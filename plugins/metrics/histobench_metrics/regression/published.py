@@ -128,7 +128,7 @@ def _correlations(score: _Score, predicted: Float, observed: Float) -> Rows:
             _overall(score, predicted, observed),
             nan_mean(genes),
             np.median(defined) if defined.size else np.nan,
-            np.nan_to_num(genes).mean() if genes.size else np.nan,
+            np.nan_to_num(genes).mean() if predicted.size else np.nan,
             nan_mean(spots),
             np.median(known) if known.size else np.nan,
             known.min(initial=1.0) if known.size else np.nan,
