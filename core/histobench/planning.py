@@ -14,7 +14,7 @@ from histobench.checkpoints.evaluation import asked_checkpoints, checkpoint_opti
 from histobench.checkpoints.files import Checkpoint
 from histobench.config import RunConfig, method_options, options_to_json
 from histobench.contracts import Options, PatchGeometry
-from histobench.data import Slide
+from histobench.data import Auxiliary, Slide
 from histobench.errors import ConfigError, DataError, UnknownNameError
 from histobench.records import JobSpec
 from histobench.registry import Registry
@@ -161,8 +161,6 @@ def _jobs(
         if checkpoint
         else method_options(method, config, dataset=task.dataset.name, kind=task.target.kind, mode=mode)
     )
-    beside = () if checkpoint else (*method.auxiliary, *method.optional)
-    cards: dict[str, Card] = {"method": method, "dataset": task.dataset, **({"encoder": choice.card} if choice else {})}
     for split, seed in itertools.product(task.splits, config.seeds[:1] if checkpoint else config.seeds):
         yield JobSpec(
             method=method.name,
@@ -187,12 +185,16 @@ def _jobs(
             threads=machine.threads,
             edition=task.edition,
             weights=choice.weights_hash() if choice else "",
-            beside={name: task.beside[name] for name in beside if name in task.beside},
+            beside={} if checkpoint else _beside(method, task),
             **_evaluated(checkpoint),
             control=method.control,
             oracle=method.needs_oracle,
-            versions={"histobench": PLATFORM, **{part: _version(card) for part, card in cards.items()}},
+            versions=_versions(task, method, choice),
         )
+
+
+def _beside(method: MethodCard, task: Task) -> dict[Auxiliary, tuple[str, str]]:
+    return {name: task.beside[name] for name in (*method.auxiliary, *method.optional) if name in task.beside}
 
 
 def _ids(slides: Iterable[Slide]) -> tuple[str, ...]:
@@ -211,6 +213,11 @@ def _patch(method: MethodCard, choice: EncoderChoice | None, options: Options) -
     if method.patch is not None and (choice is None or choice.mode != "frozen"):
         return method.patch(options)
     return choice.geometry(options) if choice else None
+
+
+def _versions(task: Task, method: MethodCard, choice: EncoderChoice | None) -> dict[str, str]:
+    cards: dict[str, Card] = {"method": method, "dataset": task.dataset, **({"encoder": choice.card} if choice else {})}
+    return {"histobench": PLATFORM, **{part: _version(card) for part, card in cards.items()}}
 
 
 def _version(card: Card) -> str:

@@ -3,4 +3,6 @@
 Planning reads headers, without torch: `files`. Conversion reads strangers' files, with it: `foreign` and `conversion`.
 """
 
-__all__: list[str] = []
+from histobench.checkpoints.files import Checkpoint, Header, open_checkpoint
+
+__all__ = ["Checkpoint", "Header", "open_checkpoint"]

@@ -9,8 +9,11 @@ from histobench.cli.names import PluginNames, settings
 
 if TYPE_CHECKING:
     from histobench.cards import MethodCard
+    from histobench.checkpoints import Header
+    from histobench.checkpoints.conversion import Wanted
     from histobench.cli import App
     from histobench.data import Kind
+    from histobench.published import Converted
 
 __all__ = ["weights"]
 
@@ -51,8 +54,6 @@ def convert(  # one parameter an argument or option
 
     The result is evaluated, without training, by `histobench run --methods METHOD --set METHOD.weights=OUT`.
     """
-    from collections import Counter
-
     from histobench.checkpoints.conversion import Wanted, convert_file
 
     card = app.registry.methods.get(method)
@@ -67,18 +68,25 @@ def convert(  # one parameter an argument or option
         settings=_own(card, options),
     )
     header, converted = convert_file(card, app.registry, wanted)
+    _tell(app, wanted, header, converted)
+
+
+def _tell(app: "App", wanted: "Wanted", header: "Header", converted: "Converted") -> None:
+    """Say what was written, what was taken for granted, and what was left out."""
+    from collections import Counter
+
     filled = f", for the encoder {header.encoder} ({header.mode})" if header.encoder else ""
-    app.output.result(f"{out}: {method} with {len(header.targets)} targets{filled}")
+    app.output.result(f"{wanted.out}: {header.method} with {len(header.targets)} targets{filled}")
     for target, names in wanted.of_dataset.items():
         if not wanted.targets and names == header.targets:
             app.output.warn(
-                f"the checkpoint does not name its targets; they are taken for {dataset}'s {target}, in order."
+                f"the checkpoint does not name its targets; they are taken for {wanted.dataset}'s {target}, in order."
             )
     for why, n in Counter(converted.left_out.values()).items():
         app.output.line(f"left out: {n} tensors: {why}")
     for option, value in converted.options.items():
         if option not in wanted.settings:
-            app.output.line(f"as the checkpoint has it: {method}.{option}={value}")
+            app.output.line(f"as the checkpoint has it: {header.method}.{option}={value}")
 
 
 def _kind(card: "MethodCard", asked: str | None) -> "Kind":
