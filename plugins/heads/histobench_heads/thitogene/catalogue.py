@@ -56,21 +56,28 @@ THITOGENE = MethodCard(
         {"humanlung": 0.04, "her2st": 0.085, "stnet": 0.14}, {"her2st": 0.065, "stnet": 0.16}
     ),
     presets={
+        # few capsules, so that a patch is not drowned by its place; self loops, because of generated tissue a spot's
+        # neighbours say little
         "quick": {
             "epochs": 40,
-            "lr": 1e-3,
+            "lr": 2e-3,
+            "weight_decay": 1e-2,
+            "dropout": 0.1,
+            "inputs": "adapted",
             "patch_px": 32,
             "stride": 2,
             "width": 16,
-            "capsules": 8,
+            "capsules": 4,
             "route_dim": 16,
-            "depth": 2,
+            "depth": 1,
             "heads": 2,
-            "hidden": 256,
+            "hidden": 64,
             "graph_heads": 2,
             "graph_dim": 64,
             "embedding": 64,
             "head_hidden": 128,
+            "n_pos": 128,
+            "self_loops": True,
         }
     },
 )
