@@ -61,7 +61,7 @@ def test_names_complete_in_the_shell() -> None:
     from histobench.cli import cli
 
     complete = ShellComplete(cli, {}, "histobench", "_HISTOBENCH_COMPLETE")
-    found = complete.get_completions(["run", "--methods"], "mean,hist")
+    found = complete.get_completions(["run", "--methods"], "mean,hist2c")
     assert [item.value for item in found] == ["mean,hist2cell"]
 
 
