@@ -129,7 +129,9 @@ def test_one_unit_has_no_interval(make_record):
 
 def test_few_units_are_warned_of(fold_by_fold):
     board = _only(standings(fold_by_fold([0.1, 0.2]), "pearson"))
-    assert board.warnings == ("2 patients only: intervals over so few say little, and no difference counts as clear.",)
+    assert board.warnings == (
+        "2 patients only: intervals over so few say little, no difference is clear, no rank excluded.",
+    )
 
 
 def test_enough_units_are_not_warned_of(fold_by_fold):

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from histobench.statistics.resampling import LEVEL, draw_shares
+from histobench.statistics.resampling import FEW_UNITS, LEVEL, draw_shares
 
 __all__ = ["MANY_GROUPS", "RANK_ROUNDS", "rank_intervals", "ranks", "tie_letters"]
 
@@ -64,7 +64,8 @@ def rank_intervals(values: npt.ArrayLike, *, seed: int = 0) -> npt.NDArray[np.in
     Returns
     -------
     (r, 2) int
-        Best and worst rank, from 1; every rank where there is one unit.
+        Best and worst rank, from 1. With fewer than `FEW_UNITS` no rank is excluded: two rows stand the wrong way
+        round on all of four units one time in sixteen, and then in every resampling.
 
     References
     ----------
@@ -72,7 +73,7 @@ def rank_intervals(values: npt.ArrayLike, *, seed: int = 0) -> npt.NDArray[np.in
     """
     table = np.asarray(values, dtype=np.float64)
     n_rows, n_units = table.shape
-    if n_units < 2:
+    if n_units < FEW_UNITS:
         return np.tile([1, n_rows], (n_rows, 1))
     shares = draw_shares(n_units, RANK_ROUNDS, seed=seed).T
     resampled = np.concatenate(

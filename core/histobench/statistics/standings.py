@@ -144,7 +144,9 @@ def _warnings(board: Board, *, unranked: bool) -> Iterable[str]:
     if n_units == 1:
         yield f"one {board.unit[:-1]} only: there is no interval, and no difference can be told from chance."
     elif n_units < FEW_UNITS:
-        yield f"{n_units} {board.unit} only: intervals over so few say little, and no difference counts as clear."
+        yield (
+            f"{n_units} {board.unit} only: intervals over so few say little, no difference is clear, no rank excluded."
+        )
     yield from _weak_tests(board)
     if all(np.isnan(row.score) for row in board.rows) and any(np.isfinite(row.pooled) for row in board.rows):
         yield f"{board.metric!r} is defined over all slides together only: it has neither an interval nor a rank."
