@@ -51,22 +51,19 @@ class ConvMixer(nn.Module):
         return out
 
 
-class GraphLayer(nn.Linear):
+class GraphLayer(nn.Module):
     """Sum up each spot's neighbours, itself left out, transform, rectify, and give every spot the length 1."""
 
     def __init__(self, dim: int, *, policy: Literal["mean", "max"]) -> None:
-        super().__init__(dim, dim, bias=False)
+        super().__init__()
+        self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(dim, dim)))
         self.summary = neighbour_mean if policy == "mean" else neighbour_most
-
-    @override
-    def reset_parameters(self) -> None:
-        """Draw the weights as published."""
-        nn.init.xavier_uniform_(self.weight)
 
     @override
     def forward(self, nodes: Tensor, edges: Tensor) -> Tensor:
         """Turn (n, dim) and (2, e) edges, source and target, into (n, dim)."""
-        return functional.normalize(functional.relu(super().forward(self.summary(nodes, edges))), eps=1e-12)
+        transformed = functional.linear(self.summary(nodes, edges), self.weight)
+        return functional.normalize(functional.relu(transformed), eps=1e-12)
 
 
 class JumpingKnowledge(nn.Module):

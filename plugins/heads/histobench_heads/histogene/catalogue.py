@@ -42,7 +42,7 @@ HISTOGENE = MethodCard(
     ),
     presets={
         "quick": {
-            "epochs": 40, "lr": 3e-4, "patch_px": 32, "dim": 128, "depth": 2, "heads": 2, "hidden": 256,
+            "epochs": 60, "lr": 1e-3, "patch_px": 32, "dim": 128, "depth": 2, "heads": 2, "hidden": 256,
             "inputs": "adapted", "n_pos": 128,
         }
     },

@@ -38,7 +38,7 @@ def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Convert
     side = round((length(tensors, "patch_embedding.weight", axis=1) / 3) ** 0.5)
     ours = renamed(tensors, _NAMES)
     if request.options.inputs == "original":
-        by_column = ours["patch_embedding.weight"].unflatten(1, (side, side, 3))
+        by_column = ours["patch_embedding.weight"].view(-1, side, side, 3)
         ours["patch_embedding.weight"] = by_column.permute(0, 3, 2, 1).flatten(1)
     return Converted(
         tensors=ours,
