@@ -137,8 +137,10 @@ def _beside(
             continue
         if source not in editions:
             having = {slide.id for slide in dataset.slides(source)}
-            editions[source] = _edition(dataset, [slide for slide in used if slide.id in having], source)
-        found[name] = (source, editions[source])
+            shown = [slide for slide in used if slide.id in having]
+            editions[source] = _edition(dataset, shown, source) if shown else ""
+        if editions[source]:  # a dataset may have labels, and none of these slides
+            found[name] = (source, editions[source])
     return found
 
 
