@@ -36,9 +36,9 @@ HIST2RNA = MethodCard(
     options=Hist2RnaOptions,
     targets=CONTINUOUS,
     unit="slide",
-    # ResNet-50 is the widest of the published encoders' embeddings, and the one whose parameters are counted
+    # the widest of the seven published encoders, and the one whose parameters are counted
     encoder=EncoderSlot(
-        default="resnet50",
+        default="resnet50.imagenet",
         default_mode="frozen",
         modes=("frozen",),
         scratch=FROZEN_SLOT.scratch,
