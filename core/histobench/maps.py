@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from histobench.data import Float, SlideResult
 from histobench.errors import DataError, did_you_mean
 
-__all__ = ["MAX_SLIDES", "most_variable_target", "spot_map"]
+__all__ = ["MAX_SLIDES", "draw_spot_map", "most_variable_target", "spot_map"]
 
 MAX_SLIDES = 6
 """Slides drawn on one map, so that its height and the memory it takes do not grow with a study."""
@@ -50,6 +50,15 @@ def spot_map(
     UnknownNameError
         If no target has that name.
     """
+    figure, name = draw_spot_map(results, title=title, target=target, unit=unit)
+    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+    return name
+
+
+def draw_spot_map(
+    results: Sequence[SlideResult], *, title: str = "", target: str | None = None, unit: str = ""
+) -> tuple[Figure, str]:
+    """Draw what `spot_map` writes; gives the figure and the target that was drawn."""
     if not results:
         raise DataError("there is no map to draw: no slide was predicted.")
     names = results[0].observed.names
@@ -58,7 +67,6 @@ def spot_map(
         raise did_you_mean("target", name, names)
     column, drawn = names.index(name), results[:MAX_SLIDES]
     figure = Figure(figsize=(_WIDTH_INCHES, 0.7 + 3.6 * len(drawn)), dpi=_DPI, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
     axes = figure.subplots(len(drawn), 2, squeeze=False)
     for side, word in enumerate(("observed", "predicted")):
         values = [r.observed.values[:, column] if side == 0 else r.predicted.values[:, column] for r in drawn]
@@ -70,8 +78,7 @@ def spot_map(
         bar.set_label(_plain(f"{word} {name}" + (f" ({unit})" if unit else "")))
     left_out = len(results) - len(drawn)
     figure.suptitle(_plain((title or name) + (f" (and {left_out} more slides)" if left_out else "")), fontsize=11)
-    canvas.print_png(path, metadata={"Software": None})
-    return name
+    return figure, name
 
 
 def most_variable_target(results: Sequence[SlideResult]) -> str:

@@ -96,10 +96,11 @@ class Unreadable(ToyDataset):
 @hookimpl
 def register_datasets():
     fact = TargetFact(name="cell_abundance", kind="cell_abundance", title="cells", unit="cells per spot")
+    label = TargetFact(name="label", kind="label", title="class", unit="class")
     return [
         DatasetCard(
             name="toy", title="toy", licence="MIT", url="https://example.org", generated=True,
-            targets=(fact,), build=lambda root: ToyDataset(),
+            targets=(fact, label), build=lambda root: ToyDataset(),
         ),
         DatasetCard(
             name="unreadable", title="unreadable", licence="MIT", url="https://example.org", generated=True,

@@ -86,6 +86,54 @@ def test_a_damaged_panel_costs_its_job_alone_and_is_named(say: Say, finished: Pa
     kept.unlink()
 
 
+def test_maps_show_every_job(say: Say, finished: Path) -> None:
+    said = say("analyse", finished, "--what", "maps", "--methods", "ridge,mean")
+    assert said.code == 0, said.err
+    rows = read(finished / "analyses" / "maps.csv")
+    assert len(rows) == 2
+    for row in rows:
+        assert (finished / "analyses" / f"{row['figure']}.png").read_bytes().startswith(b"\x89PNG")
+        assert b"<svg" in (finished / "analyses" / f"{row['figure']}.svg").read_bytes()[:1000]
+
+
+def test_colocalisation_compares_every_pair_of_targets(say: Say, finished: Path) -> None:
+    said = say("analyse", finished, "--what", "colocalisation", "--methods", "ridge,mean")
+    assert said.code == 0, said.err
+    (row,) = read(finished / "analyses" / "colocalisation.csv")  # a constant prediction has no relations
+    assert row["pairs"] == "10"
+    assert -1 <= float(row["pearson of R"]) <= 1
+    assert int(row["linked observed"]) <= 10
+    pairs = read(finished / "analyses" / "colocalisation-pairs.csv")
+    assert len({(pair["first"], pair["second"]) for pair in pairs}) == 10
+
+
+def test_domains_of_a_good_prediction_are_the_observed_ones(say: Say, finished: Path) -> None:
+    said = say("analyse", finished, "--what", "domains", "--methods", "ridge,mean")
+    assert said.code == 0, said.err
+    rows = {row["method"].partition(" ")[0]: row for row in read(finished / "analyses" / "domains.csv")}
+    assert float(rows["ridge"]["ARI with observed"]) > 0.2
+    assert float(rows["mean"]["ARI with observed"]) == 0.0
+    assert -1 <= float(rows["ridge"]["ARI with labels"]) <= 1
+
+
+def test_markers_of_the_tissue_are_recovered(say: Say, finished: Path) -> None:
+    said = say("analyse", finished, "--what", "markers", "--methods", "ridge,mean")
+    assert said.code == 0, said.err
+    rows = read(finished / "analyses" / "markers.csv")
+    ridge = [row for row in rows if row["method"].startswith("ridge")]
+    assert {row["class"] for row in ridge} <= {"tumour", "stroma", "immune"}
+    assert all(float(row["by chance"]) == 0.2 for row in ridge)
+    assert {row["target"] for row in read(finished / "analyses" / "markers-targets.csv")} >= {"tumour", "t-cell"}
+    details = read(finished / "analyses" / "markers-targets.csv")
+    assert all(row["AUROC predicted"] == "0.5" for row in details if row["method"] == "mean")
+
+
+def test_a_ceiling_that_cannot_be_had_says_so(say: Say, finished: Path) -> None:
+    said = say("analyse", finished, "--what", "ceiling")
+    assert said.code == 2
+    assert "no noise ceiling can be had here" in said.err
+
+
 def test_an_unknown_analysis_is_named(say: Say, finished: Path) -> None:
     said = say("analyse", finished, "--what", "robustnes")
     assert said.code == 2

@@ -1,0 +1,27 @@
+"""The labels of a dataset's spots, for analyses that compare predictions with them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from histobench.assembly import registry
+from histobench.records import RunRecord
+
+__all__ = ["slide_labels"]
+
+
+def slide_labels(record: RunRecord, data_root: Path | None, /) -> dict[str, Mapping[str, str]]:
+    """Read the classes of a job's test slides: slide → spot → class; slides without labels are left out."""
+    card = registry().datasets.get(record.job.dataset)
+    fact = next((fact for fact in card.targets if fact.kind == "label"), None)
+    if fact is None:
+        return {}
+    dataset = card.build(data_root)
+    found: dict[str, Mapping[str, str]] = {}
+    for slide in dataset.slides(fact.name):
+        if slide.id in record.job.test:
+            table = dataset.table(slide, fact.name)
+            if table.targets is not None:
+                classes = table.targets.values.argmax(axis=1)
+                names = table.targets.names
+                found[slide.id] = {spot: names[c] for spot, c in zip(table.spot_ids, classes, strict=True)}
+    return found

@@ -1,0 +1,29 @@
+"""Predicted beside observed, spot by spot."""
+
+from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
+from histobench.errors import DataError
+from histobench.maps import draw_spot_map
+
+__all__ = ["analyse_maps"]
+
+
+def analyse_maps(study: StudyResults, /) -> Findings:
+    """Draw every finished job's test slides, for the target that varies most among them.
+
+    Raises
+    ------
+    DataError
+        If no job is finished.
+    """
+    figures, rows = {}, []
+    for record in study.done():
+        results = study.predictions(record)
+        unit = record.panel.unit if record.panel else ""
+        figure, target = draw_spot_map(results, title=f"{label_of(record)}, fold {record.job.fold}", unit=unit)
+        name = f"map-{record.job.method}-{record.job_id}"
+        figures[name] = figure
+        row: dict[str, Cell] = {"method": label_of(record), "fold": record.job.fold, "target": target, "figure": name}
+        rows.append(row)
+    if not rows:
+        raise DataError("no job of this study is finished.")
+    return Findings(tables={"maps": rows}, figures=figures, notes=["observed and predicted have a colour scale each."])
