@@ -49,8 +49,11 @@ class Evaluation:
         """Add these scores to a record; other metrics' stay as they are."""
         beside = dict(record.beside)
         for name, side in self.beside.items():
-            known = beside[name].scores if name in beside else {}
-            beside[name] = side.model_copy(update={"scores": {**known, **side.scores}})
+            known = beside.get(name, side)
+            scores = {**known.scores, **side.scores}
+            beside[name] = side.model_copy(
+                update={"scores": scores, "passed_over": {**known.passed_over, **side.passed_over}}
+            )
         passed_over = {**record.passed_over, **self.passed_over}
         return record.model_copy(
             update={
@@ -145,9 +148,9 @@ def score(
     for name, first in results[0].beside.items():
         side = [_side(result, name) for result in results]
         _check(side)
-        found, _, told_beside = _score_table(side, [card for card in cards if not card.expensive], None)
+        found, passed, told_beside = _score_table(side, cards, None)
         means = {metric: SideScore.of(table) for metric, table in found.items()}
-        beside[name] = SideScores(kind=first.kind, n_targets=len(first.names), scores=means)
+        beside[name] = SideScores(kind=first.kind, n_targets=len(first.names), scores=means, passed_over=passed)
         warnings += [f"{name}, predicted beside: {sentence}" for sentence in told_beside]
     return Evaluation(scores=scores, beside=beside, passed_over=passed_over, warnings=tuple(warnings))
 

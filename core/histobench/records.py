@@ -5,12 +5,13 @@ A record is JSON. NaN, an undefined score, is written as ``null``.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from histobench.cards import MetricCard
 from histobench.contracts import Mode, PatchGeometry
 from histobench.data import Auxiliary, Kind
 from histobench.errors import DataError
@@ -171,6 +172,18 @@ class RunRecord(Model):
     machine: dict[str, str] = Field(default_factory=dict)
     started: str
     finished: str
+
+    def lacks(self, metric: MetricCard, /) -> bool:
+        """Tell whether a metric may still add scores: there are none of this revision, and it was not passed over."""
+        tables: list[tuple[Kind, Mapping[str, MetricScores | SideScore], dict[str, str]]]
+        tables = [(self.job.kind, self.scores, self.passed_over)]
+        tables += [(side.kind, side.scores, side.passed_over) for side in self.beside.values()]
+        return any(
+            kind in metric.kinds
+            and metric.name not in passed_over
+            and (metric.name not in scores or scores[metric.name].revision != metric.revision)
+            for kind, scores, passed_over in tables
+        )
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:

@@ -81,14 +81,10 @@ def run_job(job_id: str, spec: JobSpec, workspace: Workspace) -> RunRecord:
 
 def rescore(record: RunRecord, folder: JobFolder, metrics: Sequence[str]) -> RunRecord:
     """Score a finished job with the metrics that its record lacks, or has in another revision; nothing is trained."""
-    cards = [registry().metrics.get(name) for name in metrics]
-    cards = [card for card in cards if record.job.kind in card.kinds]
-    cards = [c for c in cards if c.name not in record.scores or record.scores[c.name].revision != c.revision]
+    cards = [card for card in (registry().metrics.get(name) for name in metrics) if record.lacks(card)]
     if record.status != "done" or not cards:
         return record
     evaluation = score(read_predictions(folder.predictions), cards, read_training(folder.predictions))
-    if not evaluation.scores:
-        return record
     record = evaluation.added_to(record)
     folder.finish(record)
     return record

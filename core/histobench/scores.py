@@ -118,8 +118,15 @@ class SideScore(Model):
 
 
 class SideScores(Model):
-    """All metrics on one thing that a method predicted beside its targets."""
+    """All metrics on one thing that a method predicted beside its targets.
+
+    Attributes
+    ----------
+    passed_over
+        Metric → why it could not be computed.
+    """
 
     kind: Kind
     n_targets: int
     scores: dict[str, SideScore] = Field(default_factory=dict)
+    passed_over: dict[str, str] = Field(default_factory=dict)

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from histobench.cards import MetricCard
 from histobench.errors import DataError
-from histobench.records import JobSpec, MetricScores, PanelRecord, RunRecord, read_record
+from histobench.records import JobSpec, MetricScores, PanelRecord, RunRecord, SideScores, read_record
 
 CARD = MetricCard(
     name="pearson", title="t", build=lambda: np.add, kinds=("cell_abundance",), higher_is_better=True, revision="3"
@@ -151,3 +151,42 @@ def test_record_that_contradicts_itself_is_refused(path: Path, facts: dict[str, 
     path.write_text(json.dumps({**whole, **facts}))
     with pytest.raises(DataError, match=sentence):
         read_record(path)
+
+
+def _metric(**facts: object) -> MetricCard:
+    made = {"name": "bias", "title": "", "build": lambda: None, "kinds": ("cell_abundance",), "higher_is_better": True}
+    return MetricCard(**{**made, **facts})  # type: ignore[arg-type]  # facts of several types
+
+
+def test_a_record_lacks_metrics_of_its_kind_that_it_has_not(make_record) -> None:
+    record = make_record({"A1": [0.5]})
+    assert record.lacks(_metric())
+    assert not record.lacks(_metric(name="pearson"))
+    assert record.lacks(_metric(name="pearson", revision="2"))
+    assert not record.lacks(_metric(kinds=("label",)))
+
+
+def test_a_record_does_not_lack_what_was_passed_over(make_record) -> None:
+    record = make_record({"A1": [0.5]}, record={"passed_over": {"bias": "the spots are not annotated"}})
+    assert not record.lacks(_metric())
+
+
+def test_a_record_may_lack_scores_of_what_stands_beside(make_record) -> None:
+    beside = {"label": SideScores(kind="label", n_targets=2, passed_over={"other": "it needs more"})}
+    record = make_record({"A1": [0.5]}, record={"beside": beside})
+    assert record.lacks(_metric(kinds=("label",)))
+    assert not record.lacks(_metric(name="other", kinds=("label",)))
+
+
+def test_columns_must_be_as_many_as_scores(make_record) -> None:
+    record = make_record({"A1": [0.5, 0.25]})
+    scores = record.scores["pearson"].model_copy(update={"columns": ("mean",)})
+    with pytest.raises(ValidationError, match="pearson has not one score per column"):
+        RunRecord.model_validate({**record.model_dump(), "scores": {"pearson": scores.model_dump()}})
+
+
+def test_the_headline_speaks_for_all_columns() -> None:
+    table = {"per_slide": {}, "pooled": (None, 0.5), "columns": ("x", "y"), "higher_is_better": True, "revision": "1"}
+    scores = MetricScores(**table, headline="x")
+    assert math.isnan(scores.overall(scores.pooled))
+    assert MetricScores(**table).overall(scores.pooled) == 0.5

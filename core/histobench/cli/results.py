@@ -62,6 +62,7 @@ def score(app: "App", out: Path, metrics: str | None) -> None:
         app.registry.metrics.get(name)
     store = Store(out, write=False)
     changed = failed = 0
+    passed_over: dict[str, str] = {}
     for record in read_records(app, store):
         folder = store.folder(record.job_id)
         with folder.claim() as ours:
@@ -69,10 +70,14 @@ def score(app: "App", out: Path, metrics: str | None) -> None:
                 app.output.warn(f"job {record.job_id} is being worked on, and is left alone.")
                 continue
             try:
-                changed += rescore(record, folder, names) is not record
+                scored = rescore(record, folder, names)
+                changed += scored is not record
+                passed_over |= scored.passed_over
             except DataError as error:
                 failed += 1
                 app.output.warn(f"job {record.job_id} is left as it is: {error}")
+    for name in sorted(set(passed_over).intersection(names)):
+        (app.output.warn if metrics else app.output.note)(f"{name} is not computed: {passed_over[name]}.")
     app.output.result(f"{changed} records were scored with new metrics.")
     sys.exit(1 if failed else 0)
 
@@ -166,10 +171,13 @@ def _number(value: float) -> str:
 
 def make_boards(records: "Sequence[RunRecord]", metric: str | None) -> "list[Board]":
     """Make the boards, under one metric or under the one that ranks each kind of target."""
-    from histobench.errors import did_you_mean
+    from histobench.errors import ConfigError, did_you_mean
     from histobench.statistics import standings
 
     known = {name for record in records for name in record.scores}
     if metric is not None and metric not in known:
+        why = [record.passed_over[metric] for record in records if metric in record.passed_over]
+        if why:
+            raise ConfigError(f"{metric!r} could not be computed for these records: {why[0]}.")
         raise did_you_mean("metric in these records", metric, known)
     return standings(records, metric)

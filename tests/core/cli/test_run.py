@@ -113,6 +113,23 @@ def test_new_metric_scores_old_predictions(say: Say, tmp_path: Path) -> None:
     assert f"{len(records(tmp_path))} records were scored" in said.out
 
 
+def test_metric_that_needs_what_is_not_there_says_so(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "behaves", "--folds", "toy:1", "--metrics", "pearson")
+    for _ in range(2):  # the second time from the record
+        said = say("score", "--out", tmp_path, "--metrics", "pearson-within-regions")
+        assert said.code == 0
+        assert "pearson-within-regions is not computed: the spots are not annotated." in said.err + said.out
+    said = say("results", "--out", tmp_path, "--metric", "pearson-within-regions")
+    assert said.code != 0
+    assert "could not be computed for these records: the spots are not annotated" in said.err
+
+
+def test_metric_of_a_publication_is_named_with_brackets(say: Say, tmp_path: Path) -> None:
+    run(say, tmp_path, "--methods", "behaves", "--folds", "toy:1", "--metrics", "pearson[cuca-split],jsd[hist2cell]")
+    assert all(set(r["scores"]) == {"pearson[cuca-split]", "jsd[hist2cell]"} for r in records(tmp_path).values())
+    assert "jsd[hist2cell] per slide" in say("results", "--out", tmp_path, "--metric", "jsd[hist2cell]").out
+
+
 def test_record_says_where_a_number_came_from(say: Say, tmp_path: Path) -> None:
     run(say, tmp_path, "--methods", "behaves", "--folds", "toy:1", "--seeds", "3", "--set", "behaves.scale=0.5")
     record = next(r for r in records(tmp_path).values() if r["job"]["method"] == "behaves")
