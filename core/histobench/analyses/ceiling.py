@@ -183,7 +183,9 @@ def _pearson(one: Float, other: Float) -> Float:
     """Correlate (n, t) tables column by column: (t,) float64, NaN where a column is constant."""
     left, right = (side.astype(np.float64) - side.mean(axis=0, dtype=np.float64) for side in (one, other))
     lengths = np.sqrt((left**2).sum(axis=0) * (right**2).sum(axis=0))
-    return np.divide((left * right).sum(axis=0), lengths, out=np.full(left.shape[1], np.nan), where=lengths > 1e-12)
+    products = (left * right).sum(axis=0)
+    r: Float = np.divide(products, lengths, out=np.full(len(lengths), np.nan), where=lengths > 1e-12)
+    return r
 
 
 def _summary(values: Iterable[float]) -> dict[str, Cell]:

@@ -68,7 +68,7 @@ def auroc(values: Float, inside: npt.NDArray[np.bool_], /) -> Float:
 
 
 def recovered(observed: Float, predicted: Float, /) -> tuple[float, float]:
-    """Give the share of the observed markers that are predicted ones, and the share that chance recovers."""
+    """Give the share of observed markers that are predicted ones, and what chance recovers; both sides (t,) AUROCs."""
     k = min(MARKERS, max(1, len(observed) // 3))
     seen, said = (set(np.argsort(-side, kind="stable")[:k].tolist()) for side in (observed, predicted))
     return len(seen & said) / k, k / len(observed)

@@ -81,7 +81,7 @@ def choose_domains(values: Float, /) -> Int:
 
 
 def match_domains(predicted: Int, observed: Int, /) -> Int:
-    """Rename predicted domains so that as many spots as possible agree with the observed ones (Kuhn 1955)."""
+    """Rename (n,) predicted domains so that as many spots as possible agree with (n,) observed ones (Kuhn 1955)."""
     names, columns = np.unique(predicted), np.unique(observed)
     votes = np.array([[((predicted == p) & (observed == o)).sum() for o in columns] for p in names])
     chosen = dict(zip(*(part.tolist() for part in linear_sum_assignment(-votes)), strict=True))

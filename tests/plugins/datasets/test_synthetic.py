@@ -221,7 +221,7 @@ def test_a_design_too_small_is_refused(option, value):
 
 
 def test_unknown_names_are_refused(synthetic, first):
-    with pytest.raises(DataError, match="synthetic has no target 'protein'; it has cell_abundance, gene_expression, label"):
+    with pytest.raises(DataError, match="no target 'protein'; it has cell_abundance, gene_expression, label"):
         synthetic.table(first, "protein")
     with pytest.raises(DataError, match="synthetic has no slide 'Z1'; it has P1S1"):
         synthetic.image(Slide(id="Z1", patient="synthetic:P1"))

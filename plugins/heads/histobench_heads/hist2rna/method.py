@@ -15,7 +15,7 @@ Differences from the published method
 * The encoder is any frozen one with its own preparation of the patch; published: one of seven of torchvision after
   Macenko's normalisation, whose code cannot run as published (missing imports; references of a natural logarithm used
   with a decimal one). The end-to-end form, which trains the encoder with batch statistics of single patients, is left
-  out; ``standardise=True`` is ours.
+  out; ``standardise=True`` and ``start_at_mean=True`` are ours.
 * A sequence of length one passes the central tap of the first convolution's five only: kept, the other four are trained
   by weight decay alone.
 """
@@ -76,6 +76,11 @@ class BulkHead(nn.Module):
         if self.standardise:
             self.middle, self.spread = embeddings.mean(dim=0), embeddings.std(dim=0).clamp(min=1e-6)
 
+    @torch.no_grad()
+    def start_at(self, targets: Tensor) -> None:
+        """Expect the mean of (n, t) targets, until more is learned."""
+        self.output[0].bias.copy_(targets.mean(dim=0))
+
     @override
     def forward(self, embeddings: Tensor) -> Tensor:
         """Predict (b, t) from (b, d) embeddings, of bags or of spots."""
@@ -101,6 +106,8 @@ class Hist2Rna(Method):
         with seeded(context.seed):
             self._module = self._build(embeddings.shape[1])
         self._module.measure(torch.as_tensor(embeddings, dtype=torch.float32))
+        if self.options.start_at_mean:
+            self._module.start_at(torch.as_tensor(targets, dtype=torch.float32))
 
         def batches(epoch: int) -> Iterator[BagBatch]:
             draws = generator(context.seed, epoch)

@@ -26,6 +26,8 @@ class Hist2RnaOptions:
         ``spot``: every spot from its own embedding. ``bag``: all spots of a bag alike, from its mean.
     standardise
         Give each dimension of the embedding mean 0 and deviation 1 over the training spots.
+    start_at_mean
+        Start with the training mean of every target as the bias of the output.
     """
 
     epochs: int = 500  # spec hist2scrna.md, section 13, two-step
@@ -36,6 +38,7 @@ class Hist2RnaOptions:
     bag_spots: int = 1000  # the same: at most 1,000 patches of a patient
     predict: Literal["spot", "bag"] = "spot"  # ours: published predictions are of patients
     standardise: bool = False  # published: features as they are
+    start_at_mean: bool = False  # published: torch's own initialisation
 
     def __post_init__(self) -> None:
         """Refuse numbers that no training can use."""

@@ -21,7 +21,8 @@ def squash(capsules: Tensor, /) -> Tensor:
     """Shorten (..., d) capsules to a length below one: (1 - exp(-|v|)) v / |v|."""
     length = torch.linalg.vector_norm(capsules, dim=-1, keepdim=True)
     # published: 1 - 1 / (exp(|v|) + 1e-20), whose gradient is not a number for |v| > 88; the same otherwise
-    return -torch.expm1(-length) * capsules / (length + 1e-20)
+    shortened: Tensor = -torch.expm1(-length) * capsules / (length + 1e-20)
+    return shortened
 
 
 def last_side(side: int, /) -> int:

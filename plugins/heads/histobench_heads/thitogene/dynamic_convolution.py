@@ -79,7 +79,8 @@ class DynamicConvolution(nn.Module):
         unfolded = functional.unfold(images, KERNEL_PX, stride=self._stride)
         convolved = self._kernels(images.mean(dim=(2, 3))) @ unfolded
         side = map_side(images.shape[-1], self._stride)
-        return convolved.unflatten(2, (side, side))
+        maps: Tensor = convolved.reshape(*convolved.shape[:2], side, side)
+        return maps
 
     def _kernels(self, colours: Tensor) -> Tensor:
         """Mix every patch's (w, 48) kernel, the gates on channels and filters multiplied in."""
@@ -87,4 +88,5 @@ class DynamicConvolution(nn.Module):
         channel, filters, position, candidate = self.attention(colours)
         mixed = torch.einsum("nk,kwcp->nwcp", candidate, self.weight.flatten(3))
         gates = filters[:, :, None, None] * channel[:, None, :, None] * position[:, None, None, :]
-        return (mixed * gates).flatten(2)
+        kernels: Tensor = (mixed * gates).flatten(2)
+        return kernels
