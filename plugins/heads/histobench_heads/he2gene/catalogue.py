@@ -9,9 +9,19 @@ __all__ = ["HE2GENE_BASE", "HE2GENE_SPAT"]
 _URL = "https://github.com/Microbiods/HE2Gene"
 _LICENCE = "MIT (the authors' code; this is a clean-room implementation from its specification)"
 _CITATION = "Chen et al. (2024), HE2Gene: image-to-RNA translation via multi-task learning, Bioinformatics 40"
+# A ResNet-50 that starts at random is worse than the mean after three epochs of the synthetic data; a ResNet-18 is better
+# at less than half the cost. Every result names the stand-in.
 _SLOT = EncoderSlot(
-    default="resnet50", default_mode="full", modes=("full",), scratch="resnet50.random", scratch_mode="full"
+    default="resnet50", default_mode="full", modes=("full",), scratch="resnet18.random", scratch_mode="full"
 )
+_QUICK = {
+    "epochs": 4,
+    "batch": 16,
+    "lr": 1e-3,
+    "start_at_mean": True,
+    "average": "single",
+    "patch_px": 48,  # two pixels a side are left at the end, so that batch normalisation has more than one a spot
+}
 _PARAMETERS = {"ResNet-50, 250 genes, 19,699 other genes, tumour": 64_385_582}
 
 
@@ -45,7 +55,7 @@ HE2GENE_BASE = MethodCard(
     encoder=_SLOT,
     parameters=_PARAMETERS,
     convert=convert,
-    presets={"quick": {"epochs": 3, "batch": 16, "lr": 1e-3, "patch_px": 32, "average": "single"}},
+    presets={"quick": _QUICK},
 )
 """Three heads."""
 
@@ -64,6 +74,6 @@ HE2GENE_SPAT = MethodCard(
     encoder=_SLOT,
     parameters=_PARAMETERS,
     convert=convert,
-    presets={"quick": {"epochs": 3, "batch": 32, "lr": 1e-3, "patch_px": 32, "average": "single"}},
+    presets={"quick": _QUICK},
 )
 """The same network, trained in space; to predict, it looks at single spots."""
