@@ -49,7 +49,7 @@ HIST2ST = MethodCard(
             "mixers": 1, "depth": 1, "heads": 2, "graph_layers": 1, "self_loops": True, "copies": 1,
             "inputs": "adapted", "n_pos": 128,
         },
-        "quick@gene_expression": {"lr": 2e-3, "weight_counts": 0.02},
+        "quick@gene_expression": {"epochs": 40, "lr": 2e-3, "weight_counts": 0.02},
     },
 )  # fmt: skip
 """With the settings of CUCA's comparison for cell types, and its authors' for genes."""
