@@ -46,6 +46,6 @@ HIST2RNA = MethodCard(
     ),
     convert=_convert,
     parameters={"embedding 2,048 wide; 50 genes": 3_041_586},
-    presets={"quick": {"epochs": 60, "lr": 1e-3, "bag_spots": 8, "standardise": True}},
+    presets={"quick": {"epochs": 30, "lr": 3e-4, "bag_spots": 4, "standardise": True, "start_at_mean": True}},
 )
 """The two-step form."""
