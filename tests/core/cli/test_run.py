@@ -12,7 +12,7 @@ Say = Callable[..., object]
 
 pytestmark = pytest.mark.usefixtures("trials")
 
-CONTROLS = ("mean", "position", "colour", "nearest", "shuffled")
+CONTROLS = ("mean", "position", "colour", "nearest-patch", "shuffled")
 
 
 def run(say: Say, out: Path, *arguments: object):

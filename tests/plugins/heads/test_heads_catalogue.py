@@ -50,7 +50,7 @@ def test_the_stand_in_of_ridge_is_not_the_colour_control() -> None:
 
 def test_controls_serve_every_kind_of_target() -> None:
     kinds = {card.name: sorted(card.targets) for card in METHODS if card.control}
-    assert sorted(kinds) == ["colour", "mean", "nearest", "oracle", "position", "shuffled"]
+    assert sorted(kinds) == ["colour", "mean", "nearest-patch", "oracle", "position", "shuffled"]
     assert all(served == ["cell_abundance", "gene_expression", "label"] for served in kinds.values())
 
 

@@ -89,7 +89,7 @@ COLOUR = MethodCard(
 """No morphology."""
 
 NEAREST = MethodCard(
-    name="nearest",
+    name="nearest-patch",
     title="control: the targets of the training patch nearest in colour statistics",
     licence=OURS,
     citation="Cover & Hart (1967), IEEE Trans. Inf. Theory 13:21-27",

@@ -64,7 +64,7 @@ HIST2SCRNA = MethodCard(
         "384 wide, 6 blocks, 6 heads; 500 genes, 5 classes": 18_575_969,
         "768 wide, 6 blocks, 12 heads; 2,000 genes, 10 classes": 60_845_690,
     },
-    # two hops over six neighbours, without a residual, average some thirty spots: the tissue of a small dataset is finer
+    # two hops over six neighbours, without a residual, average some thirty spots: small tissue is finer
     presets={
         "quick": {
             "epochs": 24,
