@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +117,11 @@ def test_claimed_job_is_free_again_when_its_holder_is_killed(tmp_path: Path) -> 
 def test_folder_without_a_study_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="holds no study"):
         Store(tmp_path, write=False)
+
+
+def test_threads_open_one_folder_at_once(tmp_path: Path) -> None:
+    """A runner waits for each worker in a thread, and each opens the store as its jobs end."""
+    with ThreadPoolExecutor(8) as pool:
+        stores = list(pool.map(lambda _: Store(tmp_path), range(400)))
+    assert len(stores) == 400
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".writable", "jobs"]

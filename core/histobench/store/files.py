@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     StoreError
         If the folder cannot be written to or the disk is full.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # of its own in each thread too: a runner waits for its workers in threads, and all open the store
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
     with store_errors(path.parent):
         try:
             with partial.open("wb") as file:
