@@ -82,14 +82,15 @@ def test_headers_sort_from_the_keyboard(visit):
 def test_one_metric_is_shown_at_a_time(visit):
     page = visit()
     assert page.locator("div.board:not([hidden])").count() == 1
-    page.get_by_role("button", name="rmse").click()
+    page.get_by_role("button", name="rmse", exact=True).click()
     assert page.locator("div.board:not([hidden]) .caption strong").inner_text() == "rmse"
-    assert page.get_by_role("button", name="rmse").get_attribute("aria-pressed") == "true"
+    assert page.get_by_role("button", name="rmse", exact=True).get_attribute("aria-pressed") == "true"
 
 
 def test_without_script_every_metric_is_shown(visit):
     page = visit(java_script_enabled=False)
-    assert page.locator("div.board").count() == page.locator("div.board:visible").count() == 6
+    boards = page.locator("div.board").count()
+    assert boards == page.locator("div.board:visible").count() == page.locator("button[data-board]").count() > 1
 
 
 def test_a_row_leads_to_its_job_and_the_job_to_its_record(visit):

@@ -174,7 +174,7 @@ def test_the_nearest_patch_needs_embeddings(fold: ToyFold) -> None:
 def test_shuffled_targets_teach_nothing(fold: ToyFold) -> None:
     observed = fold.test.targets.values
     scores = []
-    for seed in range(20):
+    for seed in range(200):
         method = Shuffled(ShuffledOptions())
         method.fit(fold.train, None, FitContext(seed=seed))
         predicted = method.predict(unlabelled(fold.test)).values
@@ -183,7 +183,7 @@ def test_shuffled_targets_teach_nothing(fold: ToyFold) -> None:
     taught = Ridge(RidgeOptions())
     taught.fit(fold.train, None, CONTEXT)
     told = np.corrcoef(taught.predict(unlabelled(fold.test)).values[:, 0], observed[:, 0])[0, 1]
-    assert told > np.abs(scores).max()
+    assert told > np.quantile(np.abs(scores), 0.95)
 
 
 def test_a_penalty_of_nothing_is_refused() -> None:

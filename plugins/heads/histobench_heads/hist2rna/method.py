@@ -79,7 +79,7 @@ class BulkHead(nn.Module):
     @torch.no_grad()
     def start_at(self, targets: Tensor) -> None:
         """Expect the mean of (n, t) targets, until more is learned."""
-        self.output[0].bias.copy_(targets.mean(dim=0))
+        self.output[-1].get_parameter("bias").copy_(targets.mean(dim=0))
 
     @override
     def forward(self, embeddings: Tensor) -> Tensor:
