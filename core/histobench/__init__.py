@@ -1,7 +1,7 @@
 """histobench asks how well a method reads molecules from a histology slide.
 
 This package re-exports what a plugin author needs; beside it only `histobench.adapters`, `.graphs`,
-`.images`, `.published`, `.testing` and `.training` are meant to be imported by plugins.
+`.images`, `.published`, `.spatial`, `.testing` and `.training` are meant to be imported by plugins.
 """
 
 from histobench.cards import (

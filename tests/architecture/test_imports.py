@@ -16,6 +16,7 @@ DOCUMENTED = {
     "histobench.graphs",
     "histobench.images",
     "histobench.published",
+    "histobench.spatial",
     "histobench.testing",
     "histobench.training",
 }

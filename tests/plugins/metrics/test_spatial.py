@@ -8,9 +8,10 @@ from scipy.stats import pearsonr, spearmanr
 from skimage.metrics import structural_similarity as skimage_similarity
 
 from histobench import ScoreContext
-from histobench_metrics.spatial.colocalisation import bivariate_r, colocalisation, published_colocalisation
+from histobench.spatial import bivariate_r, gaussian_weights, published_weights
+from histobench_metrics.spatial.colocalisation import colocalisation, published_colocalisation
 from histobench_metrics.spatial.maps import moran_difference, structural_similarity
-from histobench_metrics.spatial.weights import gaussian_weights, pitch, published_weights
+from histobench_metrics.spatial.windows import pitch
 
 
 def _grid(side, *, step=200.0):

@@ -8,13 +8,13 @@ import numpy as np
 from scipy import sparse
 
 from histobench import Float, ScoreContext
+from histobench.spatial import bivariate_r, gaussian_weights, published_weights
 from histobench_metrics.regression.correlation import pearson, spearman
 from histobench_metrics.spatial.catalogue import AGREEMENT
 from histobench_metrics.spatial.maps import LENGTH_UM
-from histobench_metrics.spatial.weights import gaussian_weights, published_weights
 from histobench_metrics.tables import Rows, is_constant, paired
 
-__all__ = ["bivariate_r", "colocalisation", "published_colocalisation"]
+__all__ = ["colocalisation", "published_colocalisation"]
 
 PUBLISHED_LENGTH_PX = 500.0
 """Length of the Gaussian in the publication, in pixels of whatever image."""
@@ -69,30 +69,6 @@ def published_colocalisation(predicted: Float, observed: Float, /, *, context: S
         return np.full(len(AGREEMENT), np.nan)
     weights = published_weights(context.xy_um / context.mpp, length=PUBLISHED_LENGTH_PX)
     return _agreement(left, right, weights)
-
-
-def bivariate_r(values: Rows, weights: sparse.csr_matrix, /) -> Rows:
-    """Give the bivariate Moran's R of every pair of targets.
-
-    Parameters
-    ----------
-    values
-        (t, n), none of them constant.
-    weights
-        Sparse (n, n).
-
-    Returns
-    -------
-    (t, t) float64
-        [a, b] = Σ_i b_i Σ_j w_ij a_j / Σ w, both standardised with the population's deviation.
-    """
-    largest = np.abs(values).max(axis=1, keepdims=True)
-    scaled = values / np.where(largest > 0, largest, 1.0)
-    centred = scaled - scaled.mean(axis=1, keepdims=True)
-    standard = centred / np.sqrt((centred**2).mean(axis=1, keepdims=True))
-    smoothed = standard @ weights.T
-    relations: Rows = smoothed @ standard.T / weights.sum()
-    return relations
 
 
 def _agreement(predicted: Rows, observed: Rows, weights: sparse.csr_matrix) -> Rows:

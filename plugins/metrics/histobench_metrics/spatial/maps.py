@@ -5,7 +5,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from histobench import Float, ScoreContext
-from histobench_metrics.spatial.weights import gaussian_weights, window_weights
+from histobench.spatial import gaussian_weights
+from histobench_metrics.spatial.windows import window_weights
 from histobench_metrics.tables import Rows, is_constant, paired
 
 __all__ = ["LENGTH_UM", "moran_difference", "structural_similarity"]
