@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.metrics import roc_auc_score
 
 from histobench.analyses.ceiling import split_ceiling, tier_members
-from histobench.analyses.colocalisation import holm, slide_pairs
+from histobench.analyses.colocalisation import slide_pairs
 from histobench.analyses.contrasts import auroc, recovered
 from histobench.analyses.domains import choose_domains, match_domains
 from histobench.analyses.findings import Findings
@@ -29,10 +29,6 @@ def test_bivariate_moran_of_three_spots() -> None:
     found = colocalise(np.array([[1.0, 2.0, 4.0], [0.0, 1.0, 1.0]]), weights * (3 / weights.sum()))
     assert found.r[0, 1] == pytest.approx(0.491354, abs=1e-6)
     assert found.deviation == pytest.approx(0.316228, abs=1e-6)
-
-
-def test_holm_corrects_step_by_step() -> None:
-    assert holm(np.array([0.01, 0.04, 0.03, 0.5])).tolist() == pytest.approx([0.04, 0.09, 0.09, 0.5])
 
 
 def test_auroc_agrees_with_scikit_learn() -> None:

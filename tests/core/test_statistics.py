@@ -346,6 +346,19 @@ def test_jobs_without_the_metric_are_named(make_record):
     assert any("1 finished jobs have no score under 'pearson'" in warning for warning in board.warnings)
 
 
+def test_jobs_that_can_have_no_score_are_told_why_and_not_sent_to_score(make_record):
+    passed_over = {"pearson": "the spots are not annotated"}
+    records = [
+        make_record({"A1": [0.1]}, fold="A"),
+        make_record({"mae": {"B1": [0.1]}}, fold="B", record={"passed_over": passed_over}),
+    ]
+    board = _only(standings(records, "pearson"))
+    assert board.unscored == ()
+    assert board.passed_over == {records[1].job_id: "the spots are not annotated"}
+    told = [warning for warning in board.warnings if "score under 'pearson'" in warning]
+    assert told == ["1 finished jobs can have no score under 'pearson': the spots are not annotated."]
+
+
 def test_a_leaking_scheme_is_warned_of(fold_by_fold):
     board = _only(standings(fold_by_fold([0.1] * 6, scheme="leave-one-slide-out", leaks=True), "pearson"))
     assert board.warnings == ("scheme 'leave-one-slide-out' leaks: slides of one patient stand in training and test.",)

@@ -94,8 +94,20 @@ def test_run_holds_parameters_losses_scores_and_files(out: Path, finished: list[
     assert [(metric.step, metric.value) for metric in sorted(losses, key=lambda m: m.step)] == [(0, 2.0), (1, 1.0)]
     assert run.data.metrics["score.pearson"] == 0.5
     assert run.data.metrics["undefined.pearson"] == 1
+    assert run.data.metrics["pooled.pearson"] == 0.5
     files = {file.path for file in client.list_artifacts(run.info.run_id)}
     assert files == {"record.json", "predictions.h5", "history.csv", "spot_map.png", "log.txt"}
+
+
+def test_a_score_is_the_headlines_over_slides_then_patients(out: Path, finished: list[RunRecord], make_record) -> None:
+    record = make_record({"A1": [0.1, 9.0], "A2": [0.3, 9.0], "B1": [0.8, 9.0], "B2": [float("nan"), 9.0]}, fold="C")
+    tables = {"pearson": record.scores["pearson"].model_copy(update={"columns": ("mean", "most"), "headline": "mean"})}
+    folder = Store(out).folder(record.job_id)
+    shutil.copytree(Store(out).folder(finished[0].job_id).path, folder.path)
+    track(out, [record.model_copy(update={"scores": tables})])
+    (run,) = nested(out)
+    assert run.data.metrics["score.pearson"] == pytest.approx(((0.1 + 0.3) / 2 + 0.8) / 2)
+    assert "score.pearson.B2" not in run.data.metrics
 
 
 def test_job_is_logged_once(out: Path, finished: list[RunRecord]) -> None:

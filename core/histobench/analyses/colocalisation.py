@@ -13,14 +13,16 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import rankdata
 
 from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
 from histobench.data import Float, SlideResult
 from histobench.errors import DataError
 from histobench.records import RunRecord
 from histobench.spatial import Colocalisation, colocalise, gaussian_weights
+from histobench.statistics.paired import holm
 
-__all__ = ["LENGTH_UM", "analyse_colocalisation", "holm", "slide_pairs"]
+__all__ = ["LENGTH_UM", "analyse_colocalisation", "slide_pairs"]
 
 LENGTH_UM = 150.0
 """Length of the Gaussian: about the distance from spot to spot of the coarsest array."""
@@ -87,20 +89,6 @@ def slide_pairs(result: SlideResult, /) -> tuple[tuple[str, ...], Sides] | None:
     return names, {side: colocalise(values[:, columns].T, weights) for side, values in sides.items()}
 
 
-def holm(p: Float, /) -> Float:
-    """Correct (m,) p values for their number.
-
-    References
-    ----------
-    Holm (1979), *Scand. J. Stat.* 6:65–70.
-    """
-    order = np.argsort(p, kind="stable")
-    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    corrected = np.empty(len(p), dtype=np.float64)
-    corrected[order] = np.minimum(steps, 1.0)
-    return corrected
-
-
 def _varies(values: Float) -> npt.NDArray[np.bool_]:
     varies: npt.NDArray[np.bool_] = np.ptp(values, axis=0) > 1e-6 * np.abs(values).max(axis=0)
     return varies
@@ -129,6 +117,7 @@ def _agreement(sides: Sides) -> Mapping[str, Cell]:
     return {
         "pairs": len(seen),
         "pearson of R": float(np.corrcoef(seen, said)[0, 1]),
+        "spearman of R": float(np.corrcoef(rankdata(seen), rankdata(said))[0, 1]),
         "scaled cosine of R": float((1 + seen @ said / np.sqrt((seen @ seen) * (said @ said))) / 2),
         "linked observed": int(linked["observed"].sum()),
         "linked predicted": int(linked["predicted"].sum()),

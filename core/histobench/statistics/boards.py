@@ -3,7 +3,7 @@
 The one model behind `histobench results`, the end of a run and the leaderboard.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import nan
 
 import numpy as np
@@ -196,7 +196,9 @@ class Board:
     pairs
         Every two ranked rows, the better first, the best rows' first.
     unscored
-        Jobs that are done but have no score under this metric.
+        Jobs that are done but have no score under this metric, though it may be computed.
+    passed_over
+        Jobs that can have no score under it → why.
     """
 
     ground: Ground
@@ -214,4 +216,5 @@ class Board:
     ceiling_name: str = ""
     pairs: tuple[Comparison, ...] = ()
     unscored: tuple[str, ...] = ()
+    passed_over: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

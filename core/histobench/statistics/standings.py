@@ -1,5 +1,6 @@
 """From records to boards: averages, intervals, skill and ranks."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -44,6 +45,7 @@ def _board(entries: Sequence[Entry], metric: str, *, ground: Ground) -> Board:
     slides = dict(sorted({slide: patient for e in entries for slide, patient in e.patients(metric).items()}.items()))
     unit = "patients" if len(set(slides.values())) > 1 else "slides"
     scored = [record for entry in entries for record in entry.scored]
+    unscored = [record for entry in entries for record in entry.unscored]
     higher = all(record.scores[metric].higher_is_better for record in scored)
     found = [_standing(entry, metric, unit=unit) for entry in entries]
     ranked = _ranked(entries, found, metric, slides=slides)
@@ -70,7 +72,8 @@ def _board(entries: Sequence[Entry], metric: str, *, ground: Ground) -> Board:
         ceiling=oracle.score if oracle else bound,
         ceiling_name=oracle.label if oracle else "the metric's bound" if np.isfinite(bound) else "",
         pairs=pairs,
-        unscored=tuple(record.job_id for entry in entries for record in entry.unscored),
+        unscored=tuple(record.job_id for record in unscored if metric not in record.passed_over),
+        passed_over={r.job_id: r.passed_over[metric] for r in unscored if metric in r.passed_over},
     )
     return replace(board, warnings=tuple(_warnings(board, unranked=unranked)))
 
@@ -159,6 +162,8 @@ def _warnings(board: Board, *, unranked: bool) -> Iterable[str]:
             f"{len(board.unscored)} finished jobs have no score under {board.metric!r}; "
             "`histobench score` computes it from their stored predictions."
         )
+    for why, n in sorted(Counter(board.passed_over.values()).items()):
+        yield f"{n} finished jobs can have no score under {board.metric!r}: {why}."
 
 
 def _weak_tests(board: Board) -> Iterable[str]:
