@@ -57,11 +57,14 @@ class PatchGeometry:
     field_px
         Side of the square read from the image when ``mpp`` is ``None``, resized to ``patch_px`` if they differ;
         224 pixels, as every published abundance method reads.
+    upsampling
+        True if a frozen encoder may be given an image coarser than its ``mpp``, enlarged (``--allow-upsampling``).
     """
 
     patch_px: int = 224
     mpp: float | None = None
     field_px: int = 224
+    upsampling: bool = False
 
 
 class SlideImage(Protocol):

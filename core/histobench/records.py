@@ -108,6 +108,8 @@ def job_id(spec: JobSpec) -> str:
     folders of records from different machines merge by copying. The record names them.
     """
     decides = spec.model_dump(mode="json", exclude={"device", "threads", "checkpoint_file"})
+    if spec.patch is not None and not spec.patch.upsampling:
+        del decides["patch"]["upsampling"]  # what is not asked for is no part of the name
     text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -1,14 +1,26 @@
 """Slide images are opened, checked and cut exactly."""
 
 import hashlib
+import io
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from histobench import DataError, PatchGeometry, ShapeError
-from histobench import images as images_module
-from histobench.images import ArrayImage, FileImage, check_image, cut_patches
+from histobench.images import (
+    ArrayImage,
+    FileImage,
+    TiffPyramid,
+    check_image,
+    cut_patches,
+    cut_regions,
+    is_upsampled,
+    open_image,
+    patch_cutter,
+)
+from histobench.images import files as images_module
 
 
 @pytest.fixture
@@ -204,3 +216,151 @@ def test_a_scrambled_image_gives_no_other_error(save):
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"slide.png' cannot be decoded \(.*\): replace the file"):
         FileImage(path).read()
+
+
+# Pyramids
+
+
+@pytest.fixture
+def smooth():
+    """An image that survives JPEG and resampling: wide waves of colour, 300 x 260 pixels."""
+    y, x = np.mgrid[:260, :300]
+    waves = [128 + 90 * np.sin(x / 31), 128 + 90 * np.cos(y / 23), 128 + 60 * np.sin((x + y) / 41)]
+    return np.stack(waves, axis=-1).astype(np.uint8)
+
+
+def jpeg_tiles(image, *, tile=64):
+    """Cut an image into tiles and code them as JPEG, as a scanner does."""
+    height, width = image.shape[:2]
+    padded = np.pad(image, ((0, -height % tile), (0, -width % tile), (0, 0)), mode="edge")
+    for top in range(0, height, tile):
+        for left in range(0, width, tile):
+            coded = io.BytesIO()
+            Image.fromarray(padded[top : top + tile, left : left + tile]).save(coded, "JPEG", quality=95)
+            yield coded.getvalue()
+
+
+def write_pyramid(path, image, *, levels=3, compression="zlib", sub_ifds=False, predictor=False):
+    """Write a tiled TIFF whose levels halve, after one another or as sub-images; JPEG in YCbCr."""
+    shown = [np.asarray(Image.fromarray(image).reduce(2**level)) for level in range(levels)]
+    options = {"tile": (64, 64), "photometric": "rgb", "compression": compression, "predictor": predictor or None}
+    with tifffile.TiffWriter(path) as file:
+        for number, level in enumerate(shown):
+            nested = {"subifds": levels - 1} if sub_ifds and not number else {"subfiletype": int(number > 0)}
+            if compression == "jpeg":
+                tiles, shape = jpeg_tiles(level), level.shape
+                file.write(tiles, shape=shape, dtype="uint8", **{**options, "photometric": "ycbcr"}, **nested)
+            else:
+                file.write(level, **options, **nested)
+    return shown
+
+
+@pytest.fixture(autouse=True)
+def writer_of_jpeg(monkeypatch):
+    """Let tifffile write tiles that are JPEG already; it asks for a coder, and calls none."""
+    monkeypatch.setattr("tifffile._imagecodecs.jpeg_encode", None, raising=False)
+
+
+@pytest.mark.parametrize("sub_ifds", [False, True], ids=["one after the other", "as sub-images"])
+@pytest.mark.parametrize(("compression", "predictor"), [(None, False), ("zlib", False), ("zlib", True)])
+def test_every_level_is_read_to_the_pixel(tmp_path, smooth, compression, predictor, sub_ifds):
+    path = tmp_path / "slide.tif"
+    levels = write_pyramid(path, smooth, compression=compression, predictor=predictor, sub_ifds=sub_ifds)
+    image = open_image(path)
+    assert isinstance(image, TiffPyramid)
+    np.testing.assert_allclose(image.downsamples(), [1, 2, 4], rtol=0.01)
+    for number, level in enumerate(levels):
+        np.testing.assert_array_equal(image.region(number, 20, 10, 50), level[10:60, 20:70])
+    np.testing.assert_array_equal(image.read(), smooth)
+
+
+def test_jpeg_tiles_are_read_with_their_colours(tmp_path, smooth):
+    write_pyramid(tmp_path / "slide.svs", smooth, compression="jpeg")
+    read = open_image(tmp_path / "slide.svs").read().astype(int)
+    assert read.shape == smooth.shape
+    assert np.abs(read - smooth).mean() < 2
+
+
+def test_outside_a_level_is_white(tmp_path, smooth):
+    write_pyramid(tmp_path / "slide.tif", smooth)
+    image = open_image(tmp_path / "slide.tif")
+    corner, far = image.region(0, -10, 250, 40), image.region(1, 900, -900, 8)
+    np.testing.assert_array_equal(corner[:10, 10:], smooth[250:, :30])
+    assert (corner[10:] == 255).all()
+    assert (corner[:, :10] == 255).all()
+    assert (far == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "level", "side"), [(0.25, 0, 32), (0.3, 0, 38), (0.5, 1, 32), (0.6, 1, 38), (1.0, 2, 32), (4.0, 2, 128)]
+)
+def test_a_patch_comes_from_the_nearest_level_that_is_fine_enough(tmp_path, smooth, monkeypatch, wanted, level, side):
+    write_pyramid(tmp_path / "slide.tif", smooth)
+    image, asked = open_image(tmp_path / "slide.tif"), []
+    read = image.region
+    monkeypatch.setattr(image, "region", lambda at, x, y, side: asked.append((at, side)) or read(at, x, y, side))
+    cut_regions(image, np.array([[150.0, 130.0]]), PatchGeometry(patch_px=32, mpp=wanted), mpp=0.25)
+    assert asked == [(level, side)]
+
+
+def test_a_patch_of_a_level_shows_the_tissue_that_one_of_the_full_image_shows(tmp_path, smooth):
+    write_pyramid(tmp_path / "slide.tif", smooth)
+    centres, geometry = np.array([[152.0, 132.0], [60.0, 200.0]]), PatchGeometry(patch_px=24, mpp=1.0)
+    of_level = cut_regions(open_image(tmp_path / "slide.tif"), centres, geometry, mpp=0.25)
+    whole = cut_patches(smooth, centres, geometry, mpp=0.25)
+    assert np.abs(of_level.astype(int) - whole).max() <= 4
+
+
+@pytest.mark.parametrize("geometry", [PatchGeometry(patch_px=16, field_px=40), PatchGeometry(patch_px=16, mpp=0.25)])
+def test_a_patch_of_the_finest_level_is_the_one_of_the_full_image(tmp_path, smooth, geometry):
+    write_pyramid(tmp_path / "slide.tif", smooth)
+    centres = np.random.default_rng(0).uniform(-5, 290, (20, 2))
+    cut = patch_cutter(open_image(tmp_path / "slide.tif"), geometry, mpp=0.25)
+    np.testing.assert_array_equal(cut(centres), cut_patches(smooth, centres, geometry, mpp=0.25))
+
+
+def test_a_label_image_is_no_level(tmp_path, smooth):
+    with tifffile.TiffWriter(tmp_path / "slide.tif") as file:
+        for image in (smooth, smooth[:100, :100], np.asarray(Image.fromarray(smooth).reduce(2))):
+            file.write(image, tile=(64, 64), photometric="rgb")
+    np.testing.assert_allclose(open_image(tmp_path / "slide.tif").downsamples(), [1, 2])
+
+
+def test_a_tile_that_was_left_out_is_white(tmp_path, smooth):
+    blank = [b"" if number == 1 else tile for number, tile in enumerate(jpeg_tiles(smooth))]
+    with tifffile.TiffWriter(tmp_path / "slide.tif") as file:
+        options = {"tile": (64, 64), "photometric": "ycbcr", "compression": "jpeg"}
+        file.write(iter(blank), shape=smooth.shape, dtype="uint8", **options)
+    assert (open_image(tmp_path / "slide.tif").region(0, 64, 0, 64) == 255).all()
+
+
+def test_a_damaged_tile_is_named(tmp_path, smooth):
+    path = tmp_path / "slide.tif"
+    write_pyramid(path, smooth, levels=1)
+    with tifffile.TiffFile(path) as file:
+        start, count = file.pages[0].dataoffsets[3], file.pages[0].databytecounts[3]
+    content = bytearray(path.read_bytes())
+    content[start : start + count] = bytes(count)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"slide.tif': tile 3 of level 0 cannot be decoded .* replace the file"):
+        open_image(path).read()
+
+
+def test_a_tiff_without_tiles_is_left_to_pillow(save, pixels):
+    image = open_image(save("slide.tif"))
+    assert isinstance(image, FileImage)
+    np.testing.assert_array_equal(image.read(), pixels)
+
+
+def test_a_file_that_is_no_pyramid_is_refused_as_one(save):
+    with pytest.raises(DataError, match="is no tiled 8-bit RGB TIFF"):
+        TiffPyramid(save("slide.tif")).read()
+
+
+@pytest.mark.parametrize(("mpp", "coarser"), [(0.25, False), (0.5, False), (0.54, False), (0.69, True), (None, False)])
+def test_an_image_coarser_than_wanted_would_be_enlarged(mpp, coarser):
+    assert is_upsampled(PatchGeometry(mpp=0.5), mpp) is coarser
+
+
+def test_a_geometry_in_pixels_enlarges_nothing():
+    assert not is_upsampled(PatchGeometry(), 2.0)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from histobench import Counts, DataError, Int, Slide, SlideImage, SpotTable, Targets
-from histobench.images import FileImage, check_image
+from histobench.images import check_image, open_image
 from histobench_datasets import her2st_files as files
 from histobench_datasets.her2st_join import check_same_slide, join_spots, spot_position
 from histobench_datasets.her2st_layout import (
@@ -111,7 +111,7 @@ class Her2st:
             names = ", ".join(path.name for path in found) or "none"
             raise DataError(f"'{image_folder(self.root, slide_id)}' must hold one image (.jpg), found {names}.")
         _check_extent(found[0], check_image(found[0]), self._selection(slide_id))
-        return FileImage(found[0])
+        return open_image(found[0])
 
     def _altered(self, slide_id: str) -> list[str]:
         """Name the slide's files that are not the publisher's: another slide's, a scaled image, an edited table."""
