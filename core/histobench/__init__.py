@@ -1,7 +1,7 @@
 """histobench asks how well a method reads molecules from a histology slide.
 
 This package re-exports what a plugin author needs; beside it only `histobench.adapters`, `.graphs`,
-`.images`, `.published`, `.spatial`, `.testing` and `.training` are meant to be imported by plugins.
+`.images`, `.published`, `.spatial`, `.testing`, `.training` and `.weights` are meant to be imported by plugins.
 """
 
 from histobench.cards import (
@@ -11,6 +11,7 @@ from histobench.cards import (
     MethodCard,
     MetricCard,
     TargetFact,
+    Transform,
     Weights,
 )
 from histobench.contracts import (
@@ -52,6 +53,6 @@ __all__ = [
     "EncoderSlot", "FitContext", "Float", "HistobenchError", "Int", "Kind", "LabelledSamples", "Lattice", "Method",
     "MethodCard", "Metric", "MetricCard", "Mode", "PatchGeometry", "Patches", "Prediction", "PublishedFold",
     "Samples", "Scheme", "ScoreContext", "ShapeError", "Slide", "SlideImage", "Split", "SpotTable", "TargetFact",
-    "Targets", "TrainableEncoder", "TrainingFacts", "UInt8", "Weights", "WeightsError", "hookimpl",
+    "Targets", "TrainableEncoder", "TrainingFacts", "Transform", "UInt8", "Weights", "WeightsError", "hookimpl",
     "leave_one_patient_out", "leave_one_slide_out",
 ]  # fmt: skip

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from histobench.card import Card, MetricCard, Provenance
-from histobench.contracts import Dataset, Encoder, Method, Mode, Options, PatchGeometry
+from histobench.contracts import Dataset, Method, Options, PatchGeometry
 from histobench.data import Auxiliary, Kind, Lattice
+from histobench.encoder_card import EncoderCard, EncoderSlot, Precision, Transform, Weights
 from histobench.published import Converted, ConvertRequest, Reproduction
 from histobench.splits import Scheme, leave_one_patient_out
 
@@ -25,90 +26,12 @@ __all__ = [
     "EncoderSlot",
     "MethodCard",
     "MetricCard",
+    "Precision",
     "Provenance",
     "TargetFact",
+    "Transform",
     "Weights",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Weights:
-    """Where an encoder's weights come from.
-
-    Attributes
-    ----------
-    hub_id
-        Repository on the Hugging Face hub.
-    files
-        File names to look for, the preferred first.
-    gated
-        True if the hub asks for an account and consent.
-    """
-
-    hub_id: str
-    files: tuple[str, ...] = ("model.safetensors", "pytorch_model.bin")
-    gated: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderCard(Card):
-    """An image encoder.
-
-    Attributes
-    ----------
-    dim
-        Width of the embedding; ``None`` if known only once built.
-    geometry
-        The patch it wants.
-    weights
-        What must be had before it can be built; ``None`` for an encoder that needs none.
-    find_weights
-        Says where the weights lie on this machine, fetching them if they may be had; raises ``WeightsError``.
-    trainable
-        True if `build` returns a ``TrainableEncoder``.
-    expand
-        For a family such as ``timm:<name>``: makes the card of one member from what follows the colon.
-    build
-        Takes the geometry to use, or ``None`` for the encoder's own.
-    """
-
-    build: Callable[[PatchGeometry | None], Encoder]
-    dim: int | None = None
-    params: int | None = None
-    geometry: PatchGeometry = field(default_factory=PatchGeometry)
-    weights: Weights | None = None
-    find_weights: Callable[[], Path] | None = None
-    trainable: bool = False
-    lora: bool = False
-    expand: "Callable[[str], EncoderCard] | None" = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncoderSlot:
-    """A method's place for an encoder.
-
-    Attributes
-    ----------
-    default
-        The published encoder.
-    default_mode
-        How the publication trains it.
-    modes
-        Modes that the method can take.
-    scratch
-        Encoder used, and named in every result, when the published one's weights are not to be had.
-    scratch_mode
-        How that one is trained.
-    fixed
-        True if the method cannot take another encoder.
-    """
-
-    default: str
-    default_mode: Mode
-    modes: tuple[Mode, ...]
-    scratch: str | None = None
-    scratch_mode: Mode = "full"
-    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +132,8 @@ class DatasetCard(Card):
         Fetches missing files into a folder; ``None`` where that is not possible.
     check
         Verifies a folder: path → what is wrong with it.
+    drawn_from
+        Collections that its slides were taken from, such as ``TCGA``: an encoder may have seen them.
     """
 
     build: Callable[[Path | None], Dataset]
@@ -224,3 +149,4 @@ class DatasetCard(Card):
     has_oracle: bool = False
     download: "Callable[[Path | None], None] | None" = None
     check: "Callable[[Path | None], Mapping[str, str]] | None" = None
+    drawn_from: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ DOCUMENTED = {
     "histobench.spatial",
     "histobench.testing",
     "histobench.training",
+    "histobench.weights",
 }
 """What plugins may import of the platform: the public API for plugin authors."""
 
@@ -38,7 +39,7 @@ PUBLIC_NAMES = [
     "Metric", "MetricCard", "Mode", "PatchGeometry", "Patches", "Prediction", "PublishedFold", "Samples", "Scheme",
     "ShapeError", "Slide", "SlideImage", "Split", "SpotTable", "TargetFact", "Targets", "TrainableEncoder", "UInt8",
     "Weights", "WeightsError", "hookimpl", "leave_one_patient_out", "leave_one_slide_out",
-    "ContextMetric", "ScoreContext", "TrainingFacts",
+    "ContextMetric", "ScoreContext", "TrainingFacts", "Transform",
 ]  # fmt: skip
 """A name that is added or removed here is a change that plugin authors must be told of, in CHANGELOG.md."""
 
