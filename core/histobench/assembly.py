@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from histobench.cache import Cache
 from histobench.checkpoints.evaluation import checkpoint_panel
-from histobench.companions import Companion, fit_companions
+from histobench.companions import Companion, fit_companions, read_regions, source_of
 from histobench.contracts import Dataset, Encoder, PatchGeometry
 from histobench.data import (
     Counts,
@@ -49,6 +49,8 @@ class Assembler:
         The patches that the samples carry for a network in training; ``None`` if they carry none.
     shows_oracle
         True only for the control that is shown the truth.
+    annotation
+        The dataset's target that says what each spot was annotated as; empty where it has none, or predicts it.
     """
 
     dataset: Dataset
@@ -62,6 +64,7 @@ class Assembler:
     patch: PatchGeometry | None = None
     shows_oracle: bool = False
     device: str = "cpu"
+    annotation: str = ""
 
     def slides(self) -> dict[str, Slide]:
         """Give the dataset's slides by their ids."""
@@ -76,6 +79,10 @@ class Assembler:
         labelled = self._slide(slide)
         columns = {column.name: getattr(labelled, column.name) for column in fields(Samples)}
         return Samples(**columns), labelled
+
+    def regions(self, slide: Slide, spot_ids: Sequence[str]) -> npt.NDArray[np.str_] | None:
+        """Name what each spot of a test slide was annotated as, for metrics only; ``None`` where nothing is known."""
+        return read_regions(self.dataset, self.annotation, slide, spot_ids) if self.annotation else None
 
     def _slide(self, slide: Slide) -> LabelledSamples:
         table = self.dataset.table(slide, self.target)
@@ -145,6 +152,7 @@ def open_assembler(spec: JobSpec, data_root: Path | None) -> Assembler:
         patch=None if spec.mode == "frozen" else spec.patch,
         shows_oracle=method.needs_oracle,
         device=spec.device,
+        annotation="" if target.kind == "label" else source_of("label", card) or "",
     )
 
 

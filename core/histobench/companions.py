@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from histobench.cards import DatasetCard
 from histobench.contracts import Dataset
@@ -11,7 +12,7 @@ from histobench.data import Auxiliary, Kind, Slide, SpotTable, Targets
 from histobench.errors import DataError
 from histobench.panels import Panel, fit_panel, genes_seen
 
-__all__ = ["SOURCES", "Companion", "fit_companions", "source_of"]
+__all__ = ["SOURCES", "Companion", "fit_companions", "read_regions", "source_of"]
 
 SOURCES: Mapping[Auxiliary, Kind] = {
     "gene_expression": "gene_expression",
@@ -60,6 +61,22 @@ class Companion:
 def source_of(name: Auxiliary, card: DatasetCard) -> str | None:
     """Name the dataset's target that this is read from: the default of its kind, or ``None`` if it has none."""
     return next((fact.name for fact in card.targets if fact.kind == SOURCES[name]), None)
+
+
+def read_regions(dataset: Dataset, source: str, slide: Slide, spot_ids: Sequence[str]) -> npt.NDArray[np.str_] | None:
+    """Name the class that each spot of a slide was annotated as: (n,) str, empty where it was not annotated.
+
+    ``None`` where the slide has no labels, which are read from the dataset's target ``source``.
+    """
+    if slide.id not in {labelled.id for labelled in dataset.slides(source)}:
+        return None
+    table = dataset.table(slide, source)
+    if table.targets is None:
+        return None
+    classes = np.array(table.targets.names, dtype=np.str_)[table.targets.values.argmax(axis=1)]
+    labelled = (table.targets.values != 0).any(axis=1)
+    by_spot = dict(zip(table.spot_ids, np.where(labelled, classes, ""), strict=True))
+    return np.array([by_spot.get(spot, "") for spot in spot_ids], dtype=np.str_)
 
 
 def fit_companions(

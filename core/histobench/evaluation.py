@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench.cards import MetricCard
-from histobench.data import Float, ScoreContext, SlideResult, Targets, TrainingFacts
+from histobench.data import Float, ScoreContext, SlideResult, TrainingFacts
 from histobench.errors import DataError, ShapeError, told
 from histobench.records import MetricScores, RunRecord, SideScore, SideScores
 
@@ -72,6 +72,7 @@ class _Part:
     where: str
     results: tuple[SlideResult, ...]
     training: TrainingFacts | None
+    annotated: bool
 
     @property
     def n_spots(self) -> int:
@@ -94,7 +95,7 @@ class _Part:
             xy_um=_stacked([result.xy_um for result in self.results], slice(None)),
             mpp=mpp.pop() if len(mpp) == 1 else None,
             training=None if self.training is None else self.training.take(columns),
-            regions=_regions(self.results),
+            regions=_regions(self.results) if self.annotated else None,
             parameters={name: _stacked([table[name] for table in tables], columns) for name in sorted(shared)},
         )
 
@@ -159,8 +160,13 @@ def _score_table(
     results: Sequence[SlideResult], cards: Sequence[MetricCard], training: TrainingFacts | None
 ) -> tuple[dict[str, MetricScores], dict[str, str], list[str]]:
     """Score one table of targets: scores, what was passed over and why, and warnings."""
-    parts = [_Part(where=result.slide_id, results=(result,), training=training) for result in results]
-    pooled = _Part(where="all slides pooled", results=tuple(results), training=training)
+    # where some slides are annotated, scores of regions are undefined on the others
+    facts: dict[str, Any] = {  # Any: facts of different types
+        "training": training,
+        "annotated": any(result.regions is not None for result in results),
+    }
+    parts = [_Part(where=result.slide_id, results=(result,), **facts) for result in results]
+    pooled = _Part(where="all slides pooled", results=tuple(results), **facts)
     contexts = [part.context(slice(0, 0)) for part in parts]
     scores: dict[str, MetricScores] = {}
     passed_over: dict[str, str] = {}
@@ -248,20 +254,14 @@ def _side(result: SlideResult, name: str) -> SlideResult:
         mpp=result.mpp,
         predicted=result.predicted.beside[name],
         observed=result.beside[name],
+        regions=result.regions,
     )
 
 
-def _regions(results: Sequence[SlideResult]) -> npt.NDArray[np.str_] | None:
-    """Name the annotation of every spot, where the results hold one."""
-    tables = [result.beside.get("label") for result in results]
-    if any(table is None for table in tables):
-        return None
-    return np.concatenate([_region_names(table) for table in tables if table is not None])
-
-
-def _region_names(labels: Targets) -> npt.NDArray[np.str_]:
-    names = np.array([*labels.names, ""], dtype=np.str_)
-    return names[np.where((labels.values != 0).any(axis=1), labels.values.argmax(axis=1), -1)]
+def _regions(results: Sequence[SlideResult]) -> npt.NDArray[np.str_]:
+    """Name the annotation of every spot; empty on a slide that has none."""
+    found = [np.full(len(r.spot_ids), "") if r.regions is None else r.regions for r in results]
+    return np.concatenate(found).astype(np.str_)
 
 
 def _check(results: Sequence[SlideResult]) -> None:

@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from histobench.assembly import Assembler, open_assembler, registry
 from histobench.checkpoints.evaluation import in_order, load_checkpoint
 from histobench.config import options_from_json
 from histobench.contracts import FitContext, Method
-from histobench.data import Prediction, SlideResult
+from histobench.data import Prediction, Slide, SlideResult
 from histobench.errors import ShapeError, StoreError, told
 from histobench.evaluation import score
 from histobench.panels import Panel
@@ -219,9 +220,18 @@ class _Job:
                     predicted=predicted.copy(),  # it may reuse its buffer
                     observed=seen.targets,
                     beside={beside: seen.beside[beside] for beside in predicted.beside if beside in seen.beside},
+                    regions=self._regions(assembler, slides[name], spot_ids.tolist()),
                 )
             )
         return results
+
+    def _regions(self, assembler: Assembler, slide: Slide, spot_ids: list[str]) -> npt.NDArray[np.str_] | None:
+        """Read a slide's annotation; one that cannot be read costs the scores of regions, not the job."""
+        try:
+            return assembler.regions(slide, spot_ids)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's dataset raises
+            self.watch.warnings.append(f"slide {slide.id!r} is scored without its annotation: {told(error)}")
+            return None
 
 
 @contextmanager

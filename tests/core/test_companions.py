@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from histobench.cards import DatasetCard, TargetFact
-from histobench.companions import Companion, fit_companions, source_of
+from histobench.companions import Companion, fit_companions, read_regions, source_of
 from histobench.data import Auxiliary, Slide, SpotTable
 from histobench.errors import DataError
 from histobench.panels import fit_panel, log_normalise
@@ -72,6 +72,19 @@ def test_a_spot_without_a_label_is_a_row_of_zeros() -> None:
     here, elsewhere = (dataset.table(slide, "gene_expression") for slide in dataset.slides("gene_expression")[:2])
     assert labels.read(dataset, here).values.sum(axis=1).tolist() == [0.0] + [1.0] * 59
     assert not labels.read(dataset, elsewhere).values.any()
+
+
+def test_regions_are_the_observed_labels_and_empty_without_one() -> None:
+    dataset = LabelledHere()
+    labelled, other = dataset.slides("cell_abundance")[:2]
+    spot_ids = dataset.table(labelled, "cell_abundance").spot_ids
+    regions = read_regions(dataset, "label", labelled, spot_ids)
+    truth = ToyDataset().table(labelled, "label").targets
+    assert regions is not None
+    assert truth is not None
+    assert regions[0] == ""
+    assert [*regions[1:]] == [truth.names[place] for place in truth.values[1:].argmax(axis=1)]
+    assert read_regions(dataset, "label", other, spot_ids) is None
 
 
 def test_labels_that_no_slide_has_are_refused() -> None:

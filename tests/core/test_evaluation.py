@@ -198,7 +198,20 @@ def _annotated(result, *, mpp):
     named = ("tumour", "stroma")
     ends = {"low": result.predicted.values - 1, "high": result.predicted.values + 1}
     said = replace(result.predicted, parameters=ends, beside={"label": Prediction(names=named, values=labels)})
-    return replace(result, mpp=mpp, predicted=said, beside={"label": Targets(kind="label", names=named, values=labels)})
+    beside = {"label": Targets(kind="label", names=named, values=labels)}
+    regions = np.array([*["tumour"] * (n - 1), ""])
+    return replace(result, mpp=mpp, predicted=said, beside=beside, regions=regions)
+
+
+def test_a_slide_without_annotation_is_undefined_beside_annotated_ones():
+    results = [_annotated(_result("A1", 3), mpp=0.5), _result("B1", 3)]
+    results[0] = replace(results[0], beside={}, predicted=replace(results[0].predicted, beside={}))
+    share = _card(
+        lambda p, _o, *, context: np.full(p.shape[1], (context.regions != "").mean() or np.nan), needs=("regions",)
+    )
+    scores = score(results, [share]).scores["bias"]
+    assert scores.per_slide == {"A1": (pytest.approx(2 / 3),) * 2, "B1": (None, None)}
+    assert scores.undefined == 2
 
 
 @pytest.mark.parametrize(

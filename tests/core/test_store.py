@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,17 @@ def test_predictions_come_back_bit_for_bit(tmp_path_factory: pytest.TempPathFact
     assert first.predicted.values.tobytes() == pair[0].tobytes()
     assert first.observed.values.tobytes() == pair[1].tobytes()
     assert first.predicted.names == result(*pair).predicted.names
+
+
+def test_regions_come_back_where_a_slide_has_them(tmp_path: Path) -> None:
+    values = np.ones((3, 2), dtype=np.float32)
+    regions = np.array(["tumour", "", "connective tissue"])
+    annotated = replace(result(values, values), regions=regions)
+    write_predictions(tmp_path / "predictions.h5", [annotated, result(values, values, slide="B1")])
+    first, second = read_predictions(tmp_path / "predictions.h5")
+    assert first.regions is not None
+    assert first.regions.tolist() == regions.tolist()
+    assert second.regions is None
 
 
 def test_truncated_predictions_are_refused(tmp_path: Path) -> None:

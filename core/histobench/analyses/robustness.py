@@ -251,6 +251,8 @@ class _Worker:
             xy_um=samples.xy_um,
             predicted=predicted,
             observed=seen.targets,
+            mpp=slide.mpp,
+            regions=self._assembler.regions(slide, samples.spot_ids.tolist()),
         )
 
 

@@ -44,7 +44,7 @@ class ScoreContext:
     training
         What the training spots say of each target, where it was kept.
     regions
-        (n,) str name of each spot's annotation, empty where it has none; ``None`` where nothing is annotated.
+        (n,) str name of each spot's annotation, empty where it has none; ``None`` where no test slide is annotated.
     parameters
         Of the predictive distribution, (n, t) each, as in `histobench.Prediction`.
     """

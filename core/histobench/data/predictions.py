@@ -103,6 +103,9 @@ class SlideResult:
         score may count it.
     mpp
         Microns per pixel of the slide's full-resolution image, where it is known.
+    regions
+        (n,) str name of what each spot was annotated as, empty where it was not; ``None`` where the slide has no
+        annotation. Metrics may know it, methods never see it.
     """
 
     slide_id: str
@@ -112,11 +115,14 @@ class SlideResult:
     observed: Targets
     beside: Mapping[str, Targets] = field(default_factory=dict)
     mpp: float | None = None
+    regions: npt.NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a prediction of other spots or targets than were observed."""
         n = len(self.spot_ids)
         check_shape("xy_um", self.xy_um, (n, 2))
+        if self.regions is not None:
+            check_shape("regions", self.regions, (n,))
         check_rows("observed", self.observed.values, n)
         self.predicted.check_against(n, self.observed.names)
         if set(self.beside) != set(self.predicted.beside):

@@ -33,6 +33,8 @@ def write_predictions(path: Path, results: Sequence[SlideResult], training: Trai
                     group["xy_um"] = result.xy_um
                     if result.mpp is not None:
                         group.attrs["mpp"] = result.mpp
+                    if result.regions is not None:
+                        group["regions"] = np.array(result.regions, dtype=h5py.string_dtype())
                     _write_table(group, result.predicted, result.observed)
                     for name, observed in result.beside.items():
                         _write_table(group.create_group(f"beside/{name}"), result.predicted.beside[name], observed)
@@ -100,6 +102,7 @@ def _read_slide(group: h5py.Group) -> SlideResult:
         spot_ids=np.array(group["spot_ids"].asstr()[:], dtype=np.str_),
         xy_um=group["xy_um"][:],
         mpp=float(group.attrs["mpp"]) if "mpp" in group.attrs else None,
+        regions=np.array(group["regions"].asstr()[:], dtype=np.str_) if "regions" in group else None,
         predicted=replace(predicted, beside={name: said for name, (said, _) in beside.items()}),
         observed=observed,
         beside={name: seen for name, (_, seen) in beside.items()},

@@ -35,6 +35,14 @@ def finished(say: Say, study: Path) -> Path:
     return study
 
 
+def test_spots_are_scored_within_the_regions_that_were_observed(finished: Path) -> None:
+    records = [json.loads(path.read_text()) for path in finished.glob("jobs/*/record.json")]
+    (ridge,) = [record for record in records if record["job"]["method"] == "ridge"]
+    within = ridge["scores"]["pearson-within-regions"]["per_slide"]
+    assert ridge["warnings"] == []
+    assert all(score is not None for row in within.values() for score in row)
+
+
 def test_robustness_scores_every_method_that_looks_at_images(say: Say, finished: Path) -> None:
     said = say("analyse", finished, "--what", "robustness", "--methods", "ridge,mean,colour")
     assert said.code == 0, said.err
