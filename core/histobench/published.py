@@ -126,6 +126,8 @@ class Reproduction:
         ``name@mode`` that it was made with; empty for the slot's default or a method without a slot.
     settings
         Options that differ from the published defaults of the card: option → value.
+    folds
+        Those of the scheme that the number stands for; empty for all.
     slides, patients
         How many the publication has; 0 where it does not say.
     note
@@ -143,6 +145,7 @@ class Reproduction:
     source: str
     encoder: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)  # Any: values of options
+    folds: tuple[str, ...] = ()
     slides: int = 0
     patients: int = 0
     note: str = ""

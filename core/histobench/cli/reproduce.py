@@ -59,8 +59,9 @@ def reproduce(
 
 def record_cells(record: "Reproduction") -> list[str]:
     """Lay a published number out as a row under `RECORD_HEADER`."""
+    scheme = f"{record.scheme}: {', '.join(record.folds)}" if record.folds else record.scheme
     return [
-        *(record.dataset, record.target, record.scheme, f"{record.metric} {record.view}"),
+        *(record.dataset, record.target, scheme, f"{record.metric} {record.view}"),
         f"{record.value:g} ± {record.tolerance:g}",
         *(record.panel, record.encoder or "-", record.source),
     ]
@@ -105,6 +106,7 @@ def _run(app: "App", card: "MethodCard", record: "Reproduction", given: "Mapping
         "datasets": (record.dataset,),
         "targets": (record.target,),
         "scheme": record.scheme,
+        "folds": record.folds,
         "metrics": (record.metric,),
         "encoders": (encoder,) if encoder else (),
         "set": {f"{card.name}.{option}": value for option, value in record.settings.items()},

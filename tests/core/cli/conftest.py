@@ -90,7 +90,7 @@ def register_methods():
             reproductions=(
                 number(slides=4, patients=4, note="the paper's stain is not ours"),
                 number(view="pooled per fold"),
-                number(dataset="strict", value=-100.0, metric="mae"),
+                number(dataset="strict", value=-100.0, metric="mae", folds=("toy:1",)),
                 number(dataset="elsewhere"),
                 number(dataset="toy-slides", target="rna", scheme="random", slides=5, patients=9, metric="guess"),
             ),

@@ -1,5 +1,6 @@
 """Published numbers from the command line: listed, run again, and what is missing for it."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,13 @@ def test_number_outside_its_tolerance_ends_with_one(say: Say, tmp_path: Path) ->
     assert "paper -100" in said.out
     assert "gap +1" in said.out
     assert "not within 5" in said.out
+
+
+@pytest.mark.usefixtures("published")
+def test_number_of_some_folds_runs_these_alone(say: Say, tmp_path: Path) -> None:
+    say("reproduce", "plane", "strict", "--out", tmp_path)
+    jobs = [json.loads(path.read_text())["job"] for path in tmp_path.glob("jobs/*/record.json")]
+    assert {job["fold"] for job in jobs if job["method"] == "plane"} == {"toy:1"}
 
 
 @pytest.mark.usefixtures("published")
