@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -49,6 +50,34 @@ def test_the_parameter_count_is_the_published_one(rule: SimpleNamespace) -> None
     assert counts == {"backbone": 23_508_032, "target": 512_250, "aux": 40_363_251, "tumour": 2_049}
     assert rule.count(network) == 64_385_582
     assert set(HE2GENE_BASE.parameters.values()) == set(HE2GENE_SPAT.parameters.values()) == {64_385_582}
+
+
+@pytest.mark.parametrize(
+    ("arch", "features", "count"),
+    [
+        ("vgg16", 4_096, 215_995_694),
+        ("inception_v3", 2_048, 65_989_814),
+        ("resnet50", 2_048, 64_385_582),
+        ("densenet121", 1_024, 27_402_606),
+        ("efficientnet_b0", 1_280, 29_563_498),
+        ("convnext_tiny", 768, 43_161_678),
+        ("vit_b_16", 768, 101_140_206),
+        ("swin_t", 768, 42_860_904),
+    ],
+)
+def test_other_backbones_under_the_same_heads_have_the_published_parameters(
+    arch: str, features: int, count: int, rule: SimpleNamespace
+) -> None:
+    """Section 4; the inception network with its auxiliary classifier."""
+    more = {"init_weights": False} if arch == "inception_v3" else {}
+    with torch.device("meta"):
+        backbone = torchvision.models.get_model(arch, weights=None, **more)
+        network = He2GeneNetwork(backbone, features, n_targets=250, n_others=19_699, n_labels=1, pixels=None)
+    classifier = [
+        layer for name, layer in backbone.named_modules() if isinstance(layer, nn.Linear) and "Aux" not in name
+    ]
+    assert (classifier[-1].in_features, classifier[-1].out_features) == (features, 1_000)
+    assert rule.count(network) - rule.count(classifier[-1]) == count
 
 
 def test_the_weights_are_the_published_tensors_and_the_pixel_statistics() -> None:

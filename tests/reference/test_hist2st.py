@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from histobench.published import ConvertRequest
 from histobench_heads.hist2st.catalogue import HIST2ST
+from histobench_heads.hist2st.modules import GraphLayer, JumpingKnowledge
 from histobench_heads.hist2st.network import Hist2STNetwork
 from histobench_heads.hist2st.options import Hist2STOptions
 from histobench_heads.hist2st.published import convert
@@ -63,6 +64,7 @@ def _meta(n_targets: int, *, models_counts: bool = False, **options: Any) -> His
         (39, False, 0.5, 240, 72_971_756),
         (785, True, 0.5, 64, 75_789_833),
         (785, False, 0.0, 64, 72_325_333),
+        (39, False, 0.0, 240, 72_971_756 - 1_050_625),
     ],
 )
 def test_parameter_count_is_the_published_one(
@@ -71,6 +73,7 @@ def test_parameter_count_is_the_published_one(
     network = _meta(n_targets, models_counts=models_counts, weight_distilled=weight_distilled, n_pos=n_pos)
     assert rule.count(network) == count
     assert count in HIST2ST.parameters.values()
+    assert len(HIST2ST.parameters) == 5
 
 
 @pytest.mark.parametrize(
@@ -86,6 +89,16 @@ def test_each_part_has_the_published_number_of_parameters(rule: SimpleNamespace,
 
 def test_buffers_have_the_published_number_of_entries() -> None:
     assert sum(buffer.numel() for buffer in _meta(39).buffers()) == 390
+
+
+def test_weights_are_drawn_as_published() -> None:
+    """Graph layers Xavier-uniform, the LSTM uniform within a 32nd, tables standard normal."""
+    torch.manual_seed(0)
+    layer, lstm = GraphLayer(1024, policy="mean"), JumpingKnowledge(1024).lstm
+    assert layer.weight.abs().max().item() == pytest.approx((6 / 2048) ** 0.5, rel=1e-3)
+    assert lstm.weight_hh_l1.abs().max().item() == pytest.approx(1 / 32, rel=1e-3)
+    small = Hist2STNetwork(2, Hist2STOptions(mixers=1, depth=1, graph_layers=1, channels=8), models_counts=False)
+    assert small.x_embed.weight.std().item() == pytest.approx(1, rel=0.02)
 
 
 @pytest.fixture(scope="module")

@@ -60,6 +60,7 @@ def test_parameter_count_is_the_published_one(
 ) -> None:
     assert rule.count(_meta(n_targets, depth=depth, n_pos=n_pos)) == count
     assert count in HISTOGENE.parameters.values()
+    assert len(HISTOGENE.parameters) == 4
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,25 @@ def test_parameter_count_is_the_published_one(
 )  # fmt: skip
 def test_each_part_has_the_published_number_of_parameters(rule: SimpleNamespace, part: str, count: int) -> None:
     assert rule.count(_meta(39).get_submodule(part)) == count
+
+
+def test_parts_are_those_that_the_tutorial_prints(rule: SimpleNamespace) -> None:
+    """38.5 M, 67.2 M, 806 K and 106 M in all, with tables of 35 places."""
+    network = _meta(785, n_pos=35)
+    parts = [rule.count(part) for part in (network.patch_embedding, network.blocks, network.gene_head, network)]
+    assert [part // 1000 for part in parts[:3]] == [38_536, 67_174, 806]
+    assert parts[3] // 1_000_000 == 106
+
+
+def test_original_weights_take_pixels_in_the_specifications_order() -> None:
+    """Original column (x * 112 + y) * 3 + c is adapted column c * 12544 + y * 112 + x."""
+    tensors = published_tensors(2, dim=64, side=112, depth=1, hidden=8, n_pos=4)
+    columns = torch.arange(37_632.0)
+    tensors["patch_embedding.weight"] = columns.expand(64, -1)
+    request = ConvertRequest(options=HisToGeneOptions(inputs="original"), kind="gene_expression", targets=("a", "b"))
+    found = convert(tensors, request).tensors["patch_embedding.weight"][0]
+    for x, y, c in ((0, 0, 0), (5, 0, 1), (0, 7, 2), (111, 3, 0), (17, 111, 2)):
+        assert found[c * 12_544 + y * 112 + x] == (x * 112 + y) * 3 + c
 
 
 def test_there_are_no_buffers() -> None:

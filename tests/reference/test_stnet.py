@@ -56,6 +56,7 @@ def test_the_parameter_count_is_the_published_one(n_targets: int, rule: SimpleNa
     with torch.device("meta"):
         count = rule.count(_module(n_targets))
     assert count in STNET.parameters.values()
+    assert len(STNET.parameters) == 3
     assert count == {250: 7_210_106, 80: 7_035_856, 39: 6_993_831}[n_targets]
 
 
@@ -68,6 +69,7 @@ def test_each_part_has_the_published_number_of_parameters(rule: SimpleNamespace)
         "transition2": 132_096, "denseblock3": 2_837_760, "transition3": 526_336, "denseblock4": 2_158_080,
         "norm5": 2_048,
     }  # fmt: skip
+    assert sum(counts.values()) == 6_953_856
     assert sum(buffer.numel() for buffer in features.buffers()) == 83_769
 
 

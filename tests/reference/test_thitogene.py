@@ -84,6 +84,7 @@ def filled(rule: SimpleNamespace) -> ThitogeneNetwork:
 def test_parameter_count_is_the_published_one(rule: SimpleNamespace, n_targets: int, n_pos: int, count: int) -> None:
     assert rule.count(_empty(n_targets, n_pos=n_pos)) == count
     assert count in THITOGENE.parameters.values()
+    assert len(THITOGENE.parameters) == 3
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,18 @@ def test_computing_stages_again_changes_neither_loss_nor_gradients_nor_statistic
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(("training", "looked"), [(False, [8, 8, 4]), (True, [20])])
+def test_patches_are_looked_at_some_at_a_time_where_nothing_is_normalised_by_them(
+    training: bool, looked: list[int]
+) -> None:
+    whole, chunked = (_network(replace(SMALL, chunk_spots=spots, dropout=0.0)).train(training) for spots in (256, 8))
+    seen: list[int] = []
+    chunked.maps.register_forward_hook(lambda _module, given, _out: seen.append(len(given[0])))
+    torch.testing.assert_close(chunked(*_slide(20)), whole(*_slide(20)), rtol=1e-5, atol=1e-6)
+    assert seen == looked
+
+
 # inputs
 
 

@@ -3,7 +3,7 @@
 from histobench import Method, MethodCard
 from histobench_heads.cards import CONTINUOUS
 from histobench_heads.hist2st.options import Hist2STOptions
-from histobench_heads.hist2st.published import convert
+from histobench_heads.hist2st.published import REPRODUCTIONS, convert
 from histobench_heads.slidewise.options import slide_patch
 
 __all__ = ["HIST2ST"]
@@ -34,13 +34,16 @@ HIST2ST = MethodCard(
             "weight_distilled": 0.5,
         }
     },
+    dataset_options={"cscc": {"prune": "none"}},  # hist2st.md, Graph construction
     parameters={
         "80 cell types, coefficient network, 240 positions": 73_013_781,
         "39 cell types, coefficient network, 240 positions": 72_971_756,
+        "39 cell types alone, as trained here, 240 positions": 71_921_131,
         "785 genes, counts and coefficient network, 64 positions": 75_789_833,
         "785 genes alone, 64 positions": 72_325_333,
     },
     convert=convert,
+    reproductions=REPRODUCTIONS,
     # short runs need what long ones do not: the spot among its own neighbours, stronger decay against learning places
     # by heart, and counts whose likelihood does not outweigh the squared error
     presets={

@@ -31,7 +31,10 @@ Differences from the published method
 * Gene expression is the benchmark's panel, ln(1 + counts per 10,000), chosen on training slides and scaled by all
   genes; published: 785 genes chosen on all sections, scaled by their own sum, log10. Size factors are published:
   a spot's counts of these genes over their median on its slide; only training slides need any.
-* Folds never split a patient, unless leave-one-slide-out is asked for.
+* Folds never split a patient, unless leave-one-slide-out is asked for; the published leave-one-section-out trains on
+  up to five sections of the same patient.
+* Predictions are scored as every method's; CUCA's evaluation scripts fail for this one.
+* Dropped: graph layers that join a spot to its neighbours' mean, which no publication uses.
 
 Kept: no self loops, so that what a spot looks like reaches its prediction through the spots around it only (option
 ``self_loops``); rows of zeros that rectifying and then normalising can give; normalisation over all spots of a slide

@@ -27,6 +27,7 @@ Differences from the published method
   genes; published: 785 genes chosen on all sections, scaled by their own sum, log10.
 * Folds never split a patient, unless leave-one-slide-out is asked for; the published leave-one-section-out trains on
   up to five sections of the same patient.
+* Predictions are kept with the spots' places in µm; CUCA's copy saves the rounded grid as their coordinates.
 * No super-resolution between spots (its published positions can lie outside the trained range), and no reader for the
   skin dataset, whose published reader leaves every patch but the first empty.
 

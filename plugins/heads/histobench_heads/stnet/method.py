@@ -19,6 +19,7 @@ Differences from the published method
 * Fixed: channel statistics are those of every training patch, taken once and stored with the weights; published: of 12
   batches drawn at random, and stored nowhere.
 * All spots with the target are used; published: those in the tumour annotation table whose window is inside the image.
+* Kept: a patch is centred on the nearest pixel.
 * Kept: RMSE in preset ``cuca`` has a gradient that grows as the error falls.
 * A last batch of a single spot is left out, because batch normalisation cannot be trained on it.
 * Dropped: colour jitter, crops from a larger window and masks of genes, all off in the published runs.

@@ -15,8 +15,11 @@ Differences from the published method
   Published: an unstable sort, and in CUCA's copy pixels rounded to a square step, on which hexagonal spots collide.
 - *Capsules*: the coupling weights are normalised over output capsules and the bias is added after that, kept. `squash`
   is written so that long capsules have a gradient; values are the same.
+- *Places* beyond the tables are moved to begin at zero and a slide wider than them is refused; published: an error deep
+  in training. Patches at the border of the image are filled with white, and a spot's centre is rounded.
 - *Memory*: published, a slide goes through at once and everything is kept. Here slides of more than ``recompute_above``
-  spots compute convolutions and capsules again for the gradient, with the same batch statistics.
+  spots compute convolutions and capsules again for the gradient, with the same batch statistics; in prediction
+  ``chunk_spots`` patches are looked at together, which batch normalisation allows there alone.
 - *Inputs*: abundances are predicted from normalised patches, as in CUCA's copy, though the learning rate was tuned on
   0-255; its results near zero on lung are no measure of the method. Expression gets the authors' own pixels.
 - *Epochs* of expression are the 300 of the authors' training script, which made their results; their read-me says 200.

@@ -107,9 +107,16 @@ class ThitogeneNetwork(nn.Module):
 
     def _tokens(self, patches: Tensor, positions: Tensor) -> Tensor:
         """Lay each spot's capsules and its two places side by side: (n, 1408)."""
-        recompute = len(patches) > self._options.recompute_above
-        maps = recomputed(self.maps, patches) if recompute else self.maps(patches)
-        capsules = self.capsules(maps, recompute=recompute)
+        # in training batch normalisation needs all spots together
+        together = len(patches) if self.training else self._options.chunk_spots
+        capsules = torch.cat([self._capsules(part) for part in torch.split(patches, together)])
         places = self.x_embed(positions[:, 0]), self.y_embed(positions[:, 1])
         tokens: Tensor = self.dropout(torch.cat([capsules.flatten(1), *places], dim=1))
         return tokens
+
+    def _capsules(self, patches: Tensor) -> Tensor:
+        """Give each patch's (n, k, d) capsules."""
+        recompute = len(patches) > self._options.recompute_above
+        maps = recomputed(self.maps, patches) if recompute else self.maps(patches)
+        capsules: Tensor = self.capsules(maps, recompute=recompute)
+        return capsules
