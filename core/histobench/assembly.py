@@ -24,7 +24,8 @@ from histobench.data import (
     Targets,
     TrainingFacts,
 )
-from histobench.embedding import PatchStack, slide_embeddings, slide_patches
+from histobench.embedding import Compute, PatchStack, slide_embeddings, slide_patches
+from histobench.encoder_card import Precision
 from histobench.errors import DataError
 from histobench.panels import Panel, fit_panel
 from histobench.records import JobSpec
@@ -49,6 +50,8 @@ class Assembler:
         The patches that the samples carry for a network in training; ``None`` if they carry none.
     shows_oracle
         True only for the control that is shown the truth.
+    device, embed_precision
+        Where a frozen encoder runs, and in which precision.
     annotation
         The dataset's target that says what each spot was annotated as; empty where it has none, or predicts it.
     """
@@ -64,6 +67,7 @@ class Assembler:
     patch: PatchGeometry | None = None
     shows_oracle: bool = False
     device: str = "cpu"
+    embed_precision: Precision = "fp32"
     annotation: str = ""
 
     def slides(self) -> dict[str, Slide]:
@@ -106,7 +110,8 @@ class Assembler:
         if self.encoder is None or self.patch is not None:
             return None
         image = self.dataset.image(table.slide)
-        return slide_embeddings(self.cache, self.encoder, image, table, name=self.encoder_name, device=self.device)
+        how = Compute(device=self.device, precision=self.embed_precision)
+        return slide_embeddings(self.cache, self.encoder, image, table, name=self.encoder_name, how=how)
 
     def _patches(self, table: SpotTable) -> Patches | None:
         if self.patch is None:
@@ -152,6 +157,7 @@ def open_assembler(spec: JobSpec, data_root: Path | None) -> Assembler:
         patch=None if spec.mode == "frozen" else spec.patch,
         shows_oracle=method.needs_oracle,
         device=spec.device,
+        embed_precision=spec.embed_precision,
         annotation="" if target.kind == "label" else source_of("label", card) or "",
     )
 

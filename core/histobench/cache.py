@@ -1,32 +1,92 @@
 """Files that are named after what they were made from, made once and shared by every run.
 
 A file's name is the hash of its key, the canonical JSON of everything that decides its content. It is built under
-another name, flushed to the disk and renamed, so that a file that is there is whole; what a machine killed in the
-wrong moment, or a stranger, left behind is found by the caller's own check and made again.
+another name, flushed to the disk and renamed, and beside it lies its manifest: the key in words, the file's length and
+hash, and what made it. A file that does not agree with its manifest, or has none, is a stranger's or damaged, and is
+made again.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import platformdirs
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from histobench.errors import HistobenchError, StoreError
 
-__all__ = ["CACHE_VARIABLE", "Cache", "digest"]
+__all__ = ["CACHE_VARIABLE", "Cache", "Entry", "Kept", "digest"]
 
 CACHE_VARIABLE = "HISTOBENCH_CACHE"
 """Environment variable that moves the cache; without it, it lies in the user's cache folder."""
+
+_MADE_WITH = ("histobench", "torch", "timm", "numpy", "pillow", "h5py")
+_PARTIAL = ".partial"
+_BESIDE = (".json", ".lock", ".progress")  # what lies beside a file and is none of its own
 
 
 def digest(key: Mapping[str, object]) -> str:
     """Hash a key: sha256 of its canonical JSON, in hexadecimal; the order of its entries does not matter."""
     text = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What a file of the cache is called.
+
+    Attributes
+    ----------
+    kind
+        Folder within the cache.
+    key
+        Everything that decides the content, as JSON.
+    about
+        What a reader of the manifest wants to know, and decides nothing: the slide's name.
+    """
+
+    kind: str
+    key: Mapping[str, object]
+    suffix: str = ".h5"
+    about: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A file that lies in the cache.
+
+    Attributes
+    ----------
+    manifest
+        As written when it was made; empty if there is none, or none that can be read.
+    is_partial
+        True if it was never finished: its maker was stopped, or is still at work.
+    """
+
+    path: Path
+    kind: str
+    manifest: Mapping[str, Any]  # Any: JSON
+    is_partial: bool = False
+
+    @property
+    def n_bytes(self) -> int:
+        """Length of the file; none if somebody has removed it."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def fault(self) -> str:
+        """Read the whole file and say what is wrong with it; empty if nothing is."""
+        quick = _quick_fault(self.path, self.manifest)
+        if quick or self.is_partial:
+            return quick
+        return "" if _hash_file(self.path) == self.manifest["sha256"] else "its content is not what was written"
 
 
 class Cache:
@@ -42,18 +102,22 @@ class Cache:
         given = os.environ.get(CACHE_VARIABLE)
         self.root = root or (Path(given) if given else platformdirs.user_cache_path("histobench"))
 
-    def path(self, kind: str, key: Mapping[str, object], *, suffix: str) -> Path:
+    def path(self, entry: Entry) -> Path:
         """Say where the file of a key lies, or would."""
-        return self.root / kind / f"{digest(key)}{suffix}"
+        return self.root / entry.kind / f"{digest(entry.key)}{entry.suffix}"
+
+    def holds(self, entry: Entry, valid: Callable[[Path], bool]) -> bool:
+        """Say if the file is there, agrees with its manifest in key and length, and is what the caller expects."""
+        path = self.path(entry)
+        return not _quick_fault(path, _read_manifest(path)) and valid(path)
 
     def make(
         self,
-        kind: str,
-        key: Mapping[str, object],
+        entry: Entry,
         *,
         build: Callable[[Path], None],
         valid: Callable[[Path], bool],
-        suffix: str,
+        resumable: bool = False,
     ) -> Path:
         """Return the file of a key, building it if it is not there or not valid.
 
@@ -61,36 +125,60 @@ class Cache:
 
         Parameters
         ----------
-        kind
-            Folder within the cache.
-        key
-            Everything that decides the content, as JSON.
         build
             Writes the file under the name it is given.
         valid
             Looks whether a file is what `build` writes; one that is not is removed and built again.
+        resumable
+            True if `build` goes on with what an earlier one, stopped half-way, left under that name.
 
         Raises
         ------
         StoreError
             If the folder cannot be written: read-only, full, or a file.
         """
-        path = self.path(kind, key, suffix=suffix)
-        if path.exists() and valid(path):
+        path = self.path(entry)
+        if self.holds(entry, valid):
             return path
         with self._writing():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_suffix(".lock")):
-                if not (path.exists() and valid(path)):
+            with FileLock(_lock(path)):
+                if not self.holds(entry, valid):
                     path.unlink(missing_ok=True)
-                    _build(path, build)
+                    _build(path, entry, build, resumable=resumable)
         return path
+
+    def kept(self, kinds: Sequence[str]) -> Iterator[Kept]:
+        """List the files of these kinds, whole or not, in the order of their names."""
+        for kind in kinds:
+            folder = self.root / kind
+            for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+                if path.is_file() and path.suffix not in _BESIDE:
+                    is_partial = _PARTIAL in path.suffixes
+                    manifest = {} if is_partial else _read_manifest(path)
+                    yield Kept(path=path, kind=kind, manifest=manifest, is_partial=is_partial)
+
+    def remove(self, kept: Kept) -> bool:
+        """Remove a file and what lies beside it; ``False`` if somebody is making it now.
+
+        Its lock stays: another process may be about to take it, and two locks of one name would lock nothing.
+        """
+        name = kept.path.name.partition(".")[0]
+        with self._writing():
+            try:
+                with FileLock(_lock(kept.path.with_name(f"{name}{kept.path.suffix}")), timeout=0):
+                    kept.path.unlink(missing_ok=True)
+                    beside = ".progress" if kept.is_partial else ".json"
+                    kept.path.with_name(f"{name}{beside}").unlink(missing_ok=True)
+            except Timeout:
+                return False
+        return True
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
             yield
-        except HistobenchError:
+        except (HistobenchError, Timeout):
             raise
         except OSError as error:
             raise StoreError(
@@ -99,17 +187,76 @@ class Cache:
             ) from error
 
 
-def _build(path: Path, build: Callable[[Path], None]) -> None:
-    # The lock is ours, so the name can be fixed: what a killed process left under it is overwritten, never piled up.
-    partial = path.with_suffix(f".partial{path.suffix}")
+def _lock(path: Path) -> Path:
+    return path.with_suffix(".lock")
+
+
+def _build(path: Path, entry: Entry, build: Callable[[Path], None], *, resumable: bool) -> None:
+    # The lock is ours, so the name can be fixed: what a killed process left under it is overwritten, or gone on with.
+    partial = path.with_suffix(f"{_PARTIAL}{path.suffix}")
     try:
-        partial.unlink(missing_ok=True)
+        if not resumable:
+            partial.unlink(missing_ok=True)
         build(partial)
         _flush(partial)
+        # first the manifest: a file that is there without one is a stranger's
+        _write_manifest(path, entry, partial)
         partial.replace(path)
         _flush(path.parent)
     finally:
-        partial.unlink(missing_ok=True)
+        if not resumable:
+            partial.unlink(missing_ok=True)
+
+
+def _write_manifest(path: Path, entry: Entry, written: Path) -> None:
+    manifest = {
+        "kind": entry.kind,
+        "key": entry.key,
+        "about": entry.about,
+        "n_bytes": written.stat().st_size,
+        "sha256": _hash_file(written),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "on": platform.node(),
+        "with": {name: found for name in _MADE_WITH if (found := _version(name))},
+    }
+    unfinished = path.with_suffix(f"{_PARTIAL}.json")
+    unfinished.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    _flush(unfinished)
+    unfinished.replace(path.with_suffix(".json"))
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:  # Any: JSON
+    try:
+        found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _quick_fault(path: Path, manifest: Mapping[str, Any]) -> str:
+    """Say what can be seen without reading the file."""
+    if _PARTIAL in path.suffixes:
+        return "it was never finished"
+    if not isinstance(manifest.get("key"), dict) or not {"n_bytes", "sha256"} <= manifest.keys():
+        return "it has no manifest"
+    if digest(manifest["key"]) != path.name.partition(".")[0]:
+        return "its manifest is another file's"
+    if not path.is_file():
+        return "it is gone"
+    n_bytes = path.stat().st_size
+    return "" if n_bytes == manifest["n_bytes"] else f"it has {n_bytes} bytes, not {manifest['n_bytes']}"
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 def _flush(path: Path) -> None:

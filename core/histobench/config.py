@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from histobench.cards import MethodCard
 from histobench.contracts import Mode, Options
 from histobench.data import Kind
+from histobench.encoder_card import Precision
 from histobench.errors import ConfigError, did_you_mean
 
 __all__ = ["RunConfig", "method_options", "options_from_json", "options_to_json", "settings_of"]
@@ -39,6 +40,10 @@ class RunConfig(BaseModel):
         ``METHOD.OPTION`` → value.
     preset
         ``published`` or one of the methods' named sets of options.
+    embed_precision
+        In which frozen encoders compute; ``None`` takes each one's own.
+    allow_upsampling
+        True to enlarge slides that are coarser than a frozen encoder wants; every result of it is marked.
     threads
         CPU threads of one job; ``None`` shares the cores among the workers.
     """
@@ -61,6 +66,8 @@ class RunConfig(BaseModel):
     workers: int = Field(default=1, ge=1)
     device: str = "auto"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"  # half precision would need a scaler that resumes too
+    embed_precision: Precision | None = None
+    allow_upsampling: bool = False
     threads: int | None = Field(default=None, ge=1)
     tracking: bool = True
 

@@ -6,7 +6,7 @@ be named before a job depends on it.
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 from histobench.cards import Card, MethodCard
@@ -15,7 +15,9 @@ from histobench.checkpoints.files import Checkpoint
 from histobench.config import RunConfig, method_options, options_to_json
 from histobench.contracts import Options, PatchGeometry
 from histobench.data import Auxiliary, Slide
+from histobench.encoder_card import Precision
 from histobench.errors import ConfigError, DataError, UnknownNameError
+from histobench.images import is_upsampled
 from histobench.records import JobSpec
 from histobench.registry import Registry
 from histobench.selection import (
@@ -112,9 +114,34 @@ def _choices(
                 plan.left_out.append(LeftOut(task.dataset.name, f"{method.name} on encoder {asked}", choice))
             else:
                 choices.append(choice)
-    for choice in choices:
+    fitting = [choice for choice in choices if _is_fine_enough(plan, config, method, task, choice)]
+    for choice in fitting:
         _announce(plan, method, choice)
-    return [*choices]
+    return [*fitting]
+
+
+def _is_fine_enough(plan: Plan, config: RunConfig, method: MethodCard, task: Task, choice: EncoderChoice) -> bool:
+    """Say if slides are as fine as a frozen encoder wants, or may be enlarged; tell of those that are not."""
+    coarse = _coarse(choice, task)
+    if not coarse:
+        return True
+    found = f"{', '.join(sorted({slide.id for slide in coarse}))}: up to {max(s.mpp or 0 for s in coarse):.3g}"
+    wanted = f"{choice.card.geometry.mpp:g} µm per pixel that {choice.card.name!r} was trained at"
+    if config.allow_upsampling:
+        plan.notice(f"{task.dataset.name}: slides are enlarged to the {wanted} ({found}); every result says so.")
+        return True
+    what = f"{method.name} on encoder {choice.card.name}"
+    why = f"slides are coarser than the {wanted} ({found}); --allow-upsampling enlarges them and marks every result"
+    plan.left_out.append(LeftOut(task.dataset.name, what, why))
+    return False
+
+
+def _coarse(choice: EncoderChoice | None, task: Task) -> list[Slide]:
+    """List the slides that a frozen encoder would see enlarged."""
+    if choice is None or choice.mode != "frozen":
+        return []
+    slides = {slide for split in task.splits for slide in (*split.train, *split.val, *split.test)}
+    return [slide for slide in slides if is_upsampled(choice.card.geometry, slide.mpp)]
 
 
 def _why_not(method: MethodCard, task: Task) -> str | None:
@@ -178,9 +205,10 @@ def _jobs(
             test=_ids(split.test),
             patients={slide.id: slide.patient for slide in (*split.train, *split.val, *split.test)},
             seed=seed,
-            patch=_patch(method, choice, options),
+            patch=_patch(method, choice, options, upsampling=config.allow_upsampling and bool(_coarse(choice, task))),
             options=options_to_json(method, options),
             precision=config.precision,
+            embed_precision=_embed_precision(choice, config),
             device=machine.device,
             threads=machine.threads,
             edition=task.edition,
@@ -208,11 +236,17 @@ def _evaluated(checkpoint: Checkpoint | None) -> dict[str, str]:
     return {"checkpoint": checkpoint.identity, "checkpoint_file": str(checkpoint.path.resolve())}
 
 
-def _patch(method: MethodCard, choice: EncoderChoice | None, options: Options) -> PatchGeometry | None:
+def _patch(
+    method: MethodCard, choice: EncoderChoice | None, options: Options, *, upsampling: bool
+) -> PatchGeometry | None:
     """Decide the patch: a method's own wish counts where it trains what looks at the patch."""
     if method.patch is not None and (choice is None or choice.mode != "frozen"):
         return method.patch(options)
-    return choice.geometry(options) if choice else None
+    return replace(choice.geometry(options), upsampling=upsampling) if choice else None
+
+
+def _embed_precision(choice: EncoderChoice | None, config: RunConfig) -> Precision:
+    return config.embed_precision or choice.card.precision if choice and choice.mode == "frozen" else "fp32"
 
 
 def _versions(task: Task, method: MethodCard, choice: EncoderChoice | None) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, model_validator
 from histobench.cards import MetricCard
 from histobench.contracts import Mode, PatchGeometry
 from histobench.data import Auxiliary, Kind
+from histobench.encoder_card import Precision
 from histobench.errors import DataError
 from histobench.scores import MetricScores, Model, Score, SideScore, SideScores
 
@@ -59,6 +60,8 @@ class JobSpec(Model):
     versions
         ``method``, ``dataset``, ``encoder`` → plugin, its distribution's version and the card's revision; and
         ``histobench`` → the platform's own.
+    embed_precision
+        In which a frozen encoder computes.
     beside
         What it trains with beside its targets → the dataset's target it is read from, and the edition of that.
     oracle
@@ -85,6 +88,7 @@ class JobSpec(Model):
     patch: PatchGeometry | None = None
     options: dict[str, Any]  # Any: JSON values
     precision: str
+    embed_precision: Precision = "fp32"
     device: str
     threads: int
     edition: str
@@ -108,8 +112,11 @@ def job_id(spec: JobSpec) -> str:
     folders of records from different machines merge by copying. The record names them.
     """
     decides = spec.model_dump(mode="json", exclude={"device", "threads", "checkpoint_file"})
+    # what is not asked for is no part of the name
     if spec.patch is not None and not spec.patch.upsampling:
-        del decides["patch"]["upsampling"]  # what is not asked for is no part of the name
+        del decides["patch"]["upsampling"]
+    if spec.embed_precision == "fp32":
+        del decides["embed_precision"]
     text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -1,6 +1,8 @@
 """The cache keeps what it built, and builds what it cannot trust."""
 
 import errno
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -8,15 +10,17 @@ from pathlib import Path
 
 import platformdirs
 import pytest
+from filelock import FileLock
 
-from histobench.cache import Cache, digest
+from histobench.cache import Cache, Entry, Kept, digest
 from histobench.errors import DataError, StoreError
 
 KEY = {"image": "a", "mpp": 0.5, "geometry": {"patch_px": 224}}
+ENTRY = Entry(kind="texts", key=KEY, suffix=".txt", about={"slide": "A1"})
 TWO_BUILDERS = """
 import sys, time
 from pathlib import Path
-from histobench.cache import Cache
+from histobench.cache import Cache, Entry
 
 root = Path(sys.argv[1])
 
@@ -26,7 +30,8 @@ def build(path):
     time.sleep(0.3)
     path.write_text("whole")
 
-path = Cache(root).make("texts", {"a": 1}, build=build, valid=lambda path: path.read_text() == "whole", suffix=".txt")
+entry = Entry(kind="texts", key={"a": 1}, suffix=".txt")
+path = Cache(root).make(entry, build=build, valid=lambda path: path.read_text() == "whole")
 print(path.read_text())
 """
 
@@ -53,7 +58,7 @@ def cache(tmp_path: Path) -> Cache:
 
 
 def make(cache: Cache, build: Builder, key: dict[str, object] | None = None, kind: str = "texts") -> Path:
-    return cache.make(kind, key or KEY, build=build, valid=whole, suffix=".txt")
+    return cache.make(Entry(kind=kind, key=key or KEY, suffix=".txt"), build=build, valid=whole)
 
 
 def test_a_file_is_built_once(cache: Cache) -> None:
@@ -91,12 +96,12 @@ def test_a_failed_build_leaves_nothing_behind(cache: Cache) -> None:
         raise DataError("the image ends early.")
 
     with pytest.raises(DataError, match="ends early"):
-        cache.make("texts", KEY, build=build, valid=whole, suffix=".txt")
+        cache.make(ENTRY, build=build, valid=whole)
     assert not [path for path in (cache.root / "texts").iterdir() if path.suffix != ".lock"]
 
 
 def test_the_rest_of_a_killed_build_is_swept_away(cache: Cache) -> None:
-    path = cache.path("texts", KEY, suffix=".txt")
+    path = cache.path(ENTRY)
     path.parent.mkdir(parents=True)
     partial = path.with_suffix(".partial.txt")
     partial.write_text("half")
@@ -120,7 +125,7 @@ def test_a_full_disk_is_told_in_a_sentence(cache: Cache) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.raises(StoreError, match=r"cache folder .* cannot be written: .*No space left .* HISTOBENCH_CACHE"):
-        cache.make("texts", KEY, build=build, valid=whole, suffix=".txt")
+        cache.make(ENTRY, build=build, valid=whole)
 
 
 def test_a_cache_folder_that_is_a_file_is_told_in_a_sentence(tmp_path: Path) -> None:
@@ -144,3 +149,89 @@ def test_the_environment_moves_the_cache(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_the_cache_lies_in_the_users_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HISTOBENCH_CACHE", raising=False)
     assert Cache().root == platformdirs.user_cache_path("histobench")
+
+
+# Manifests
+
+
+def only(cache: Cache) -> Kept:
+    (kept,) = cache.kept(("texts",))
+    return kept
+
+
+def test_the_manifest_says_what_the_file_was_made_from(cache: Cache) -> None:
+    path = cache.make(ENTRY, build=Builder(), valid=whole)
+    manifest = json.loads(path.with_suffix(".json").read_text())
+    assert (manifest["kind"], manifest["key"], manifest["about"]) == ("texts", KEY, {"slide": "A1"})
+    assert manifest["n_bytes"] == 5
+    assert manifest["sha256"] == hashlib.sha256(b"whole").hexdigest()
+    assert manifest["with"]["histobench"]
+
+
+FOREIGN = {
+    "without a manifest": lambda path: path.with_suffix(".json").unlink(),
+    "with another file's manifest": lambda path: path.with_suffix(".json").write_text(
+        path.with_suffix(".json").read_text().replace("0.5", "0.25")
+    ),
+    "with a manifest that is no JSON": lambda path: path.with_suffix(".json").write_text("{"),
+    "with a manifest that is no object": lambda path: path.with_suffix(".json").write_text("[]"),
+    "longer than its manifest says": lambda path: path.with_suffix(".json").write_text(
+        path.with_suffix(".json").read_text().replace('"n_bytes": 5', '"n_bytes": 4')
+    ),
+}
+
+
+@pytest.mark.parametrize("spoil", FOREIGN)
+def test_a_file_is_foreign_and_built_again(cache: Cache, spoil: str) -> None:
+    build = Builder()
+    FOREIGN[spoil](make(cache, build))
+    assert only(cache).fault()
+    make(cache, build)
+    assert build.built == 2
+    assert not only(cache).fault()
+
+
+def test_a_file_with_other_bytes_of_the_same_length_is_found_by_reading_it(cache: Cache) -> None:
+    make(cache, Builder()).write_text("wHole")
+    assert only(cache).fault() == "its content is not what was written"
+
+
+def test_a_truncated_file_is_told_in_bytes(cache: Cache) -> None:
+    make(cache, Builder()).write_text("who")
+    assert only(cache).fault() == "it has 3 bytes, not 5"
+
+
+def test_a_stopped_build_is_gone_on_with_where_that_is_wanted(cache: Cache) -> None:
+    found = []
+
+    def build(path: Path) -> None:
+        found.append(path.exists())
+        path.write_text("whole")
+        if len(found) == 1:
+            raise DataError("stopped.")
+
+    with pytest.raises(DataError, match="stopped"):
+        cache.make(ENTRY, build=build, valid=whole, resumable=True)
+    assert only(cache).is_partial
+    assert only(cache).fault() == "it was never finished"
+    cache.make(ENTRY, build=build, valid=whole, resumable=True)
+    assert found == [False, True]
+    assert not only(cache).is_partial
+
+
+def test_a_removed_file_leaves_its_lock_alone(cache: Cache) -> None:
+    path = make(cache, Builder())
+    assert cache.remove(only(cache))
+    assert [left.name for left in path.parent.iterdir()] == [path.with_suffix(".lock").name]
+
+
+def test_a_file_in_the_making_is_not_removed(cache: Cache) -> None:
+    path = make(cache, Builder())
+    with FileLock(path.with_suffix(".lock")):
+        assert not cache.remove(only(cache))
+    assert path.exists()
+
+
+def test_other_kinds_of_files_are_not_listed(cache: Cache) -> None:
+    make(cache, Builder(), kind="weights")
+    assert list(cache.kept(("texts", "patches"))) == []

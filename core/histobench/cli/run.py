@@ -39,6 +39,10 @@ _OPTIONS = (
     click.option("--workers", type=int, help="Worker processes; one GPU each where there are several. [1]"),
     click.option("--device", help="auto, cpu, cuda or cuda:N. [auto]"),
     click.option("--precision", help="32-true or bf16-mixed. [32-true]"),
+    click.option("--embed-precision", help="fp32, fp16 or bf16, for frozen encoders. [each encoder's own]"),
+    click.option(
+        "--allow-upsampling", is_flag=True, default=None, help="Enlarge slides coarser than an encoder wants."
+    ),
     click.option("--threads", type=int, help="CPU threads of one job. [cores / workers]"),
     click.option("--tracking/--no-tracking", default=None, help="Log to MLflow. [on]"),
     click.option("--config", "file", type=click.Path(path_type=Path), help="YAML with the same settings."),

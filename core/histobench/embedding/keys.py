@@ -1,0 +1,71 @@
+"""What decides the patches and the embeddings of a slide: these keys, and nothing beside them."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from histobench.contracts import PatchGeometry, SlideImage
+from histobench.data import SpotTable
+from histobench.encoder_card import Precision
+
+__all__ = ["EmbeddingKey", "PatchKey"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchKey:
+    """Everything that decides the patches of a slide.
+
+    Attributes
+    ----------
+    image
+        Hash of the image's content.
+    spots
+        Hash of the spots' names and pixel positions, in order.
+    mpp
+        Microns per pixel of the image.
+    recipe
+        Raised when cutting or resampling changes.
+    """
+
+    image: str
+    spots: str
+    geometry: PatchGeometry
+    mpp: float | None
+    recipe: int = 1
+
+    @classmethod
+    def of(cls, image: SlideImage, table: SpotTable, geometry: PatchGeometry) -> "PatchKey":
+        """Collect the key of a slide's patches; the image is hashed, not decoded."""
+        cut = replace(geometry, upsampling=False)  # whether a patch may be cut does not change it
+        return cls(image=image.content_hash(), spots=_hash_spots(table), geometry=cut, mpp=table.slide.mpp)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingKey:
+    """Everything that decides the embeddings of a slide.
+
+    Attributes
+    ----------
+    encoder
+        Its name.
+    identity
+        The encoder's own hash of weights, pooling, normalisation and dtype.
+    precision
+        In which the network computes.
+    dtype
+        In which the embeddings are stored.
+    """
+
+    patches: PatchKey
+    encoder: str
+    identity: str
+    precision: Precision = "fp32"
+    dtype: str = "float32"
+
+
+def _hash_spots(table: SpotTable) -> str:
+    positions = np.ascontiguousarray(table.xy_px, dtype="<f8")
+    names = json.dumps(table.spot_ids)
+    return hashlib.sha256(positions.tobytes() + names.encode()).hexdigest()

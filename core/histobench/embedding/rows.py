@@ -1,0 +1,141 @@
+"""HDF5 files of one table with a row a spot, filled from the first row on and gone on with after a kill."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from histobench.errors import DataError
+
+__all__ = ["RowWriter", "Rows", "open_rows"]
+
+SAVE_SECONDS = 1.0
+"""A killed writer loses what it wrote in so long."""
+
+Array = npt.NDArray[Any]  # Any: pixels or embeddings
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Where in an HDF5 file a contiguous, uncompressed table lies, so that any of its rows can be mapped."""
+
+    path: Path
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]  # Any: of pixels or embeddings
+    offset: int
+
+    def map(self, mode: Literal["r", "r+"] = "r") -> Array:
+        """Map the (n, ...) table, one row a spot."""
+        table: Array = np.memmap(self.path, self.dtype, mode, self.offset, self.shape)
+        return table
+
+
+def open_rows(path: Path, name: str) -> Rows:
+    """Find a table in a file.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or the table is missing, compressed or in pieces.
+    """
+    try:
+        # h5py refuses a file that is shorter than its header says
+        with h5py.File(path) as file:
+            table = file[name]
+            shape, dtype, offset = table.shape, table.dtype, table.id.get_offset()
+    except (OSError, KeyError, AttributeError) as error:
+        raise DataError(f"{path}: not a file of {name!r}: {error}; remove it.") from error
+    if offset is None:
+        raise DataError(f"{path}: {name!r} must be contiguous and uncompressed, got {shape} {dtype}.")
+    return Rows(path, shape, dtype, offset)
+
+
+class RowWriter:
+    """Writes such a file row after row; opened on what a killed writer left, it goes on from there.
+
+    The header is written first and whole, so that from then on only plain bytes change. How far they are to be
+    trusted stands in a file beside it, which is renamed into place after the rows are on the disk.
+
+    Parameters
+    ----------
+    name, shape, dtype
+        Of the table.
+    columns
+        Further tables of the file, written at once: one row a spot.
+    """
+
+    def __init__(
+        self, path: Path, name: str, *, shape: tuple[int, ...], dtype: str, columns: Mapping[str, Array | Sequence[str]]
+    ) -> None:
+        self._progress = path.with_name(f"{path.name.partition('.')[0]}.progress")
+        self.done = self._find(path, name, shape=shape, dtype=dtype)
+        if not self.done:
+            _write_header(path, name, shape=shape, dtype=dtype, columns=columns)
+        self._map = open_rows(path, name).map("r+")
+        self._saved_at = time.monotonic()
+
+    def write(self, first: int, rows: Array) -> None:
+        """Put rows (k, ...) at their place; they count as done if all before them are."""
+        self._map[first : first + len(rows)] = rows
+        if first <= self.done:
+            self.done = max(self.done, first + len(rows))
+        if time.monotonic() - self._saved_at >= SAVE_SECONDS:
+            self.save()
+
+    def save(self) -> None:
+        """Bring what is done to the disk, and remember how much that is."""
+        _flush(self._map)
+        unfinished = self._progress.with_suffix(".progress~")
+        unfinished.write_text(json.dumps({"rows": self.done}))
+        unfinished.replace(self._progress)
+        self._saved_at = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Give the writer."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Keep what was done if something stopped it; else forget that it ever was unfinished."""
+        if error is None:
+            _flush(self._map)
+            self._progress.unlink(missing_ok=True)
+        else:
+            self.save()
+
+    def _find(self, path: Path, name: str, *, shape: tuple[int, ...], dtype: str) -> int:
+        """Say how many rows an earlier writer left that can be trusted."""
+        try:
+            rows = int(json.loads(self._progress.read_text())["rows"])
+            left = open_rows(path, name)
+        except (OSError, ValueError, KeyError, TypeError, DataError):
+            return 0
+        fits = left.shape == shape and left.dtype == np.dtype(dtype) and 0 <= rows <= shape[0]
+        return rows if fits else 0
+
+
+def _flush(table: Array) -> None:
+    if isinstance(table, np.memmap):
+        table.flush()
+
+
+def _write_header(
+    path: Path, name: str, *, shape: tuple[int, ...], dtype: str, columns: Mapping[str, Array | Sequence[str]]
+) -> None:
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)  # its place in the file is fixed before a row is known
+    plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+    with h5py.File(path, "w") as file:
+        for column, values in columns.items():
+            kind = None if isinstance(values, np.ndarray) else h5py.string_dtype()
+            file.create_dataset(column, data=values, dtype=kind)
+        space = h5py.h5s.create_simple(shape)
+        h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(np.dtype(dtype)), space, dcpl=plan)
