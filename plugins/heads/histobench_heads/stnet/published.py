@@ -32,7 +32,9 @@ def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Convert
         If this is no such checkpoint.
     """
     names = request.target_names(length(tensors, "classifier.bias"))
-    table = {r"features\.": f"backbone.{request.encoder_prefix}features.", r"classifier\.": "head."}
+    # all of a DenseNet's tensors stand in "features", which the platform may therefore count to the prefix
+    wrapper = request.encoder_prefix.removesuffix("features.")
+    table = {r"features\.": f"backbone.{wrapper}features.", r"classifier\.": "head."}
     ours = renamed(tensors, table)
     original = request.kind == "gene_expression"
     if original:
