@@ -2,11 +2,13 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from histobench.published import renamed
+from histobench_heads.slidewise.slides import neighbour_edges
 from histobench_heads.thitogene.catalogue import THITOGENE
 from histobench_heads.thitogene.network import ThitogeneNetwork
 from histobench_heads.thitogene.options import ThitogeneOptions
@@ -152,6 +154,24 @@ def test_prediction_matches_the_fill_rule_check(filled: ThitogeneNetwork, rule: 
     expected = [-1.43568, -1.37357, -0.95277, -0.26970, -1.55796, -0.08844, 1.07441]
     found = rule.summary(filled(rule.wave(3, 3, 112, 112), POSITIONS, EDGES))
     assert found == pytest.approx(expected, rel=1e-3, abs=1e-5)
+
+
+# the graph
+
+
+def test_a_hexagonal_lattice_of_400_spots_keeps_its_places_and_no_spot_looks_at_itself() -> None:
+    """Known defects: rounded to a square step they are 280 places, 120 look at themselves, and at 14 nobody looks."""
+    row, column = np.divmod(np.arange(400), 20)
+    centres = np.stack([column + 0.5 * (row % 2), row * 0.75**0.5], axis=1)
+    rounded = np.round(centres).astype(np.int64)
+    distance = np.linalg.norm(rounded[:, None] - rounded[None], axis=2)
+    published = distance.argsort(axis=1, kind="stable")[:, 1:5]  # the 14 are one unstable sort's
+    assert len(np.unique(rounded, axis=0)) == 280
+    assert (published == np.arange(400)[:, None]).sum() == 120
+    source, receiver = neighbour_edges(np.stack([2 * column + row % 2, row], axis=1), ThitogeneOptions())
+    assert not (source == receiver).any()
+    assert set(source) == set(receiver) == set(range(400))
+    assert np.bincount(receiver).tolist() == [4] * 400
 
 
 # initialisation

@@ -2,9 +2,8 @@
 
 HE2Gene-Base is ResNet-50 with three linear heads; HE2Gene-Spat is the same network, trained with a term that draws a
 spot's prediction to the mean of its neighbours of the same label. To predict, either looks at single spots: space
-enters through training alone. Chen et al. (2024), *Bioinformatics* 40; the authors' code
-(``Microbiods/HE2Gene``) is MIT. Written from the
-specification ``he2gene.md`` alone; their code was not consulted.
+enters through training alone. Chen et al. (2024), *Bioinformatics* 40; the authors' code (``Microbiods/HE2Gene``) is
+MIT. Written from the specification ``he2gene.md`` alone; their code was not consulted.
 
 The other genes and the label come back beside the prediction (``other_genes``, ``label``). The tumour head says one
 probability p: every class that is tumour gets an equal share of p, every other an equal share of 1 - p.
@@ -14,7 +13,7 @@ Differences from the published method
 * The 250 genes are the fold's panel and the other genes those seen in its training slides; published: fixed lists.
 * Fixed (9.9): the epoch is selected on validation patients without augmentation, by the error of the predicted genes
   over all their spots; published: on a tenth of the training spots, neighbours of the others, unseeded and augmented,
-  by the mean of batch means. Without validation slides the last epoch is kept.
+  by the mean of batch means; no option trains so. Without validation slides the last epoch is kept.
 * Fixed (9.10): by default the network sees no black patches in place of neighbours that do not exist, nor neighbours of
   another label, which enter no loss; ``missing="black"`` shows it all nine. Seeds of a step lie side by side;
   ``contiguous=False`` takes them at random. Batch normalisation sees other company either way.
@@ -22,14 +21,16 @@ Differences from the published method
   has six.
 * Fixed (9.12): the average at test is chosen in advance, ``tta``; ``average`` has all four.
 * Fixed (9.16, 9.18): a last batch of one spot, and missing neighbours, cannot break the loss.
+* Expression of a spot without counts is zero; published: not a number.
 * A spot without a label has no part in the label's loss and no neighbours; published: every spot has one. Without
   labels in the dataset, or without tumour among them, Base trains on genes alone.
 * Channel statistics are measured on the fold's training patches; published: constants, which converted weights carry.
 * The window is 101 µm wherever the slide says how wide its pixels are; published: 150 pixels.
 * The windows of ``grid`` are cut from the widest, read once (`windows`); published: each is read from the slide.
 * Entropies are computed from logits; published: from probabilities.
-* Dropped: the raw log1p target, the other losses and backbones with their own heads (any encoder fits the slot), and
-  tiling a slide without spots. The faults of the command line (9.1-9.8, 9.13-9.15, 9.17, 9.19-9.22) have no place here.
+* Dropped: the raw log1p target, the other losses, neighbours without a gradient, networks with one head alone (any
+  encoder fits the slot), and tiling a slide without spots. The faults of the command line (9.1-9.8, 9.13-9.15, 9.17,
+  9.19-9.22) have no place here.
 """
 
 from collections.abc import Callable, Iterator, Mapping
