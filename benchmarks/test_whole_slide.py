@@ -2,7 +2,8 @@
 
 A step is a slide, so seconds of a step are seconds of an epoch over one section. What is kept for the backward pass is
 counted in the small size of the preset for trying out; peak memory is that of processes of their own, at the published
-size on 1,000 spots. `whole_slide_memory.py` measures any number of spots.
+size on 2,000 spots: on a section of her2st weights, gradients and Adam weigh more than what attention keeps.
+`whole_slide_memory.py` measures any number of spots.
 """
 
 import importlib.util
@@ -64,10 +65,11 @@ def test_a_step_keeps_less_than_the_dense_formulation(
     assert ours * 3 < dense
 
 
+@pytest.mark.timeout(1800)
 def test_peak_memory_at_the_published_size_against_the_dense_formulation(benchmark: BenchmarkFixture) -> None:
     measured = benchmark.enabled  # else once, small and ours alone: the script must run
     methods, size = (
-        (METHODS, ["--spots", "1000"]) if measured else (METHODS[-1:], ["--spots", "50", "--preset", "quick"])
+        (METHODS, ["--spots", "2000"]) if measured else (METHODS[-1:], ["--spots", "50", "--preset", "quick"])
     )
     ways = {"ours": [], "dense": ["--dense"]} if measured else {"ours": []}
     found = benchmark.pedantic(
