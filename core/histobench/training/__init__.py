@@ -8,6 +8,15 @@ generator, so that a fit resumed after a kill takes the very steps that an unint
 generator is touched.
 """
 
+from histobench.training.augmentation import (
+    SYMMETRIES,
+    ColourJitter,
+    Symmetry,
+    jitter_colours,
+    mean_over_symmetries,
+    mirror_and_turn,
+    turn_at_random,
+)
 from histobench.training.checkpoints import Fitted
 from histobench.training.loop import Batch, Step, fit_module
 from histobench.training.measures import mean_pearson, root_mean_square
@@ -16,16 +25,23 @@ from histobench.training.recipes import Recipe
 from histobench.training.weights import load_weights, save_weights
 
 __all__ = [
+    "SYMMETRIES",
     "Batch",
+    "ColourJitter",
     "Fitted",
     "Recipe",
     "Step",
+    "Symmetry",
     "fit_module",
     "generator",
+    "jitter_colours",
     "load_weights",
+    "mean_over_symmetries",
     "mean_pearson",
+    "mirror_and_turn",
     "root_mean_square",
     "save_weights",
     "seeded",
     "shuffled",
+    "turn_at_random",
 ]
