@@ -8,14 +8,14 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from typing import Any
 
 from histobench.cards import Card, MethodCard
 from histobench.checkpoints.evaluation import asked_checkpoints, checkpoint_options, compare_targets, notice
 from histobench.checkpoints.files import Checkpoint
 from histobench.config import RunConfig, method_options, options_to_json
-from histobench.contracts import Options, PatchGeometry
+from histobench.contracts import Options
 from histobench.data import Auxiliary, Slide
-from histobench.encoder_card import Precision
 from histobench.errors import ConfigError, DataError, UnknownNameError
 from histobench.images import is_upsampled
 from histobench.records import JobSpec
@@ -205,10 +205,9 @@ def _jobs(
             test=_ids(split.test),
             patients={slide.id: slide.patient for slide in (*split.train, *split.val, *split.test)},
             seed=seed,
-            patch=_patch(method, choice, options, upsampling=config.allow_upsampling and bool(_coarse(choice, task))),
+            **_seen(config, task, method, choice, options),
             options=options_to_json(method, options),
             precision=config.precision,
-            embed_precision=_embed_precision(choice, config),
             device=machine.device,
             threads=machine.threads,
             edition=task.edition,
@@ -236,17 +235,17 @@ def _evaluated(checkpoint: Checkpoint | None) -> dict[str, str]:
     return {"checkpoint": checkpoint.identity, "checkpoint_file": str(checkpoint.path.resolve())}
 
 
-def _patch(
-    method: MethodCard, choice: EncoderChoice | None, options: Options, *, upsampling: bool
-) -> PatchGeometry | None:
-    """Decide the patch: a method's own wish counts where it trains what looks at the patch."""
+def _seen(
+    config: RunConfig, task: Task, method: MethodCard, choice: EncoderChoice | None, options: Options
+) -> dict[str, Any]:  # Any: fields of a job of different types
+    """Decide the patch: a method's own wish counts where it trains what looks at the patch; and how it is embedded."""
     if method.patch is not None and (choice is None or choice.mode != "frozen"):
-        return method.patch(options)
-    return replace(choice.geometry(options), upsampling=upsampling) if choice else None
-
-
-def _embed_precision(choice: EncoderChoice | None, config: RunConfig) -> Precision:
-    return config.embed_precision or choice.card.precision if choice and choice.mode == "frozen" else "fp32"
+        return {"patch": method.patch(options)}
+    if choice is None or choice.mode != "frozen":
+        return {"patch": choice.geometry(options) if choice else None}
+    enlarged = config.allow_upsampling and bool(_coarse(choice, task))
+    geometry = replace(choice.geometry(options), upsampling=enlarged)
+    return {"patch": geometry, "embed_precision": config.embed_precision or choice.card.precision}
 
 
 def _versions(task: Task, method: MethodCard, choice: EncoderChoice | None) -> dict[str, str]:
