@@ -20,7 +20,12 @@ Numbers are those of the specification's table of defects.
 * 11: ``size_offset=True`` trains μ per library size; published, and default: depth is learned like anything else.
 * 12: links go both ways (``direction="to_neighbours"`` is published). Nearness is measured in whole microns.
 * 13: a spot without links, or a model without any, attends to itself.
-* 14 to 17 concern scripts, README and generator. 18, unused patch tokens and coordinates: as published.
+* 14: the scripts and module that the README names, but that do not exist, are the platform's commands here: ``run``,
+  ``score``, ``results``, and the synthetic dataset in the place of dummy data.
+* 15: a checkpoint is read as the dictionary that it is (`histobench_heads.hist2scrna.published`).
+* 16: the README's scores are quoted nowhere. 17: the published generator, whose counts are not those meant and whose
+  images say nothing of them, is left out.
+* 18: patch tokens and coordinates are unused, as published.
 * Counts are those of the fold's panel, not of 2,000 genes. What is predicted is in the panel's unit: the mean of
   ln(1 + 10,000 · counts / T) under the ZINB, with T the mean library size of the training spots, because a test spot's
   own is not known. The logarithm of the mean (``logarithm="log_of_mean"``) is larger than the mean of the logarithm,

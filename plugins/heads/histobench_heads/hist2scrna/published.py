@@ -20,12 +20,14 @@ _RENAMED = {
 }
 _GENE_HEADS = ("mu_decoder.", "theta_decoder.", "pi_decoder.")
 _PER = 10_000.0
+_HEAD_WIDTH = 64  # of every configuration that the specification lists: 384/6, 768/12, 256/4, 512/8
 
 
 def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
     """Convert a checkpoint of the training script, of either model.
 
-    The library size is not in it: converted weights predict ln(1 + counts).
+    The library size is not in it: converted weights predict ln(1 + counts). Nor is the number of attention heads: a
+    transformer of a multiple of 64 gets heads of 64, as in all published configurations; of another, the option's.
 
     Raises
     ------
@@ -75,6 +77,8 @@ def _options(tensors: "Mapping[str, Tensor]") -> dict[str, Any]:  # Any: values 
         "graph": graph,
         "decoder": length(tensors, "decoder.0.bias"),
     }
+    if sizes["embed"] % _HEAD_WIDTH == 0:
+        sizes["heads"] = sizes["embed"] // _HEAD_WIDTH
     if graph:
         sizes["gnn_heads"] = length(tensors, "spatial_gnn.gat1.att_src", axis=1)
         sizes["gnn_hidden"] = length(tensors, "spatial_gnn.gat1.att_src", axis=2)
