@@ -107,7 +107,8 @@ def test_page_of_a_method_tells_what_its_card_knows(say: Say) -> None:
 
 def test_pages_of_the_published_methods_tell_their_encoders(say: Say) -> None:
     page = say("show", "cuca").out
-    assert "encoder:     virchow2 (lora) as published; any other encoder, lora or full; vit-tiny (full) where" in page
+    slot = "encoder:     virchow2 (lora) as published; any other encoder, lora or full or frozen; vit-tiny (full) where"
+    assert slot in page
     assert "patches of 224 × 224 px from 224 px of the image" in page
     assert "trains with: gene_expression" in page
     assert "635,649,185" in page

@@ -33,7 +33,7 @@ CUCA = MethodCard(
     encoder=EncoderSlot(
         default="virchow2",
         default_mode="lora",
-        modes=("lora", "full"),
+        modes=("lora", "full", "frozen"),
         scratch="vit-tiny",
         scratch_mode="full",
     ),

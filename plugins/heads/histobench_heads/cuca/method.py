@@ -1,9 +1,10 @@
 """CUCA: cell-type abundances from patches, with an autoencoder of genes as companion in training; and CUCAMLP.
 
 The latent of the image is pulled towards the latent of the spot's genes while both learn; to predict, the image is
-enough. CUCA trains its encoder with them; CUCAMLP reads frozen embeddings. Written from the specification
-``cuca.md`` and from Yan et al. (2025), *Bioinformatics* (ISMB/ECCB 2025); the authors' code is GPL-3.0 and was not
-consulted. The molecular branch follows the SNN of MCAT (Chen et al. 2021, ICCV) as the specification gives it.
+enough. CUCA trains its encoder with them, or leaves it frozen; CUCAMLP reads frozen embeddings. Written from the
+specification ``cuca.md`` and from Yan et al. (2025), *Bioinformatics* (ISMB/ECCB 2025); the authors' code is GPL-3.0
+and was not consulted. The molecular branch follows the SNN of MCAT (Chen et al. 2021, ICCV) as the specification gives
+it.
 
 Differences from the published method
 -------------------------------------
@@ -23,6 +24,8 @@ Differences from the published method
 * Fixed: every fold starts from its own seed and its own list of target names.
 * Dropped: a divergence of raw abundances as the main loss. As alignment it remains (``alignment="kl"``).
 * Dropped: gene embeddings as the molecular input, which no published run uses.
+* Without adapters the encoder is frozen, as published, and CUCA reads stored embeddings: the encoder draws nothing at
+  random, so that they are what it would compute in every step, of the patch that it was trained at.
 * The auxiliary genes are those of the fold's panel, so that as many are put in as there are: 250 on her2st.
 * Loss weights are published for her2st, stnet and humanlung; other datasets take her2st's.
 """

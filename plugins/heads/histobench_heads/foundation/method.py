@@ -11,7 +11,10 @@ Differences from the published method
 * The epoch is selected on validation slides or is the last one, never on the test donor; there is no option for it.
 * Embeddings have the one precision that the encoder's card names; published: half in training, single in evaluation.
 * The encoder normalises as it was trained to; published: ImageNet's statistics whatever the encoder. For Virchow2, UNI,
-  GigaPath and Phikon the two are the same.
+  GigaPath and Phikon the two are the same. Normalisation belongs to the encoder, so there is no option.
+* Every installed encoder can be read, at its true width; the published table lists ctranspath without a builder, and
+  ResNet-50 with 512 dimensions instead of 2,048.
+* A batch of a single spot, which batch normalisation cannot train on, is never made.
 * Every fold starts from its own seed; published: the generator runs on from fold to fold.
 * Embeddings are cached under a hash of all that decides them; published: under encoder, split and subset.
 * FMMLP's embedding, of which the published one returns nothing, is that of MLP (`MlpModule.embed`).

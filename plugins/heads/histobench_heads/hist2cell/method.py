@@ -23,6 +23,11 @@ Differences from the published method
 * The encoder is any encoder, trained in full, by adapters, or frozen; published: ResNet-18 with ImageNet weights,
   trained in full.
 * Dropout masks, order and initialisation come from the job's seed alone; published: one seed before all folds.
+* A subgraph of one node keeps its axes; published: squeezed away, and the prediction with them.
+* A type that is predicted as a constant is left out of the selection's mean, not a reason to discard the epoch, as the
+  original does. Training correlations, published of predictions under dropout, are not computed.
+* Kept: no augmentation, and batch normalisation over all nodes of a batch, halo included.
+* Donors are those of the split files (A37, A42, A48, A50); the tutorial's text names others.
 """
 
 from collections.abc import Iterable, Iterator
