@@ -74,7 +74,7 @@ class MetricCard(Card):
     lowest, highest
         Its bounds; infinite where there is none.
     unit
-        ``target`` if the score is in the target's unit, else empty.
+        ``target`` if the score is in the target's unit, ``target squared``, ``nats``; empty where it has none.
     ranks
         True for the metric that methods are ranked by on the kinds it scores.
     clips_predictions

@@ -44,7 +44,7 @@ class MetricScores(Model):
         Names of the scores where they are not one per target.
     headline
         The column that speaks for all; without one, their mean does.
-    higher_is_better, ranks, revision, pools, lowest, highest
+    higher_is_better, ranks, revision, pools, lowest, highest, gamed_by
         As the metric's card said, so that a record can be read where the metric is not installed.
     """
 
@@ -58,6 +58,7 @@ class MetricScores(Model):
     pools: Literal["also", "never", "only"] = "also"
     lowest: Score = None
     highest: Score = None
+    gamed_by: str = ""
 
     @property
     def undefined(self) -> int:
@@ -93,6 +94,7 @@ class MetricScores(Model):
             pools=card.pools,
             lowest=card.lowest,
             highest=card.highest,
+            gamed_by=card.gamed_by,
         )
 
 

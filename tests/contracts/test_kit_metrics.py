@@ -12,15 +12,15 @@ from histobench.testing import ContractError, check_metric
 Score = Callable[..., Float]
 
 
-def absolute_error(predicted: Float, observed: Float, /) -> Float:
-    error: Float = np.abs(predicted.astype(np.float64) - observed).mean(axis=0)
+def squared_error(predicted: Float, observed: Float, /) -> Float:
+    error: Float = ((predicted.astype(np.float64) - observed) ** 2).mean(axis=0)
     return error
 
 
-def card(score: Score = absolute_error) -> MetricCard:
+def card(score: Score = squared_error) -> MetricCard:
     return MetricCard(
         name="toy-error",
-        title="mean absolute error",
+        title="mean squared error",
         licence="CC0-1.0",
         build=lambda: score,  # type: ignore[arg-type,return-value]  # positional-only names
         kinds=("cell_abundance",),
@@ -30,11 +30,11 @@ def card(score: Score = absolute_error) -> MetricCard:
 
 
 def flattened(predicted: Float, observed: Float) -> Float:
-    return absolute_error(predicted, observed)[:1]
+    return squared_error(predicted, observed)[:1]
 
 
 def single_precision(predicted: Float, observed: Float) -> Float:
-    return absolute_error(predicted, observed).astype(np.float32)
+    return squared_error(predicted, observed).astype(np.float32)
 
 
 def weighted_by_place(predicted: Float, observed: Float) -> Float:
@@ -44,7 +44,7 @@ def weighted_by_place(predicted: Float, observed: Float) -> Float:
 
 
 def weighted_by_column(predicted: Float, observed: Float) -> Float:
-    return absolute_error(predicted, observed) * np.arange(1, predicted.shape[1] + 1)
+    return squared_error(predicted, observed) * np.arange(1, predicted.shape[1] + 1)
 
 
 def in_place(predicted: Float, observed: Float) -> Float:
@@ -54,21 +54,21 @@ def in_place(predicted: Float, observed: Float) -> Float:
 
 
 def relative_to_all(predicted: Float, observed: Float) -> Float:
-    return absolute_error(predicted, observed) / (1 + observed.std(axis=0).sum(dtype=np.float64))
+    return squared_error(predicted, observed) / (1 + observed.std(axis=0).sum(dtype=np.float64))
 
 
 def infinite_when_constant(predicted: Float, observed: Float) -> Float:
-    error = absolute_error(predicted, observed)
+    error = squared_error(predicted, observed)
     error[np.ptp(observed, axis=0) == 0] = np.inf
     return error
 
 
 def negative(predicted: Float, observed: Float) -> Float:
-    return -absolute_error(predicted, observed)
+    return -squared_error(predicted, observed)
 
 
 def offset(predicted: Float, observed: Float) -> Float:
-    return absolute_error(predicted, observed) + 1.0
+    return squared_error(predicted, observed) + 1.0
 
 
 def always_undefined(predicted: Float, observed: Float) -> Float:
@@ -76,17 +76,17 @@ def always_undefined(predicted: Float, observed: Float) -> Float:
 
 
 def random_score(predicted: Float, observed: Float) -> Float:
-    return absolute_error(predicted, observed) + np.random.default_rng().random(predicted.shape[1])
+    return squared_error(predicted, observed) + np.random.default_rng().random(predicted.shape[1])
 
 
 def global_generator(predicted: Float, observed: Float) -> Float:
     np.random.random()  # noqa: NPY002 -- the offence
-    return absolute_error(predicted, observed)
+    return squared_error(predicted, observed)
 
 
 def chatty(predicted: Float, observed: Float) -> Float:
     print("scoring")
-    return absolute_error(predicted, observed)
+    return squared_error(predicted, observed)
 
 
 def test_honest_metric_passes() -> None:
@@ -154,7 +154,7 @@ def nearest_place(predicted: Float, observed: Float, /, *, context: ScoreContext
 
 
 def two_errors(predicted: Float, observed: Float, /) -> Float:
-    error = absolute_error(predicted, observed)
+    error = squared_error(predicted, observed)
     return np.array([error.mean(), error.max()]) if error.size else np.full(2, np.nan)
 
 
@@ -185,6 +185,11 @@ def test_headline_that_is_no_column_is_told() -> None:
         check_metric(replace(card(two_errors), columns=("mean", "largest"), headline="median"))
 
 
+def absolute_error(predicted: Float, observed: Float, /) -> Float:
+    error: Float = np.abs(predicted.astype(np.float64) - observed).mean(axis=0)
+    return error
+
+
 def spread_difference(predicted: Float, observed: Float, /) -> Float:
     said, seen = (table.std(axis=0, dtype=np.float64) for table in (predicted, observed))
     difference: Float = np.abs(said - seen)
@@ -205,6 +210,7 @@ def profile_error(predicted: Float, observed: Float, /) -> Float:
 @pytest.mark.parametrize(
     ("score", "sentence"),
     [
+        (absolute_error, "predicting nothing scores .*, better than the controls'"),  # where most spots have nothing
         (error_of_the_zeros, "predicting nothing scores 0, better than the controls'"),
         (spread_difference, "a good prediction scores .*, no better than the controls'"),
         (profile_error, "a good prediction scores .*, no better than the controls'"),

@@ -359,6 +359,15 @@ def test_jobs_that_can_have_no_score_are_told_why_and_not_sent_to_score(make_rec
     assert told == ["1 finished jobs can have no score under 'pearson': the spots are not annotated."]
 
 
+def test_a_metric_that_can_be_gamed_says_how_on_its_board(make_record):
+    record = make_record({"A1": [0.1]})
+    gamed = record.scores["pearson"].model_copy(update={"gamed_by": "predicting nothing"})
+    board = _only(standings([record.model_copy(update={"scores": {"pearson": gamed}})], "pearson"))
+    assert "'pearson' can be had by predicting nothing, without knowing the spots: its order is no ranking." in (
+        board.warnings
+    )
+
+
 def test_a_leaking_scheme_is_warned_of(fold_by_fold):
     board = _only(standings(fold_by_fold([0.1] * 6, scheme="leave-one-slide-out", leaks=True), "pearson"))
     assert board.warnings == ("scheme 'leave-one-slide-out' leaks: slides of one patient stand in training and test.",)

@@ -75,7 +75,8 @@ def _board(entries: Sequence[Entry], metric: str, *, ground: Ground) -> Board:
         unscored=tuple(record.job_id for record in unscored if metric not in record.passed_over),
         passed_over={r.job_id: r.passed_over[metric] for r in unscored if metric in r.passed_over},
     )
-    return replace(board, warnings=tuple(_warnings(board, unranked=unranked)))
+    gamed_by = {record.scores[metric].gamed_by for record in scored} - {""}
+    return replace(board, warnings=(*_warnings(board, unranked=unranked), *_gamed(metric, sorted(gamed_by))))
 
 
 def _ranked(
@@ -164,6 +165,12 @@ def _warnings(board: Board, *, unranked: bool) -> Iterable[str]:
         )
     for why, n in sorted(Counter(board.passed_over.values()).items()):
         yield f"{n} finished jobs can have no score under {board.metric!r}: {why}."
+
+
+def _gamed(metric: str, ways: Sequence[str]) -> Iterable[str]:
+    """Say what reaches a good score without knowing the spots, as the metric's card does."""
+    for way in ways:
+        yield f"{metric!r} can be had by {way}, without knowing the spots: its order is no ranking."
 
 
 def _weak_tests(board: Board) -> Iterable[str]:

@@ -84,13 +84,13 @@ class ScoredSpots:
         )
 
 
-def draw_spots(card: MetricCard, kind: Kind, *, n: int, noise: float = 1.0) -> ScoredSpots:
+def draw_spots(card: MetricCard, kind: Kind, *, n: int, noise: float = 1.0, absent: float = 1 / 3) -> ScoredSpots:
     """Draw n spots of five targets that lie at random, and a noisy prediction of them.
 
-    Classes for labels; counts for a metric of counts; else amounts of differing means, a third of them zero.
+    Classes for labels; counts for a metric of counts; else amounts of differing means, a share of them absent: zero.
     """
     draw = np.random.default_rng(0)
-    observed, elsewhere = (_amounts(draw, n) if kind != "label" else _classes(draw, n) for _ in range(2))
+    observed, elsewhere = (_amounts(draw, n, absent) if kind != "label" else _classes(draw, n) for _ in range(2))
     if {"nb", "zinb"} & set(card.needs):
         observed, elsewhere = np.rint(observed), np.rint(elsewhere)
     error = draw.normal(0.0, 0.8 * noise if kind == "label" else noise, observed.shape).astype(np.float32)
@@ -103,9 +103,9 @@ def draw_spots(card: MetricCard, kind: Kind, *, n: int, noise: float = 1.0) -> S
     return ScoredSpots(predicted=predicted, observed=observed, place=np.arange(n), training=facts)
 
 
-def _amounts(draw: np.random.Generator, n: int) -> npt.NDArray[np.float32]:
+def _amounts(draw: np.random.Generator, n: int, absent: float) -> npt.NDArray[np.float32]:
     amounts = draw.gamma(2.0, np.linspace(1.0, 2.0, 5), (n, 5))
-    return np.where(draw.random((n, 5)) < 1 / 3, 0.0, amounts).astype(np.float32)
+    return np.where(draw.random((n, 5)) < absent, 0.0, amounts).astype(np.float32)
 
 
 def _classes(draw: np.random.Generator, n: int) -> npt.NDArray[np.float32]:

@@ -6,7 +6,8 @@ constants included, to be compared with its printed numbers; the plain name besi
 ============== ===================================================================================================
 family         metrics
 ============== ===================================================================================================
-regression     pearson (ranks), spearman, concordance, r2, rmse, mae, nrmse, cosine; as CUCA, hist2scRNA, hist2RNA
+regression     pearson (ranks), pearson-or-zero, spearman, concordance, r2, rmse, mae, nrmse, cosine; as CUCA,
+               hist2scRNA, hist2RNA
 distribution   jensen-shannon and its divergence, kl, mutual-information; as CUCA, Hist2Cell
 presence       auroc, auprc, top1, top3, zero-…, nonzero-mae; as hist2scRNA
 probabilistic  zinb- and nb-log-likelihood, zero-brier, zero-auroc, interval-…

@@ -4,6 +4,7 @@ Inside the metrics a target is a row: its spots lie side by side in memory, wher
 which keeps the rounding of long sums small.
 """
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,13 +12,13 @@ import numpy.typing as npt
 
 from histobench import Float, ShapeError
 
-__all__ = ["BLOCK", "Rows", "check_shapes", "is_constant", "mean_median", "nan_mean", "paired"]
+__all__ = ["BLOCK", "Rows", "check_shapes", "is_constant", "mean_median", "nan_mean", "over_targets", "paired"]
 
 Rows: TypeAlias = npt.NDArray[np.float64]
 """(t, n) float64, a row a target."""
 
 BLOCK = 1 << 22
-"""Values that a metric of spots takes up at once: 32 MiB as float64."""
+"""Values that a metric of spots, or of all targets together, takes up at once: 32 MiB as float64."""
 
 ROUNDING_STEPS = 8
 """Relative rounding steps of the values' own dtype within which a column counts as constant.
@@ -89,6 +90,25 @@ def is_constant(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         moves = spread > ROUNDING_STEPS / 2 * float(np.finfo(kind).eps) * largest
     constant: npt.NDArray[np.bool_] = ~(moves & np.isfinite(largest))
     return constant
+
+
+def over_targets(score: Callable[[Float, Float], npt.NDArray[Any]], predicted: Float, observed: Float, /) -> Rows:
+    """Score every target by itself, some targets at a time, so that memory does not grow with them.
+
+    Parameters
+    ----------
+    score
+        Takes (n, k) prediction and observation, and returns (k,).
+    predicted, observed : (n, t)
+
+    Returns
+    -------
+    (t,) float64
+    """
+    n, t = check_shapes(predicted, observed)
+    step = max(1, BLOCK // max(n, 1))
+    parts = [score(predicted[:, i : i + step], observed[:, i : i + step]) for i in range(0, t, step)]
+    return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
 
 
 def nan_mean(scores: Rows) -> float:

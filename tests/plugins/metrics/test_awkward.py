@@ -12,7 +12,7 @@ from histobench.registry import Registry
 from histobench_metrics.catalogue import CARDS
 from histobench_metrics.distribution.divergence import jensen_shannon_distance
 from histobench_metrics.labels.classification import f1, recall
-from histobench_metrics.regression.correlation import pearson, spearman
+from histobench_metrics.regression.correlation import pearson, pearson_or_zero, spearman
 from histobench_metrics.regression.deviation import mae, r2, rmse
 
 ALL = [pearson, spearman, rmse, mae, r2, jensen_shannon_distance, recall, f1]
@@ -107,6 +107,12 @@ def test_one_spot_has_an_error(metric):
 @pytest.mark.parametrize(("predicted", "observed"), [(CONSTANT, VARYING), (VARYING, CONSTANT), (CONSTANT, CONSTANT)])
 def test_constant_target_scores_nan(metric, predicted, observed):
     assert np.isnan(metric(predicted, observed)).all()
+
+
+def test_a_constant_prediction_of_what_varies_is_zero_where_it_is_not_left_out():
+    predicted, observed = np.hstack([CONSTANT, VARYING, CONSTANT]), np.hstack([VARYING, VARYING, CONSTANT])
+    np.testing.assert_array_equal(np.isnan(pearson(predicted, observed)), [True, False, True])
+    np.testing.assert_array_equal(pearson_or_zero(predicted, observed).round(9), [0.0, 1.0, np.nan])
 
 
 @pytest.mark.parametrize("metric", CORRELATIONS)
@@ -217,6 +223,10 @@ def test_catalogue_loads_neither_scipy_nor_torch():
 
 def test_every_card_says_where_its_score_is_undefined():
     assert [card.name for card in CARDS if not card.undefined] == []
+
+
+def test_every_card_cites_a_source():
+    assert [card.name for card in CARDS if not card.citation] == []
 
 
 def test_a_metric_that_can_be_gamed_never_ranks():

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import pearsonr, spearmanr
 from sklearn.feature_selection import mutual_info_regression
-from sklearn.metrics import mean_squared_error, r2_score
+from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from histobench.registry import Registry
 from histobench_metrics.distribution.divergence import (
@@ -25,6 +25,7 @@ from histobench_metrics.regression.published import (
     auc_rch,
     mae_of_levels,
     mse_everywhere,
+    mse_of_levels,
     pearson_everywhere,
     pearson_of_levels,
     r2_overall,
@@ -158,6 +159,32 @@ def test_levels_with_ten_values_or_fewer_are_left_out():
     np.testing.assert_array_equal(np.isnan(errors), [False, False, True, True, True])
     assert errors[0] == pytest.approx(np.linspace(0, 1, 32)[:11].mean())
     assert pearson_of_levels(predicted, observed)[:2].tolist() == [0.0, 0.0]  # no variance within: 0, as published
+
+
+@pytest.mark.parametrize(
+    ("metric", "reference"), [(mae_of_levels, mean_absolute_error), (mse_of_levels, mean_squared_error)]
+)
+def test_errors_of_levels_are_sklearns_within_each_bin(metric, reference):
+    rng = np.random.default_rng(0)
+    observed = rng.gamma(0.5, 40.0, (60, 4))
+    predicted = observed + rng.normal(0, 2.0, observed.shape)
+    bins = [(observed >= low) & (observed < high) for low, high in ((0, 1), (1, 5), (5, 10), (10, 50), (50, np.inf))]
+    assert [inside.sum() > 10 for inside in bins] == [True] * 5
+    expected = [reference(observed[inside], predicted[inside]) for inside in bins]
+    np.testing.assert_allclose(metric(predicted, observed), expected)
+
+
+def test_the_area_is_that_of_the_protocols_histogram():
+    rng = np.random.default_rng(0)
+    observed = rng.random((40, 30))
+    predicted = observed + rng.normal(0, 0.5, observed.shape)
+    areas = []
+    for one, other in ((predicted.T, observed.T), (predicted, observed)):
+        coefficients = [spearmanr(p, y).statistic for p, y in zip(one, other, strict=True)]
+        density, edges = np.histogram(coefficients, bins=1000, range=(-1, 1), density=True)
+        reverse = np.cumsum(density[::-1])[::-1]
+        areas.append((reverse / reverse[0] * np.diff(edges)).sum() / 2)
+    np.testing.assert_allclose(auc_rch(predicted, observed), areas, atol=2e-3)  # ours rounds at the edges of bins
 
 
 def test_the_area_of_perfect_and_of_opposite_ranks():

@@ -94,5 +94,6 @@ METRICS = [
         higher_is_better=False,
         lowest=0.0,
         unit="target",
+        gamed_by="predicting nothing, where a target is absent from most spots",
     )
 ]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench import Float
-from histobench_metrics.tables import Rows, check_shapes, paired
+from histobench_metrics.tables import BLOCK, Rows, check_shapes, paired
 
 __all__ = [
     "PUBLISHED", "THRESHOLD", "mae_of_nonzeros", "published_zero_inflation", "zero_accuracy", "zero_f1",
@@ -93,20 +93,28 @@ def published_zero_inflation(predicted: Float, observed: Float, /) -> Float:
     """
     if not min(check_shapes(predicted, observed)):
         return np.full(len(PUBLISHED), np.nan)
-    said, seen, present = predicted > THRESHOLD, observed > THRESHOLD, observed > 0
-    hits, passes = int((said & seen).sum()), int((~said & ~seen).sum())
-    answers, truths = int(said.sum()), int(seen.sum())
-    error = np.abs(predicted[present].astype(np.float64) - observed[present])
+    step = max(1, BLOCK // predicted.shape[1])
+    starts = range(0, len(predicted), step)
+    counts = sum(_counts(predicted[i : i + step], observed[i : i + step]) for i in starts)
+    size, hits, passes, answers, truths, zeros, said_zeros, present, error = np.asarray(counts).tolist()
     return np.array(
         [
-            (hits + passes) / said.size,
-            abs(float((observed == 0).mean()) - float((predicted < THRESHOLD).mean())),
+            (hits + passes) / size,
+            abs(zeros / size - said_zeros / size),
             hits / (truths + _EPSILON),
-            passes / (said.size - truths + _EPSILON),
+            passes / (size - truths + _EPSILON),
             2 * hits / (answers + truths) if answers + truths else 0.0,
-            float(error.mean()) if error.size else 0.0,
+            error / present if present else 0.0,
         ]
     )
+
+
+def _counts(predicted: Float, observed: Float) -> Rows:
+    """Count what `published_zero_inflation` is made of; the last is the sum of errors over non-zeros."""
+    said, seen, present = predicted > THRESHOLD, observed > THRESHOLD, observed > 0
+    flags = (said & seen, ~said & ~seen, said, seen, observed == 0, predicted < THRESHOLD, present)
+    error = np.abs(predicted[present].astype(np.float64) - observed[present]).sum()
+    return np.array([said.size, *(np.count_nonzero(flag) for flag in flags), error], dtype=np.float64)
 
 
 def _expressed(predicted: Float, observed: Float) -> tuple[_Flags, _Flags]:

@@ -1,7 +1,7 @@
 """Correlations and errors, ours and the publications'."""
 
 from histobench_metrics.cards import MEAN_MEDIAN, amount
-from histobench_metrics.regression.correlation import concordance, pearson, spearman
+from histobench_metrics.regression.correlation import concordance, pearson, pearson_or_zero, spearman
 from histobench_metrics.regression.deviation import mae, nrmse, r2, rmse
 from histobench_metrics.regression.hist2scrna import CARDS as HIST2SCRNA
 from histobench_metrics.regression.spots import cosine
@@ -19,6 +19,16 @@ CARDS = (
         lowest=-1.0,
         highest=1.0,
         undefined="either side constant up to rounding, or fewer than two spots",
+    ),
+    amount(
+        name="pearson-or-zero",
+        title="Pearson correlation over spots, 0 where a target that varies is predicted constant",
+        build=lambda: pearson_or_zero,
+        citation="abundance protocol, section 8; Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
+        higher_is_better=True,
+        lowest=-1.0,
+        highest=1.0,
+        undefined="observation constant up to rounding, or fewer than two spots",
     ),
     amount(
         name="spearman",
@@ -44,6 +54,7 @@ CARDS = (
         name="r2",
         title="share of the observed variance explained",
         build=lambda: r2,
+        citation="Kvalseth (1985), Am. Stat. 39:279-285",
         higher_is_better=True,
         highest=1.0,
         undefined="observation constant up to rounding, or fewer than two spots",
@@ -52,6 +63,7 @@ CARDS = (
         name="rmse",
         title="root mean squared error over spots",
         build=lambda: rmse,
+        citation="Willmott & Matsuura (2005), Clim. Res. 30:79-82",
         higher_is_better=False,
         lowest=0.0,
         unit="target",
@@ -61,9 +73,11 @@ CARDS = (
         name="mae",
         title="mean absolute error over spots",
         build=lambda: mae,
+        citation="Willmott & Matsuura (2005), Clim. Res. 30:79-82",
         higher_is_better=False,
         lowest=0.0,
         unit="target",
+        gamed_by="predicting nothing, where a target is absent from most spots",
         undefined="no spots",
     ),
     amount(
@@ -79,6 +93,7 @@ CARDS = (
         name="cosine",
         title="cosine between each spot's predicted and observed profile",
         build=lambda: cosine,
+        citation="Salton, Wong & Yang (1975), Commun. ACM 18:613-620",
         higher_is_better=True,
         view="spot",
         columns=MEAN_MEDIAN,

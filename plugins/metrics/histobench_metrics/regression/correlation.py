@@ -6,7 +6,7 @@ import numpy.typing as npt
 from histobench import Float
 from histobench_metrics.tables import Rows, is_constant, paired
 
-__all__ = ["average_ranks", "concordance", "pearson", "spearman"]
+__all__ = ["average_ranks", "concordance", "pearson", "pearson_or_zero", "spearman"]
 
 
 def pearson(predicted: Float, observed: Float, /) -> Float:
@@ -42,6 +42,30 @@ def pearson(predicted: Float, observed: Float, /) -> Float:
     left, right = paired(predicted, observed)
     undefined = is_constant(np.asarray(predicted)) | is_constant(np.asarray(observed))
     return np.where(undefined, np.nan, _correlate(left, right, undefined=undefined))
+
+
+def pearson_or_zero(predicted: Float, observed: Float, /) -> Float:
+    """Correlate prediction and observation, and give 0 where the prediction does not vary though the observation does.
+
+    Leaving such targets out flatters a method that collapses on the hard ones (abundance protocol, section 8).
+
+    Parameters
+    ----------
+    predicted, observed : (n, t) float32
+        Same spots in the same order; any unit.
+
+    Returns
+    -------
+    (t,) float64 in [-1, 1]
+        NaN where the observation is constant, up to the rounding of its dtype, or has fewer than two spots.
+
+    Raises
+    ------
+    ShapeError
+        If the two are not tables of one shape.
+    """
+    scores = pearson(predicted, observed)
+    return np.where(is_constant(np.asarray(observed)), np.nan, np.nan_to_num(scores))
 
 
 def spearman(predicted: Float, observed: Float, /) -> Float:

@@ -15,11 +15,11 @@ from histobench import Float
 from histobench_metrics.regression.correlation import pearson, spearman
 from histobench_metrics.regression.deviation import mae, r2, rmse
 from histobench_metrics.regression.spots import over_spots
-from histobench_metrics.tables import Rows, check_shapes, nan_mean
+from histobench_metrics.tables import Rows, check_shapes, nan_mean, over_targets
 
 __all__ = [
     "CORRELATIONS", "ERRORS", "LEVELS", "auc_rch", "mae_everywhere", "mae_of_levels", "mse_everywhere",
-    "pearson_everywhere", "pearson_of_levels", "r2_overall", "rmse_overall", "spearman_everywhere",
+    "mse_of_levels", "pearson_everywhere", "pearson_of_levels", "r2_overall", "rmse_overall", "spearman_everywhere",
 ]  # fmt: skip
 
 CORRELATIONS = (
@@ -81,6 +81,14 @@ def mae_of_levels(predicted: Float, observed: Float, /) -> Float:
     return _levels(mae, predicted, observed)
 
 
+def mse_of_levels(predicted: Float, observed: Float, /) -> Float:
+    """Take the mean squared error of the values in each bin of `LEVELS`: (5,) float64 of (n, t) tables.
+
+    Descriptive only, as `mae_of_levels` is.
+    """
+    return _levels(lambda p, y: rmse(p, y) ** 2, predicted, observed)
+
+
 def pearson_of_levels(predicted: Float, observed: Float, /) -> Float:
     """Correlate the values in each bin of `LEVELS`, 0 where the observed do not vary: (5,) float64 of (n, t) tables."""
 
@@ -106,7 +114,7 @@ def auc_rch(predicted: Float, observed: Float, /) -> Float:
         defined.
     """
     spots = over_spots(spearman, predicted, observed)
-    return np.array([_area(spearman(predicted, observed)), _area(spots)])
+    return np.array([_area(over_targets(spearman, predicted, observed)), _area(spots)])
 
 
 def _area(correlations: Float) -> float:
@@ -120,7 +128,7 @@ def _area(correlations: Float) -> float:
 
 
 def _correlations(score: _Score, predicted: Float, observed: Float) -> Rows:
-    genes = np.where(_varies(predicted, observed), score(predicted, observed), np.nan)
+    genes = _genes(score, predicted, observed)
     spots = over_spots(score, predicted, observed)
     defined, known = genes[~np.isnan(genes)], spots[~np.isnan(spots)]
     return np.array(
@@ -138,12 +146,16 @@ def _correlations(score: _Score, predicted: Float, observed: Float) -> Rows:
 
 
 def _errors(score: _Score, predicted: Float, observed: Float) -> Rows:
-    genes = np.where(_varies(predicted, observed), score(predicted, observed), np.nan)
+    genes = _genes(score, predicted, observed)
     return np.array([_overall(score, predicted, observed), nan_mean(genes)])
 
 
+def _genes(score: _Score, predicted: Float, observed: Float) -> Rows:
+    """Score the genes that vary on both sides, some at a time; the others are NaN."""
+    return over_targets(lambda p, y: np.where(_varies(p, y), score(p, y), np.nan), predicted, observed)
+
+
 def _varies(predicted: Float, observed: Float) -> npt.NDArray[np.bool_]:
-    check_shapes(predicted, observed)
     if not len(predicted):
         return np.zeros(predicted.shape[1], dtype=np.bool_)
     variances = np.minimum(predicted.var(axis=0, dtype=np.float64), observed.var(axis=0, dtype=np.float64))
@@ -161,6 +173,8 @@ def _overall(score: _Score, predicted: Float, observed: Float) -> float:
 def _levels(score: _Score, predicted: Float, observed: Float) -> Rows:
     check_shapes(predicted, observed)
     scores = np.full(len(LEVELS), np.nan)
+    if predicted.size > _MOST:
+        return scores
     for place, (low, high) in enumerate(itertools.pairwise(_EDGES)):
         inside = (observed >= low) & (observed < high)
         if np.count_nonzero(inside) > _FEWEST:

@@ -12,7 +12,7 @@ from histobench.spatial import bivariate_r, gaussian_weights, published_weights
 from histobench_metrics.regression.correlation import pearson, spearman
 from histobench_metrics.spatial.catalogue import AGREEMENT
 from histobench_metrics.spatial.maps import LENGTH_UM
-from histobench_metrics.tables import Rows, is_constant, paired
+from histobench_metrics.tables import Rows, check_shapes, is_constant, paired
 
 __all__ = ["colocalisation", "published_colocalisation"]
 
@@ -49,12 +49,13 @@ def colocalisation(predicted: Float, observed: Float, /, *, context: ScoreContex
     Li et al. (2023), *Nat. Commun.* 14:3995 (SpatialDM); weights exp(-d² / 2 l²), l = 150 µm, none below 0.2, and 1 for
     a spot itself, scaled to sum n.
     """
-    left, right = paired(predicted, observed)
+    n, _ = check_shapes(predicted, observed)
     vary = ~(is_constant(np.asarray(predicted)) | is_constant(np.asarray(observed)))
-    if left.shape[1] < _FEWEST_SPOTS or not 3 <= vary.sum() <= _MOST_TARGETS:
+    if n < _FEWEST_SPOTS or not 3 <= vary.sum() <= _MOST_TARGETS:
         return np.full(len(AGREEMENT), np.nan)
     weights = gaussian_weights(context.xy_um, length=LENGTH_UM, itself=1.0)
-    return _agreement(left[vary], right[vary], weights * (left.shape[1] / weights.sum()))
+    left, right = paired(predicted[:, vary], observed[:, vary])
+    return _agreement(left, right, weights * (n / weights.sum()))
 
 
 def published_colocalisation(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
@@ -63,12 +64,12 @@ def published_colocalisation(predicted: Float, observed: Float, /, *, context: S
     One constant target leaves the whole slide undefined, as published; true pixel places are taken, not the lattice's
     of some baselines. NaN also with fewer than three targets, four spots, or more than 2,000 targets.
     """
-    left, right = paired(predicted, observed)
+    n, t = check_shapes(predicted, observed)
     constant = is_constant(np.asarray(predicted)) | is_constant(np.asarray(observed))
-    if left.shape[1] < _FEWEST_SPOTS or constant.any() or not 3 <= len(left) <= _MOST_TARGETS or not context.mpp:
+    if n < _FEWEST_SPOTS or constant.any() or not 3 <= t <= _MOST_TARGETS or not context.mpp:
         return np.full(len(AGREEMENT), np.nan)
     weights = published_weights(context.xy_um / context.mpp, length=PUBLISHED_LENGTH_PX)
-    return _agreement(left, right, weights)
+    return _agreement(*paired(predicted, observed), weights)
 
 
 def _agreement(predicted: Rows, observed: Rows, weights: sparse.csr_matrix) -> Rows:

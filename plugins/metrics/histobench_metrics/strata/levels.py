@@ -11,7 +11,7 @@ import numpy.typing as npt
 from histobench import DataError, Float, ScoreContext, TrainingFacts
 from histobench_metrics.regression.correlation import pearson
 from histobench_metrics.regression.deviation import nrmse
-from histobench_metrics.tables import Rows, nan_mean, paired
+from histobench_metrics.tables import Rows, nan_mean, over_targets, paired
 
 __all__ = ["LEVELS", "RARITY", "nrmse_by_level", "pearson_by_level", "pearson_by_rarity", "pearson_within_regions"]
 
@@ -43,7 +43,7 @@ def pearson_by_level(predicted: Float, observed: Float, /, *, context: ScoreCont
     ShapeError
         If the two are not tables of one shape.
     """
-    return _thirds(pearson(predicted, observed), _facts(context).mean)
+    return _thirds(over_targets(pearson, predicted, observed), _facts(context).mean)
 
 
 def nrmse_by_level(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
@@ -51,7 +51,7 @@ def nrmse_by_level(predicted: Float, observed: Float, /, *, context: ScoreContex
 
     NaN for a third without a target whose error is defined.
     """
-    return _thirds(nrmse(predicted, observed), _facts(context).mean)
+    return _thirds(over_targets(nrmse, predicted, observed), _facts(context).mean)
 
 
 def pearson_by_rarity(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
@@ -59,7 +59,7 @@ def pearson_by_rarity(predicted: Float, observed: Float, /, *, context: ScoreCon
 
     NaN for a third without a target whose correlation is defined.
     """
-    return _thirds(pearson(predicted, observed), _facts(context).prevalence)
+    return _thirds(over_targets(pearson, predicted, observed), _facts(context).prevalence)
 
 
 def pearson_within_regions(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
