@@ -101,7 +101,8 @@ def converted_encoder(registry: Registry, slot: EncoderSlot, name: str, mode: Mo
         If weights are needed that are not in the checkpoint, and are not to be had.
     """
     if mode == "full":
-        name = next((card.name for card in registry.encoders.variants(name) if card.find_weights is None), name)
+        variants = registry.encoders.variants(name.partition(".")[0])  # other weights of the same network
+        name = next((card.name for card in variants if card.find_weights is None), name)
     choice = asked_encoder(registry, slot, f"{name}@{mode}" if mode else name)
     if isinstance(choice, str):
         raise ConfigError(f"the checkpoint's encoder {name!r} does not fit: {choice}.")

@@ -147,8 +147,9 @@ CASES = {
         misshapen=("fc2.weight", "aux.weight"),
     ),
     "he2gene-spat": Case(
-        card=HE2GENE_SPAT, kind="gene_expression", names=_SPAT, options={"patch_px": 32, "batch": 3},
-        untold={"patch_px": 32}, encoder="resnet18",
+        card=HE2GENE_SPAT, kind="gene_expression", names=_SPAT,
+        options={"patch_px": 32, "batch": 3, "average": "single"}, untold={"patch_px": 32, "average": "single"},
+        encoder="resnet18.imagenet",  # whose weights are not here, and need not be: all are overwritten
         lost=("fc_tmr.bias", "tumour.bias"), misshapen=("fc_aux.weight", "aux.weight"),
     ),
 }  # fmt: skip
@@ -184,7 +185,9 @@ def _ours(name: str) -> Any:
     method: Any = case.card.build(options_from_json(case.card, {**case.options, "epochs": 1}))
     mode = "full" if case.encoder else "frozen"
     encoder = (
-        registry.encoders.get(f"{case.encoder}.random").build(PatchGeometry(patch_px=32)) if case.encoder else None
+        registry.encoders.get(f"{case.encoder.partition('.')[0]}.random").build(PatchGeometry(patch_px=32))
+        if case.encoder
+        else None
     )
     method.fit(_samples(case.kind), None, FitContext(seed=3, mode=mode, encoder=encoder))
     module = _module(method)
@@ -218,7 +221,7 @@ def _converted(case: Case, state: State, folder: Path) -> Method:
     source, out = folder / "theirs.ckpt", folder / "ours.safetensors"
     torch.save(case.wrap(state), source)
     names = _samples(case.kind).targets.names
-    encoder = case.encoder if case.encoder == "resnet18" else ""  # the others are the published ones
+    encoder = case.encoder if "resnet" in case.encoder else ""  # the others are the published ones
     convert_file(
         case.card, registry,
         Wanted(source=source, out=out, kind=case.kind, targets=names, encoder=encoder, settings=case.untold),
