@@ -10,6 +10,7 @@ from torch import nn
 
 from histobench_heads.hist2cell.catalogue import HIST2CELL
 from histobench_heads.hist2cell.network import GraphAttention, Hist2CellNetwork, fuse
+from histobench_heads.hist2cell.options import Hist2CellOptions
 
 COUNTS = HIST2CELL.parameters
 
@@ -79,10 +80,29 @@ EDGES = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
 
 @pytest.mark.parametrize(
     ("n_targets", "count"),
-    [(80, COUNTS["resnet18, 80 cell types"]), (39, COUNTS["resnet18, 39 cell types"]), (1, 13_975_744 + 3_204)],
+    [(80, 14_232_064), (39, 14_100_700), (1, 13_975_744 + 3_204)],
 )
 def test_parameter_count_is_the_published_one(n_targets: int, count: int) -> None:
     assert sum(p.numel() for p in _network(n_targets).parameters()) == count
+
+
+def test_the_card_tells_the_published_counts() -> None:
+    assert list(COUNTS.values()) == [14_232_064, 14_100_700]
+
+
+def test_the_published_recipe_of_cucas_comparison_is_the_default() -> None:
+    options = Hist2CellOptions()
+    assert (options.epochs, options.lr, options.weight_decay) == (10, 1e-4, 1e-4)
+    assert (options.seeds_per_batch, options.hops, options.depth, options.dropout) == (16, 2, 3, 0.3)
+
+
+def test_numbers_on_released_weights_are_the_means_of_the_published_slides() -> None:
+    released = {r.folds: round(r.value, 5) for r in HIST2CELL.reproductions if "weights" in r.settings}
+    assert released == {("A50",): 0.32565, ("A37",): 0.2824}  # (.2839 + .3674) / 2; (.3016 + .2709 + .2336 + .3235) / 4
+
+
+def test_every_number_is_run_with_the_published_batches() -> None:
+    assert all(record.settings["faithful"] is True for record in HIST2CELL.reproductions)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,22 @@
 import pytest
 import torch
 
+from histobench_heads.hist2rna.catalogue import HIST2RNA
 from histobench_heads.hist2rna.method import BulkHead
+from histobench_heads.hist2rna.options import Hist2RnaOptions
 
 pytestmark = pytest.mark.reference
 
 
 def test_parameter_count_is_the_published_one() -> None:
     assert sum(parameter.numel() for parameter in BulkHead(2048, 50).parameters()) == 3_041_586
+    assert list(HIST2RNA.parameters.values()) == [3_041_586]
+
+
+def test_the_published_two_step_recipe_is_the_default() -> None:
+    options = Hist2RnaOptions()
+    recipe = (options.epochs, options.batch, options.lr, options.weight_decay, options.patience, options.bag_spots)
+    assert recipe == (500, 12, 1e-4, 0.01, 20, 1000)
 
 
 def test_tensors_have_the_published_names_and_shapes() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from histobench_heads.hist2scrna.catalogue import HIST2SCRNA, HIST2SCRNA_LIGHT
 from histobench_heads.hist2scrna.learning import Truth, losses
 from histobench_heads.hist2scrna.network import GraphAttention, Hist2ScrnaLightNetwork, Hist2ScrnaNetwork, Said
 from histobench_heads.hist2scrna.options import Hist2ScrnaLightOptions, Hist2ScrnaOptions
@@ -100,6 +101,18 @@ def test_parameter_count_is_the_specified_one(options: Hist2ScrnaOptions, genes:
         assert _count(Hist2ScrnaNetwork(options, n_genes=genes, n_classes=classes)) == count
 
 
+def test_the_card_tells_the_specified_counts() -> None:
+    assert list(HIST2SCRNA.parameters.values()) == [count for _, _, _, count in CONFIGURATIONS]
+
+
+def test_the_published_recipe_and_command_line_are_the_default() -> None:
+    options = Hist2ScrnaOptions()
+    recipe = (options.epochs, options.batch, options.lr, options.weight_decay, options.plateau_epochs, options.alpha)
+    assert recipe == (50, 8, 1e-4, 0.01, 5, 0.1)
+    sizes = (options.embed, options.depth, options.heads, options.gnn_hidden, options.gnn_heads, options.neighbours)
+    assert sizes == (384, 6, 6, 512, 4, 6)
+
+
 @pytest.mark.parametrize(
     ("part", "count"),
     [
@@ -117,15 +130,19 @@ def test_each_part_has_the_specified_number_of_parameters(part: str, count: int)
     assert _count(network.get_submodule(part)) == count
 
 
-@pytest.mark.parametrize(
-    ("dim", "genes", "classes", "count"),
-    [
-        (2048, 2000, 10, 20_716_410),
-        (1024, 2000, 10, 19_667_834),
-        (1536, 2000, 10, 20_192_122),
-        (2048, 500, 5, 11_485_665),
-    ],
-)
+LIGHT_CONFIGURATIONS = [
+    (2048, 2000, 10, 20_716_410),
+    (1024, 2000, 10, 19_667_834),
+    (1536, 2000, 10, 20_192_122),
+    (2048, 500, 5, 11_485_665),
+]
+
+
+def test_the_card_of_the_lightweight_model_tells_the_specified_counts() -> None:
+    assert list(HIST2SCRNA_LIGHT.parameters.values()) == [count for *_, count in LIGHT_CONFIGURATIONS]
+
+
+@pytest.mark.parametrize(("dim", "genes", "classes", "count"), LIGHT_CONFIGURATIONS)
 def test_lightweight_parameter_count_is_the_specified_one(dim: int, genes: int, classes: int, count: int) -> None:
     with torch.device("meta"):
         network = Hist2ScrnaLightNetwork(Hist2ScrnaLightOptions(), dim, n_genes=genes, n_classes=classes)

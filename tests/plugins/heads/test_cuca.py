@@ -192,3 +192,14 @@ def test_cucamlp_has_one_projection() -> None:
 def test_a_negative_epsilon_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"rmse_epsilon must not be negative, got -1\.0"):
         CucaOptions(rmse_epsilon=-1.0)
+
+
+def test_cuca_without_adapters_reads_the_embeddings_of_a_frozen_encoder(fold: ToyFold) -> None:
+    """Unlike CUCAMLP with the closing norm and ReLU (cuca, Architecture)."""
+    method = Cuca(CucaOptions(epochs=1, batch=32, hidden=16, projection=256))
+    method.fit(fold.train, None, FitContext(seed=0, mode="frozen"))
+    module = method._module
+    assert isinstance(module, CucaModule)
+    assert module.backbone is None
+    assert isinstance(module.projector_head[-1], nn.ReLU)
+    assert method.predict(unlabelled(fold.test)).values.std() > 0

@@ -62,7 +62,10 @@ HIST2SCRNA = MethodCard(
         "384 wide, 6 blocks, 6 heads; 2,000 genes, 10 classes": 27_806_714,
         "the same without graph": 25_832_954,
         "384 wide, 6 blocks, 6 heads; 500 genes, 5 classes": 18_575_969,
+        "384 wide, 4 blocks, 6 heads; 500 genes, 5 classes": 15_027_041,
         "768 wide, 6 blocks, 12 heads; 2,000 genes, 10 classes": 60_845_690,
+        "256 wide, 4 blocks, 4 heads; 2,000 genes, 10 classes": 19_932_794,
+        "512 wide, 8 blocks, 8 heads; 2,000 genes, 10 classes": 42_765_178,
     },
     # two hops over six neighbours, without a residual, average some thirty spots: small tissue is finer
     presets={
