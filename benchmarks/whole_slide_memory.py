@@ -90,6 +90,8 @@ def densify(module: nn.Module) -> nn.Module:
 def make_method(name: str, *, kind: str, preset: str, dense: bool) -> SlideMethod[Any]:  # Any: each has its options
     """Make a method with its published options, or another preset's; dense keeps everything, whatever the slide."""
     settings = {f"{name}.recompute_above": 10**9} if dense else {}
+    if kind == "gene_expression":
+        settings[f"{name}.n_pos"] = 128  # the authors' tables of 64 positions hold 4,096 spots, and no Visium slide
     config = RunConfig(preset=preset, set=settings)
     method = CARDS[name].build(method_options(CARDS[name], config, dataset="", kind=kind, mode=None))
     assert isinstance(method, SlideMethod)
