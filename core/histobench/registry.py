@@ -70,7 +70,7 @@ class Catalogue(Generic[CardT]):
     def get(self, name: str) -> CardT:
         """Look a card up.
 
-        ``family:member`` is expanded by the family's card.
+        ``family:member`` is expanded by the family's card, and ``encoder[variant]`` by the encoder's.
 
         Raises
         ------
@@ -79,6 +79,11 @@ class Catalogue(Generic[CardT]):
         """
         if name in self.cards:
             return self.cards[name]
+        stem, bracket, asked = name.removesuffix("]").rpartition("[")
+        if bracket and name.endswith("]") and (stem.partition("[")[0] in self.cards or ":" in stem):
+            whole = self.get(stem)
+            if isinstance(whole, EncoderCard) and whole.variant is not None:
+                return replace(whole.variant(asked), provenance=whole.provenance)  # type: ignore[return-value]
         prefix, colon, member = name.partition(":")
         family = next((c for n, c in self.cards.items() if colon and n.partition(":")[0] == prefix), None)
         if isinstance(family, EncoderCard) and family.expand is not None and member:

@@ -4,7 +4,6 @@ A scratch encoder never stands in silently for one whose weights are missing: th
 encoder that it stands in for into every result.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -13,6 +12,7 @@ from histobench.cards import EncoderCard, EncoderSlot
 from histobench.contracts import Mode, Options, PatchGeometry
 from histobench.errors import ConfigError, WeightsError, did_you_mean, told
 from histobench.registry import Registry
+from histobench.weights import weights_hash
 
 __all__ = ["MODES", "EncoderChoice", "asked_encoder", "converted_encoder", "published_encoder"]
 
@@ -43,8 +43,7 @@ class EncoderChoice:
         """Hash the weights' file; empty for random weights."""
         if self.weights is None:
             return ""
-        with self.weights.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return weights_hash(self.weights)[:16]
 
 
 def published_encoder(registry: Registry, slot: EncoderSlot) -> EncoderChoice:

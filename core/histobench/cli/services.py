@@ -75,16 +75,21 @@ def _device() -> tuple[str, str]:
 
 
 def _weights(app: "App") -> list[list[str]]:
+    """Say where each encoder's weights are; nothing is fetched to find out."""
     from histobench.errors import WeightsError
+    from histobench.weights import how_to_get, locate_weights
 
     rows = []
     for card in app.registry.encoders:
-        if card.find_weights is None:
+        if card.weights is None:
             continue
         try:
-            rows.append(["weights", card.name, str(card.find_weights())])
+            located = locate_weights(card.name, card.weights)
         except WeightsError as error:
             rows.append(["weights", card.name, f"not here: {error}"])
+        else:
+            absent = f"not here. {how_to_get(card.name, card.weights)}"
+            rows.append(["weights", card.name, absent if located is None else str(located.path)])
     return rows
 
 

@@ -1,10 +1,11 @@
-"""``histobench weights``: publishers' checkpoints into files that `run` evaluates."""
+"""``histobench weights``: encoders' weights, and publishers' checkpoints into files that `run` evaluates."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from histobench.cli.encoder_weights import check, fetch, list_weights, where
 from histobench.cli.names import PluginNames, settings
 
 if TYPE_CHECKING:
@@ -22,7 +23,16 @@ _FILE = click.Path(path_type=Path)
 
 @click.group()
 def weights() -> None:
-    """Convert published checkpoints."""
+    """List, find, fetch and check encoders' weights; convert methods' published checkpoints.
+
+    An encoder's weights are looked for, in order: in the file that --weights ENCODER=FILE or HISTOBENCH_WEIGHTS_FILES
+    names, in HISTOBENCH_WEIGHTS/<encoder>/ and HISTOBENCH_WEIGHTS/<hub id>/, in the Hugging Face cache, and on the hub
+    with your own token.
+    """
+
+
+for command in (list_weights, check, fetch, where):
+    weights.add_command(command)
 
 
 @weights.command()

@@ -1,70 +1,92 @@
-"""The cards of the built-in encoders.
+"""The cards of the built-in encoders: one for each record in `entries`, three families, and the colours.
 
-=================================  ======================================  ==========================
-name                               network                                 weights
-=================================  ======================================  ==========================
-vit-tiny, vit-small                ViT, 16-pixel tokens                    from scratch
-resnet18, resnet50, densenet121    .imagenet or .random after the name     ImageNet; random
-uni, virchow2                      ViT-L/16; ViT-H/14 with 4 registers     pathology, gated
-colour-stats                       none                                    none needed
-timm:<name>[.random]               any that timm has                       timm's; random
-=================================  ======================================  ==========================
+================================  ==============================================  ==============================
+name                              network                                         weights
+================================  ==============================================  ==============================
+vit-tiny, vit-small, vit-base     ViT, 16-pixel tokens                            from scratch
+resnet18, resnet50, densenet121   .imagenet or .random after the name             ImageNet; random
+virchow, uni, conch-v1, …         pathology models (`models`)                     published, many of them gated
+colour-stats                      none                                            none needed
+timm:<name>[.random]              any that timm has                               timm's; random
+hf-hub:<owner/model>              any that the hub has in timm's format           the hub's
+pretrained:<name>                 any that `histobench pretrain` made             your own
+================================  ==============================================  ==============================
+
+``encoder[pooling]`` takes another pooling, ``encoder[hest]`` the HEST benchmark's patches and the published transform.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from histobench import ConfigError, Encoder, EncoderCard, PatchGeometry, Weights
-from histobench_encoders.entries import ENTRIES, TimmEntry
+from histobench_encoders.entries import ENTRIES
+from histobench_encoders.entry import TimmEntry
 
 __all__ = ["CARDS"]
 
 _TIMM = "Wightman (2019), PyTorch Image Models, doi:10.5281/zenodo.4414861"
-_VIT = "Dosovitskiy et al. (2021), An image is worth 16×16 words, ICLR"
-_RESNET = "He et al. (2016), Deep residual learning for image recognition, CVPR"
-_DENSENET = "Huang et al. (2017), Densely connected convolutional networks, CVPR"
-_UNI = "Chen et al. (2024), Towards a general-purpose foundation model for computational pathology, Nat. Med. 30"
-_VIRCHOW2 = "Zimmermann et al. (2024), Virchow2, arXiv:2408.00738"
 _COLOUR = "Ruifrok & Johnston (2001), Quantification of histochemical staining by color deconvolution"
-_NON_COMMERCIAL = "CC-BY-NC-ND-4.0"
-_FREE = "Apache-2.0"  # timm's code; there are no weights
-_BSD = "BSD-3-Clause"
 _AT_TIMM = "https://github.com/huggingface/pytorch-image-models"
+_HUB = "https://huggingface.co"
+_AS_ITS_PAGE = "as the model's page says"
+_HEST = "hest"
 
 
-def _card(
-    name: str, title: str, *, citation: str, licence: str, url: str = _AT_TIMM, mpp: float | None = None
-) -> EncoderCard:
-    entry = ENTRIES[name]
+def _card(name: str, entry: TimmEntry, *, stem: str | None = None) -> EncoderCard:
+    """Make the card of a record; ``stem`` is the name that its weights go by, where that is another."""
+    stem = stem or name
+    find = partial(_find_weights, stem, entry.weights) if entry.weights else None
     return EncoderCard(
         name=name,
-        title=title,
-        url=url,
-        licence=licence,
-        citation=citation,
+        title=entry.title,
+        url=entry.url or (f"{_HUB}/{entry.weights.hub_id}" if entry.weights else _AT_TIMM),
+        licence=entry.licence or _AS_ITS_PAGE,
+        citation=entry.citation or _TIMM,
         dim=entry.dim,
         params=entry.params,
-        geometry=PatchGeometry(mpp=mpp),
+        geometry=entry.geometry,
         weights=entry.weights,
-        find_weights=partial(_find_weights, name, entry.weights) if entry.weights else None,
+        find_weights=find,
         trainable=True,
         lora=bool(entry.blocks),
-        build=partial(_build, name, entry, PatchGeometry(mpp=mpp)),
+        mpps=entry.mpps,
+        transform=entry.transform,
+        pooling=entry.pooling,
+        variants=entry.variants,
+        variant=partial(_variant, name, entry, stem) if entry.variants else None,
+        registers=entry.registers,
+        blocks=entry.blocks,
+        depth=entry.depth,
+        precision=entry.precision,
+        pretrained_on=entry.pretrained_on,
+        build=partial(_build, name, entry, find),
     )
 
 
+def _variant(name: str, entry: TimmEntry, stem: str, asked: str) -> EncoderCard:
+    if asked == _HEST:
+        varied = entry.for_hest()
+    else:
+        pooling = next((known for known in entry.variants if known == asked), None)
+        if pooling is None:
+            known = ", ".join(f"{name}[{variant}]" for variant in (*entry.variants, _HEST))
+            raise ConfigError(f"encoder {name!r} has no variant {asked!r}; it has {known}.")
+        varied = entry.pooled(pooling)  # type: ignore[arg-type]  # the keys of `variants` are poolings
+    return _card(f"{name}[{asked}]", replace(varied, title=f"{entry.title} [{asked}]"), stem=stem)
+
+
 def _find_weights(name: str, weights: Weights) -> Path:
-    from histobench_encoders.weights import find_weights
+    from histobench.weights import find_weights
 
     return find_weights(name, weights)
 
 
-def _build(name: str, entry: TimmEntry, own: PatchGeometry, geometry: PatchGeometry | None) -> Encoder:
+def _build(name: str, entry: TimmEntry, find: Callable[[], Path] | None, geometry: PatchGeometry | None) -> Encoder:
     from histobench_encoders.timm_encoder import TimmEncoder
 
-    weights = _find_weights(name, entry.weights) if entry.weights else None
-    return TimmEncoder(name, entry, geometry=geometry or own, weights=weights)
+    return TimmEncoder(name, entry, geometry=geometry or entry.geometry, weights=find() if find else None)
 
 
 def _build_colour_stats(geometry: PatchGeometry | None) -> Encoder:
@@ -73,77 +95,75 @@ def _build_colour_stats(geometry: PatchGeometry | None) -> Encoder:
     return ColourStats(geometry or PatchGeometry())
 
 
-def _build_family(_geometry: PatchGeometry | None) -> Encoder:
-    raise ConfigError("'timm:<name>' stands for a family; name one model, such as 'timm:resnet34'.")
+def _build_family(family: str, example: str, _geometry: PatchGeometry | None) -> Encoder:
+    raise ConfigError(f"{family!r} stands for a family; name one model, such as {example!r}.")
 
 
-def _expand(member: str) -> EncoderCard:
+def _expand_timm(member: str) -> EncoderCard:
     from histobench_encoders.timm_family import describe
 
-    entry, patch_px = describe(member)
-    name = f"timm:{member}"
-    geometry = PatchGeometry(patch_px=patch_px)
-    return replace(
-        _FAMILY,
-        name=name,
-        title=f"{entry.arch} as timm has it" + ("" if entry.weights else ", random weights"),
-        url=f"https://huggingface.co/{entry.weights.hub_id}" if entry.weights else _AT_TIMM,
-        geometry=geometry,
-        weights=entry.weights,
-        find_weights=partial(_find_weights, name, entry.weights) if entry.weights else None,
-        expand=None,
-        build=partial(_build, name, entry, geometry),
-    )
+    return _card(f"timm:{member}", describe(member))
 
 
-_FAMILY = EncoderCard(
-    name="timm:<name>",
-    title="Any model of timm by its name; '.random' after it for random weights",
-    url=_AT_TIMM,
-    licence="as the model's page says",
-    citation=_TIMM,
-    trainable=True,
-    expand=_expand,
-    build=_build_family,
+def _expand_pretrained(member: str) -> EncoderCard:
+    from histobench_encoders.pretrained import describe_pretrained
+
+    entry, facts = describe_pretrained(member)
+    return replace(_card(f"pretrained:{member}", entry, stem=member), pretrained_patients=facts.patients)
+
+
+def _expand_hub(member: str) -> EncoderCard:
+    from histobench_encoders.timm_family import describe_hub
+
+    return _card(f"hf-hub:{member}", describe_hub(member))
+
+
+_FAMILIES = (
+    EncoderCard(
+        name="timm:<name>",
+        title="Any model of timm by its name; '.random' after it for random weights",
+        url=_AT_TIMM,
+        licence=_AS_ITS_PAGE,
+        citation=_TIMM,
+        trainable=True,
+        expand=_expand_timm,
+        build=partial(_build_family, "timm:<name>", "timm:resnet34"),
+    ),
+    EncoderCard(
+        name="hf-hub:<model>",
+        title="Any model that the Hugging Face hub, or your folder of weights, has in timm's format: OWNER/MODEL",
+        url=_HUB,
+        licence=_AS_ITS_PAGE,
+        citation=_TIMM,
+        trainable=True,
+        expand=_expand_hub,
+        build=partial(_build_family, "hf-hub:<model>", "hf-hub:timm/vit_base_patch16_224.dino"),
+    ),
+    EncoderCard(
+        name="pretrained:<name>",
+        title="Any encoder that `histobench pretrain` made, by its folder in your folder of weights",
+        url=_AT_TIMM,
+        licence="yours",
+        citation=_TIMM,
+        trainable=True,
+        expand=_expand_pretrained,
+        build=partial(_build_family, "pretrained:<name>", "pretrained:own-slides"),
+    ),
 )
 
 CARDS: tuple[EncoderCard, ...] = (
-    _card("vit-tiny", "ViT-Ti/16 from scratch", citation=_VIT, licence=_FREE),
-    _card("vit-small", "ViT-S/16 from scratch", citation=_VIT, licence=_FREE),
-    _card("resnet18.imagenet", "ResNet-18, ImageNet weights", citation=_RESNET, licence=_BSD),
-    _card("resnet18.random", "ResNet-18, random weights", citation=_RESNET, licence=_FREE),
-    _card("resnet50.imagenet", "ResNet-50, ImageNet weights", citation=_RESNET, licence=_BSD),
-    _card("resnet50.random", "ResNet-50, random weights", citation=_RESNET, licence=_FREE),
-    _card("densenet121.imagenet", "DenseNet-121, ImageNet weights", citation=_DENSENET, licence=_BSD),
-    _card("densenet121.random", "DenseNet-121, random weights", citation=_DENSENET, licence=_FREE),
-    _card(
-        "uni",
-        "UNI: ViT-L/16 trained on 100,000 slides; class token",
-        citation=_UNI,
-        licence=_NON_COMMERCIAL,
-        url="https://huggingface.co/MahmoodLab/UNI",
-        mpp=0.5,
-    ),
-    # At its own 0.5 µm per pixel. The published abundance methods feed it 224 pixels of the full-resolution image
-    # instead; a study that wants that hands `build` the geometry.
-    _card(
-        "virchow2",
-        "Virchow2: ViT-H/14 with registers trained on 3.1 million slides; class token and patch mean",
-        citation=_VIRCHOW2,
-        licence=_NON_COMMERCIAL,
-        url="https://huggingface.co/paige-ai/Virchow2",
-        mpp=0.5,
-    ),
+    *(_card(name, entry) for name, entry in ENTRIES.items()),
     EncoderCard(
         name="colour-stats",
         title="Mean, deviation and histogram of red, green, blue and the stains",
         url="https://scikit-image.org/docs/stable/api/skimage.color.html",
-        licence=_BSD,
+        licence="BSD-3-Clause",
         citation=_COLOUR,
         dim=60,
         params=0,
+        pretrained_on=(),
         build=_build_colour_stats,
     ),
-    _FAMILY,
+    *_FAMILIES,
 )
 """What `register_encoders` returns; of a network's variants the pretrained one comes first."""

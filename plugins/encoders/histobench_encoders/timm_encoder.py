@@ -5,28 +5,31 @@ file that lacks a tensor, or has one too many, is an error, for such a network s
 
 Differences from the published encoders
 ---------------------------------------
-* Embeddings are computed and kept in float32 throughout; CUCA extracts Virchow2's and UNI's under float16 autocast.
-* Patches are handed over at the size they are cut, without the resampling that some published transforms do.
+* `TimmEncoder.embed` computes in float32 throughout; the card names the precision that the publishers compute in.
+* Patches are handed over at the size they are cut, without the resampling that some published transforms do, unless
+  the record says otherwise (``encoder[hest]``): they are cut at the size and magnification that it wants.
+* Position embeddings for another grid than the patch's are resampled at each call, bicubic and antialiased, as timm
+  does it.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import timm
 import torch
-from safetensors.torch import load_file
-from timm.layers import SwiGLUPacked
 from torch import Tensor, nn
 
-from histobench import ConfigError, Float, PatchGeometry, UInt8, WeightsError
+from histobench import ConfigError, Float, PatchGeometry, UInt8
 from histobench.training import seeded
-from histobench_encoders.entries import TimmEntry
+from histobench.weights import weights_hash
+from histobench_encoders.entry import TimmEntry
+from histobench_encoders.files import check_state, read_state, unreadable
+from histobench_encoders.networks import make_trunk
+from histobench_encoders.remaps import remap
+from histobench_encoders.transforms import centre_crop, resample
 
 __all__ = ["RANDOM_SEED", "PatchNetwork", "TimmEncoder"]
 
@@ -34,7 +37,8 @@ RANDOM_SEED = 0
 """Decides the weights of a frozen encoder that has none from elsewhere."""
 
 _BATCH = 64
-_CLASSES = {"swiglu_packed": SwiGLUPacked}
+_DECIDES = ("arch", "builder", "pooling", "kwargs", "sides", "mean", "std", "token_px", "fixed_px")
+_DECIDES_AS_PUBLISHED = ("resize_px", "crop_px")
 
 
 class PatchNetwork(nn.Module):
@@ -46,8 +50,7 @@ class PatchNetwork(nn.Module):
     def __init__(self, trunk: nn.Module, entry: TimmEntry) -> None:
         super().__init__()
         self.trunk = trunk
-        self._pooling = entry.pooling
-        self._fixed_px = entry.fixed_px
+        self._entry = entry
         # facts of the record and no weights: they stay out of every state dict
         self.register_buffer("mean", torch.tensor(entry.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(entry.std).view(3, 1, 1), persistent=False)
@@ -57,23 +60,40 @@ class PatchNetwork(nn.Module):
         return self._pool(self.normalise(patches))
 
     def normalise(self, patches: Tensor) -> Tensor:
-        """Turn (n, h, w, 3) uint8 into (n, 3, h, w): scaled to [0, 1], less the mean, by the deviation."""
-        images = patches.permute(0, 3, 1, 2).to(self.mean.dtype) / 255
-        if self._fixed_px is not None and images.shape[-1] != self._fixed_px:
-            images = nn.functional.interpolate(images, size=self._fixed_px, mode="bilinear", antialias=True)
-        return (images - self.mean) / self.std
+        """Turn (n, h, w, 3) uint8 into (n, 3, h, w): scaled to [0, 1], less the mean, by the deviation.
+
+        Before that they are resampled and cropped as published, if the record wants it, and resampled to the one side
+        that the network takes, if it takes one only.
+        """
+        entry, images = self._entry, patches.permute(0, 3, 1, 2)
+        if entry.as_published and entry.resize_px is not None:
+            images = resample(images, entry.resize_px, entry.interpolation)
+        if entry.as_published and entry.crop_px is not None:
+            images = centre_crop(images, entry.crop_px)
+        if entry.fixed_px is not None and images.shape[-1] != entry.fixed_px:
+            images = resample(images, entry.fixed_px, entry.interpolation)
+        return (images.to(self.mean.dtype) / 255 - self.mean) / self.std
 
     def _pool(self, images: Tensor) -> Tensor:
-        if self._pooling == "own":
+        pooling = self._entry.pooling
+        if pooling in ("own", "projected", "attention"):
             return torch.flatten(self.trunk(images), 1)
-        features: Tensor = self.trunk.forward_features(images)  # type: ignore[operator]  # timm's, of any network
-        if self._pooling == "gap":
-            return features.mean(dim=(2, 3))
-        if self._pooling == "cls":
+        features = self._features(images)
+        if pooling == "gap":
+            # Swin keeps channels last
+            return features.mean(dim=(1, 2) if self._entry.builder == "ctranspath" else (2, 3))
+        if pooling == "cls":
             return features[:, 0]
         # class, registers, patches, in this order: registers are no part of the image
-        patches = features[:, int(self.trunk.num_prefix_tokens) :]  # type: ignore[arg-type]  # an int of timm's ViT
-        return torch.cat([features[:, 0], patches.mean(dim=1)], dim=1)
+        patches = features[:, int(self.trunk.num_prefix_tokens) :].mean(dim=1)  # type: ignore[arg-type]  # timm's int
+        return patches if pooling == "mean" else torch.cat([features[:, 0], patches], dim=1)
+
+    def _features(self, images: Tensor) -> Tensor:
+        if self._entry.builder == "stage":
+            stages: Sequence[Tensor] = self.trunk(images)
+            return stages[-1]
+        features: Tensor = self.trunk.forward_features(images)  # type: ignore[operator]  # timm's, of any network
+        return features
 
 
 class TimmEncoder:
@@ -93,7 +113,8 @@ class TimmEncoder:
     """
 
     def __init__(self, name: str, entry: TimmEntry, *, geometry: PatchGeometry, weights: Path | None = None) -> None:
-        _check_side(name, geometry.patch_px, entry.token_px)
+        seen_px = (entry.crop_px or entry.resize_px) if entry.as_published else None
+        _check_side(name, seen_px or geometry.patch_px, entry.token_px)
         self.name = name
         self.entry = entry
         self.geometry = geometry
@@ -113,21 +134,25 @@ class TimmEncoder:
 
     @cached_property
     def identity(self) -> str:
-        """Hash of weights, architecture, pooling, normalisation and dtype."""
-        facts = asdict(self.entry)
-        # what decides no embedding
-        for fact in ("dim", "params", "weights", "head", "blocks", "depth"):
-            del facts[fact]
-        weights = f"random:{RANDOM_SEED}" if self._weights is None else _hash_file(self._weights)
-        key = facts | {"kwargs": self._kwargs(), "weights": weights, "dtype": "float32"}
+        """Hash of weights, architecture, pooling, transform and dtype."""
+        names = (*_DECIDES, *(_DECIDES_AS_PUBLISHED if self.entry.as_published else ()))
+        facts = {name: getattr(self.entry, name) for name in names}
+        if self.entry.as_published or self.entry.fixed_px:
+            facts["interpolation"] = self.entry.interpolation
+        weights = f"random:{RANDOM_SEED}" if self._weights is None else weights_hash(self._weights)
+        key = facts | {"img_size": self._side(), "weights": weights, "dtype": "float32"}
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
 
-    def embed(self, patches: UInt8, /, *, device: str = "cpu") -> Float:
-        """Embed (n, h, w, 3) uint8 RGB patches as (n, d) float32, each independently of the others."""
+    def frozen(self, device: str = "cpu") -> PatchNetwork:
+        """Give the network that `embed` uses, made once a device: ready to evaluate, none of it trained."""
         if device not in self._frozen:
             with seeded(RANDOM_SEED):
                 self._frozen[device] = self.module().eval().requires_grad_(False).to(device)
-        network = self._frozen[device]
+        return self._frozen[device]
+
+    def embed(self, patches: UInt8, /, *, device: str = "cpu") -> Float:
+        """Embed (n, h, w, 3) uint8 RGB patches as (n, d) float32, each independently of the others."""
+        network = self.frozen(device)
         embeddings = np.empty((len(patches), self.dim), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(patches), _BATCH):
@@ -149,13 +174,18 @@ class TimmEncoder:
             return self._network()
         if self.entry.converts:
             return self._converted(self._weights)
-        state = _read_state(self.name, self._weights, self.entry.head)
-        # without memory for random weights that nobody will see; the file's tensors take their place
-        with torch.device("meta"):
-            trunk = self._trunk()
-        _check_state(self.name, self._weights, state, trunk.state_dict())
+        published = read_state(self.name, self._weights)
+        kept = {key: tensor for key, tensor in published.items() if not key.startswith(self.entry.head)}
+        state = remap(kept, self.entry.formats, projected=self.entry.pooling == "projected")
+        trunk = self._empty_trunk(state)
+        check_state(self.name, self._weights, state, trunk.state_dict())
         trunk.load_state_dict(state, strict=True, assign=True)
         return PatchNetwork(trunk, self.entry)
+
+    def weights_of(self, module: nn.Module) -> Mapping[str, Tensor]:
+        """Give the weights of a trained `module` as a file in timm's names has them."""
+        trunk: nn.Module = module.trunk  # type: ignore[assignment]  # of our own PatchNetwork
+        return trunk.state_dict()
 
     def lora_targets(self, last_blocks: int) -> Sequence[str]:
         """Name the linear layers of the last blocks, as ``named_modules`` of `module` spells them.
@@ -178,32 +208,42 @@ class TimmEncoder:
         return [n for n, layer in network.named_modules() if isinstance(layer, nn.Linear) and n.startswith(wanted)]
 
     def _network(self) -> PatchNetwork:
-        return PatchNetwork(self._trunk(), self.entry)
+        return PatchNetwork(self._trunk(self._side()), self.entry)
 
-    def _trunk(self, **more: object) -> nn.Module:
-        trunk: nn.Module = timm.create_model(self.entry.arch, num_classes=0, **self._classes(), **more)
-        return trunk
+    def _trunk(self, side: int | None) -> nn.Module:
+        bends = {"dynamic_img_size": self.entry.weights is not None} if side is not None else {}
+        return make_trunk(self.entry, side=side, **bends)
+
+    def _side(self) -> int | None:
+        """Side that positions are for: a ViT from scratch is made for the patch, a pretrained one bends its own."""
+        if not self.entry.token_px:
+            return None
+        return self.geometry.patch_px if self.entry.weights is None else self.entry.sides[0]
+
+    def _empty_trunk(self, state: Mapping[str, Tensor]) -> nn.Module:
+        """Make a network for tensors that take the place of its own, with positions for the grid they are for."""
+        if self.entry.builder == "ctranspath":
+            return self._trunk(None)  # a Swin's masks are no part of a file, and must be made where they are used
+        for side in self.entry.sides if self.entry.token_px else ():
+            # without memory for random weights that nobody will see
+            with torch.device("meta"):
+                trunk = self._trunk(side)
+            wanted = trunk.state_dict()
+            if all(wanted[key].shape == t.shape for key, t in state.items() if key in wanted and "pos_embed" in key):
+                return trunk
+        with torch.device("meta"):
+            return self._trunk(self._side())
 
     def _converted(self, path: Path) -> PatchNetwork:
+        # with its classifier, for timm is strict with nothing that it has to leave out
+        classes = self.entry.classes
+        overlay = {"file": str(path), "hf_hub_id": None} | ({} if classes is None else {"num_classes": classes})
         try:
-            trunk = self._trunk(pretrained=True, pretrained_cfg_overlay={"file": str(path), "hf_hub_id": None})
+            trunk = make_trunk(self.entry, num_classes=classes, pretrained=True, pretrained_cfg_overlay=overlay)
+            trunk.reset_classifier(0)  # type: ignore[operator]  # timm's, of any network
         except Exception as error:  # timm, torch and safetensors raise whatever a wrong file makes them
-            raise _unreadable(self.name, path, error) from error
+            raise unreadable(self.name, path, error) from error
         return PatchNetwork(trunk, self.entry)
-
-    def _kwargs(self) -> dict[str, object]:
-        """Arguments for timm; a ViT from scratch is made for the patch, a pretrained one bends its positions."""
-        kwargs = dict(self.entry.kwargs)
-        if self.entry.token_px:
-            kwargs["img_size"] = self.geometry.patch_px if self.entry.weights is None else 224
-            kwargs["dynamic_img_size"] = self.entry.weights is not None
-        return kwargs
-
-    def _classes(self) -> dict[str, object]:
-        return {
-            key: _CLASSES.get(value, value) if isinstance(value, str) else value
-            for key, value in self._kwargs().items()
-        }
 
 
 def _check_side(name: str, patch_px: int, token_px: int | None) -> None:
@@ -213,46 +253,3 @@ def _check_side(name: str, patch_px: int, token_px: int | None) -> None:
             f"encoder {name!r} takes patches whose side is a multiple of {token_px} px, got {patch_px} px; "
             f"take {below} or {(patch_px // token_px + 1) * token_px}."
         )
-
-
-def _read_state(name: str, path: Path, head: Sequence[str]) -> dict[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            state: Any = load_file(path)  # Any: whatever the file holds
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch and safetensors raise whatever a damaged file makes them
-        raise _unreadable(name, path, error) from error
-    if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise WeightsError(f"{path}: the weights of encoder {name!r} must be a state dict of tensors; remove the file.")
-    kept = {key: tensor for key, tensor in state.items() if not key.startswith(tuple(head))}
-    return {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in kept.items()}
-
-
-def _unreadable(name: str, path: Path, error: Exception) -> WeightsError:
-    reason = str(error).strip().partition("\n")[0].rstrip(".")
-    return WeightsError(f"{path}: the weights of encoder {name!r} cannot be read: {reason}; remove the file.")
-
-
-def _check_state(name: str, path: Path, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    missing = sorted(wanted.keys() - state.keys())
-    unexpected = sorted(state.keys() - wanted.keys())
-    reshaped = sorted(k for k in wanted.keys() & state.keys() if wanted[k].shape != state[k].shape)
-    if missing or unexpected or reshaped:
-        found = "; ".join(
-            f"{len(keys)} {what} (e.g. {keys[0]!r})"
-            for what, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", reshaped))
-            if keys
-        )
-        raise WeightsError(f"{path}: these are not the weights of encoder {name!r}: tensors {found}; remove the file.")
-
-
-def _hash_file(path: Path) -> str:
-    status = path.stat()
-    return _hash_content(path, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=32)
-def _hash_content(path: Path, _bytes: int, _mtime_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,26 +1,31 @@
-"""Any model of timm, by its own name: ``resnet34``, ``resnet34.a1_in1k``, ``resnet34.random``.
+"""Any model of timm by its own name, and any that the hub has in timm's format.
 
-The one place where normalisation and input side are asked from timm: such a model has no record of ours, and the
-published configuration of its very weights is all there is. Networks of one fixed input side get their patches
-resampled to it.
+``timm:resnet34``, ``timm:resnet34.a1_in1k``, ``timm:resnet34.random``; ``hf-hub:owner/model``. The one place where
+normalisation and input side are asked from timm or from the hub's ``config.json``: such a model has no record of ours,
+and the published configuration of its very weights is all there is. Networks of one fixed input side get their patches
+resampled to it. A model that has a card is refused here: a ``config.json`` cannot carry all that its record says.
 """
 
 import difflib
+import json
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import timm
 
-from histobench import ConfigError, Weights
-from histobench_encoders.entries import TimmEntry
+from histobench import ConfigError, Weights, WeightsError
+from histobench.weights import find_file
+from histobench_encoders.entries import ENTRIES
+from histobench_encoders.entry import TimmEntry
 
-__all__ = ["describe"]
+__all__ = ["describe", "describe_hub"]
 
 _RANDOM = ".random"
 
 
-def describe(member: str) -> tuple[TimmEntry, int]:
-    """Make the record of one member of the family, and say which side its patches have, in pixels.
+def describe(member: str) -> TimmEntry:
+    """Make the record of one model of timm's.
 
     Raises
     ------
@@ -30,14 +35,67 @@ def describe(member: str) -> tuple[TimmEntry, int]:
     name = member.removesuffix(_RANDOM)
     facts = _facts(name)
     patch_px = facts.input_size[-1]
-    entry = TimmEntry(arch=name, pooling="own", fixed_px=patch_px if facts.fixed_input_size else None)
+    entry = TimmEntry(
+        arch=name,
+        pooling="own",
+        title=f"{name} as timm has it",
+        interpolation=_interpolation(facts.interpolation),
+        patch_px=patch_px,
+        fixed_px=patch_px if facts.fixed_input_size else None,
+    )
     if member.endswith(_RANDOM):
-        return entry, patch_px
+        return replace(entry, title=f"{entry.title}, random weights", pretrained_on=())
     if not facts.hf_hub_id:
         raise ConfigError(f"timm publishes no weights for {name!r}; take 'timm:{name}{_RANDOM}' to start at random.")
     files = (facts.hf_hub_filename,) if facts.hf_hub_filename else Weights(hub_id="").files
     published = Weights(hub_id=facts.hf_hub_id, files=files)
-    return replace(entry, mean=facts.mean, std=facts.std, weights=published, converts=True), patch_px
+    return replace(entry, mean=facts.mean, std=facts.std, weights=published, converts=True)
+
+
+def describe_hub(member: str) -> TimmEntry:
+    """Make the record of a model that the hub, or a folder of weights, has in timm's format.
+
+    Parameters
+    ----------
+    member
+        ``owner/model``.
+
+    Raises
+    ------
+    ConfigError
+        If a card knows it better, or its configuration is none of timm's.
+    WeightsError
+        If its ``config.json`` is nowhere.
+    """
+    own = [name for name, entry in ENTRIES.items() if entry.weights is not None and entry.weights.hub_id == member]
+    if own:
+        raise ConfigError(f"take encoder {own[0]!r}: its card says what the configuration of {member!r} leaves out.")
+    weights = Weights(hub_id=member)
+    path = find_file(f"hf-hub:{member}", weights, "config.json")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        arch, arguments = config["architecture"], dict(config.get("model_args") or {})
+        facts = {**config, **(config.get("pretrained_cfg") or {})}
+        patch_px = int(facts["input_size"][-1])
+        mean, std = _three(facts["mean"]), _three(facts["std"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise WeightsError(f"{path}: not the configuration of a model in timm's format: {error!r}.") from error
+    if not timm.is_model(arch):
+        raise ConfigError(f"{path}: timm has no architecture named {arch!r}.")
+    return TimmEntry(
+        arch=arch,
+        pooling="own",
+        title=f"{arch} as {member} has it",
+        kwargs=arguments,
+        mean=mean,
+        std=std,
+        interpolation=_interpolation(facts.get("interpolation", "")),
+        patch_px=patch_px,
+        fixed_px=patch_px if facts.get("fixed_input_size") else None,
+        weights=weights,
+        converts=True,
+        classes=_classes(facts),
+    )
 
 
 def _facts(name: str) -> Any:  # Any: timm's PretrainedCfg, which has no types of its own here
@@ -47,3 +105,16 @@ def _facts(name: str) -> Any:  # Any: timm's PretrainedCfg, which has no types o
         near = difflib.get_close_matches(name, [*timm.list_models(), *timm.list_pretrained()], n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ConfigError(f"timm has no model named {name!r}.{hint} timm.list_pretrained() names them all.") from error
+
+
+def _classes(facts: Mapping[str, Any]) -> int:
+    return int(facts.get("num_classes") or 0)
+
+
+def _three(values: Any) -> tuple[float, float, float]:  # Any: JSON
+    red, green, blue = values
+    return float(red), float(green), float(blue)
+
+
+def _interpolation(name: str) -> Literal["bilinear", "bicubic"]:
+    return "bilinear" if name == "bilinear" else "bicubic"

@@ -2,21 +2,27 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-import torch
 
-from histobench import ConfigError, EncoderCard, PatchGeometry
+from histobench import ConfigError, EncoderCard, PatchGeometry, WeightsError
 from histobench.registry import Registry
 from histobench.testing import check_encoder
 from histobench_encoders import register_encoders
 from histobench_encoders.catalogue import CARDS
 from histobench_encoders.entries import ENTRIES
-from histobench_encoders.timm_encoder import TimmEncoder
 
 HEAVY = ("torch", "timm", "skimage", "huggingface_hub", "pandas", "requests")
 BY_NAME = {card.name: card for card in CARDS}
 ANY_SIDE = ["resnet18.random", "densenet121.random", "colour-stats"]
+
+
+def registry() -> Registry:
+    """The built-in encoders and nothing else."""
+    made = Registry()
+    made.encoders.cards.update(BY_NAME)
+    return made
 
 
 def listed(code: str) -> str:
@@ -30,19 +36,13 @@ def test_listing_loads_nothing_heavy() -> None:
     assert listed(code) == "[]"
 
 
-def test_finding_weights_loads_no_torch() -> None:
-    assert listed("import sys, histobench_encoders.weights; print('torch' in sys.modules)") == "False"
-
-
 def test_the_hook_returns_the_cards() -> None:
     assert register_encoders() == CARDS
 
 
 @pytest.mark.parametrize("stem", ["resnet18", "resnet50", "densenet121"])
 def test_pretrained_comes_before_random(stem: str) -> None:
-    registry = Registry()
-    registry.encoders.cards.update(BY_NAME)
-    assert [card.name for card in registry.encoders.variants(stem)] == [f"{stem}.imagenet", f"{stem}.random"]
+    assert [card.name for card in registry().encoders.variants(stem)] == [f"{stem}.imagenet", f"{stem}.random"]
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
@@ -57,26 +57,77 @@ def test_a_network_without_tokens_keeps_the_contract_at_any_side(name: str) -> N
     check_encoder(BY_NAME[name], geometry=PatchGeometry(patch_px=36))
 
 
-@pytest.mark.reference
-@pytest.mark.parametrize("name", ENTRIES)
-def test_a_network_has_the_published_size_and_width(name: str) -> None:
-    """Parameters and widths: encoders.md, section 2."""
-    card, entry = BY_NAME[name], ENTRIES[name]
-    with torch.device("meta"), torch.no_grad():
-        network = TimmEncoder(name, entry, geometry=card.geometry).module()
-        embedding = network.eval()(torch.zeros(2, 224, 224, 3, dtype=torch.uint8))
-    assert sum(parameter.numel() for parameter in network.parameters()) == card.params
-    assert embedding.shape == (2, card.dim)
+def test_networks_without_blocks_take_no_adapters() -> None:
+    without = {card.name for card in CARDS if card.trainable and card.expand is None and not card.lora}
+    assert without == {name for name in ENTRIES if name.startswith(("resnet", "densenet"))}
 
 
-def test_only_vits_take_adapters() -> None:
-    assert {card.name for card in CARDS if card.lora} == {"vit-tiny", "vit-small", "uni", "virchow2"}
+@pytest.mark.parametrize(
+    ("name", "geometry"),
+    [
+        ("virchow2", PatchGeometry(patch_px=224, mpp=0.5)),
+        ("ctranspath", PatchGeometry(patch_px=224, mpp=1.0)),
+        ("conch-v1", PatchGeometry(patch_px=448, mpp=0.5)),
+        ("gpfm", PatchGeometry(patch_px=224, mpp=4 / 7)),
+        ("plip", PatchGeometry(patch_px=224)),
+    ],
+)
+def test_an_encoder_wants_its_own_magnification(name: str, geometry: PatchGeometry) -> None:
+    """encoders.md, section 4."""
+    assert BY_NAME[name].geometry == geometry
 
 
-def test_virchow2_wants_its_own_magnification() -> None:
-    assert BY_NAME["virchow2"].geometry == PatchGeometry(patch_px=224, mpp=0.5)
+@pytest.mark.parametrize(
+    ("name", "example"), [("timm:<name>", "timm:resnet34"), ("hf-hub:<model>", "hf-hub:timm/vit_base_patch16_224.dino")]
+)
+def test_a_family_cannot_be_built(name: str, example: str) -> None:
+    with pytest.raises(ConfigError, match=f"stands for a family; name one model, such as '{example}'"):
+        BY_NAME[name].build(None)
 
 
-def test_a_family_cannot_be_built() -> None:
-    with pytest.raises(ConfigError, match="stands for a family; name one model, such as 'timm:resnet34'"):
-        BY_NAME["timm:<name>"].build(None)
+@pytest.mark.parametrize(
+    ("name", "dim"),
+    [("virchow2[cls]", 1280), ("virchow2[mean]", 1280), ("plip[projected]", 512), ("uni[cls+mean]", 2048)],
+)
+def test_a_variant_takes_another_pooling_and_the_same_weights(name: str, dim: int) -> None:
+    stem = BY_NAME[name.partition("[")[0]]
+    card = registry().encoders.get(name)
+    assert (card.name, card.dim, card.weights) == (name, dim, stem.weights)
+    assert card.geometry == stem.geometry
+
+
+def test_the_hest_variant_takes_the_benchmarks_patches() -> None:
+    assert registry().encoders.get("conch-v1[hest]").geometry == PatchGeometry(patch_px=224, mpp=0.5)
+
+
+def test_variants_can_be_joined() -> None:
+    card = registry().encoders.get("virchow2[cls][hest]")
+    assert (card.name, card.dim) == ("virchow2[cls][hest]", 1280)
+
+
+def test_an_unknown_variant_names_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"'uni' has no variant 'max'; it has uni\[cls\], .*uni\[hest\]"):
+        registry().encoders.get("uni[max]")
+
+
+def test_a_variant_has_an_identity_of_its_own() -> None:
+    names = ["vit-tiny", "vit-tiny[mean]", "vit-tiny[cls+mean]", "vit-tiny[hest]"]
+    assert len({registry().encoders.get(name).build(None).identity for name in names}) == len(names)
+
+
+@pytest.mark.parametrize("name", [name for name, entry in ENTRIES.items() if entry.weights])
+def test_missing_weights_are_told_with_the_way_to_get_them(name: str) -> None:
+    weights = ENTRIES[name].weights
+    assert weights is not None
+    how = {True: "They are gated: ask for access at", False: "They are free at"}[weights.gated]
+    with pytest.raises(WeightsError, match=f"encoder '{name}' .*{how if weights.hub_id else 'They are published at'}"):
+        BY_NAME[name].build(None)
+
+
+def test_variants_find_the_weights_of_their_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HISTOBENCH_WEIGHTS", str(tmp_path))
+    (tmp_path / "virchow2").mkdir()
+    (tmp_path / "virchow2" / "model.safetensors").write_bytes(b"")
+    find = registry().encoders.get("virchow2[cls][hest]").find_weights
+    assert find is not None
+    assert find() == tmp_path / "virchow2" / "model.safetensors"

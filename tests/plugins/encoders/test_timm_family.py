@@ -37,7 +37,7 @@ def test_a_network_of_one_side_takes_any_patch(side: int) -> None:
 
 
 def test_pretrained_weights_bring_their_own_normalisation() -> None:
-    entry, _ = describe("vit_tiny_patch16_224.augreg_in21k_ft_in1k")
+    entry = describe("vit_tiny_patch16_224.augreg_in21k_ft_in1k")
     assert (entry.mean, entry.std) == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 

@@ -1,6 +1,8 @@
 """Weights are looked for in order, and their absence says everywhere and how."""
 
 import hashlib
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,9 +14,15 @@ import pytest
 from huggingface_hub import constants
 
 from histobench import Weights, WeightsError
-from histobench.registry import Registry
-from histobench_encoders.catalogue import CARDS
-from histobench_encoders.weights import find_weights, weights_root
+from histobench.weights import (
+    check_digest,
+    find_file,
+    find_weights,
+    locate_weights,
+    name_files,
+    weights_hash,
+    weights_root,
+)
 
 WEIGHTS = Weights(hub_id="lab/model")
 COMMIT = "c" * 40
@@ -61,6 +69,7 @@ def move_hub(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder for weights; no cache, and a hub that does not answer."""
     monkeypatch.setenv("HISTOBENCH_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setenv("HISTOBENCH_WEIGHTS_FILES", "")
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
@@ -80,7 +89,7 @@ def hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Hub]]:
 
 
 def put(path: Path) -> Path:
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(CONTENT)
     return path
 
@@ -151,17 +160,105 @@ def test_missing_free_weights_name_every_place_and_the_folder_to_use(folder: Pat
     message = str(raised.value)
     for place in (folder / "mine", folder / "lab" / "model", constants.HF_HUB_CACHE):
         assert str(place) in message
-    assert message.endswith(f"or put model.safetensors into {folder / 'mine'}.")
-    assert "try again with a network" in message
+    assert message.endswith(f"try again with a network; or put model.safetensors into {folder / 'mine'}.")
 
 
-def test_missing_virchow2_says_how_to_get_access(folder: Path) -> None:
-    registry = Registry()
-    registry.encoders.cards.update({card.name: card for card in CARDS})
-    with pytest.raises(
-        WeightsError, match=r"encoder 'virchow2' .* gated: .*/paige-ai/Virchow2, then run 'hf auth login'"
-    ):
-        registry.encoders.get("virchow2").build(None)
+def test_a_named_file_comes_before_every_folder(folder: Path, tmp_path: Path) -> None:
+    put(folder / "mine" / "model.safetensors")
+    named = put(tmp_path / "elsewhere" / "any-name.pth")
+    name_files([f"mine={named}"])
+    assert find_weights("mine", WEIGHTS) == named
+    assert locate_weights("other", WEIGHTS) is None
+
+
+def test_the_last_file_named_wins(folder: Path, tmp_path: Path) -> None:
+    files = [put(tmp_path / name) for name in ("one.pth", "two.pth")]
+    for file in files:
+        name_files([f"mine={file}"])
+    assert find_weights("mine", WEIGHTS) == files[1]
+
+
+def test_a_named_file_that_is_gone_is_never_replaced(folder: Path, tmp_path: Path) -> None:
+    put(folder / "mine" / "model.safetensors")
+    named = put(tmp_path / "gone.pth")
+    name_files([f"mine={named}"])
+    named.unlink()
+    with pytest.raises(WeightsError, match=r"named for encoder 'mine' are not there: no file '.*gone\.pth'"):
+        find_weights("mine", WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("pair", "sentence"),
+    [("mine", r"named as ENCODER=FILE, got 'mine'"), ("mine=/no/such", r"'mine' are not there: no file '/no/such'")],
+)
+def test_a_badly_named_file_is_refused(folder: Path, pair: str, sentence: str) -> None:
+    with pytest.raises(WeightsError, match=sentence):
+        name_files([pair])
+
+
+def test_locating_touches_no_network(hub: type[Hub]) -> None:
+    hub.files = {"model.safetensors": CONTENT}
+    assert locate_weights("mine", WEIGHTS) is None
+
+
+@pytest.mark.parametrize(("where", "place"), [("folder", "weights folder"), ("cache", "hub cache")])
+def test_the_place_is_told(folder: Path, where: str, place: str) -> None:
+    path = put(folder / "mine" / "model.safetensors") if where == "folder" else put_into_hub_cache()
+    located = locate_weights("mine", WEIGHTS)
+    assert located is not None
+    assert (located.path, located.place) == (path, place)
+
+
+def test_a_file_beside_the_weights_is_found_and_fetched(folder: Path, hub: type[Hub]) -> None:
+    hub.files = {"config.json": b"{}"}
+    assert find_file("mine", WEIGHTS, "config.json").read_bytes() == b"{}"
+    mine = put(folder / "mine" / "config.json")
+    assert find_file("mine", WEIGHTS, "config.json") == mine
+
+
+def test_weights_that_are_not_on_the_hub_name_their_page(folder: Path) -> None:
+    elsewhere = Weights(hub_id="", files=("net.pth",), page="https://lab.example/net")
+    with pytest.raises(WeightsError) as raised:
+        find_weights("mine", elsewhere)
+    message = str(raised.value)
+    assert f"they are not in {folder / 'mine'}, and they are not on the hub" in message
+    assert message.endswith(f"https://lab.example/net: fetch them by hand and put net.pth into {folder / 'mine'}.")
+
+
+def test_a_published_digest_is_held_against_the_file(tmp_path: Path) -> None:
+    path = put(tmp_path / "net.pth")
+    right = Weights(hub_id="", digests={"net.pth": f"md5:{hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()}"})
+    assert check_digest(path, right) == ""
+    wrong = Weights(hub_id="", digests={"net.pth": "md5:0dc7e345"})
+    assert check_digest(path, wrong).endswith("published is 0dc7e345")
+
+
+def test_the_hash_is_that_of_the_content(folder: Path, tmp_path: Path) -> None:
+    path = put(tmp_path / "net.pth")
+    assert weights_hash(path) == hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_the_hash_is_remembered_between_processes(folder: Path, tmp_path: Path) -> None:
+    path = put(tmp_path / "net.pth")
+    weights_hash(path)
+    (note,) = (folder / ".hashes").glob("*.json")
+    note.write_text(note.read_text().replace(hashlib.sha256(CONTENT).hexdigest(), "remembered"))
+    ask = "import sys, pathlib, histobench.weights as w; print(w.weights_hash(pathlib.Path(sys.argv[1])))"
+    told = subprocess.run([sys.executable, "-c", ask, str(path)], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "remembered"
+
+
+def test_the_hash_follows_a_changed_file(folder: Path, tmp_path: Path) -> None:
+    path = put(tmp_path / "net.pth")
+    before = weights_hash(path)
+    path.write_bytes(CONTENT + b"!")
+    assert weights_hash(path) != before
+
+
+def test_finding_weights_loads_no_torch() -> None:
+    code = "import sys, histobench.weights; print('torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
 
 
 def test_the_environment_moves_the_folder(folder: Path) -> None:

@@ -1,0 +1,145 @@
+"""``histobench weights list|check|fetch|where``: what is here of the encoders' weights, and how to get the rest."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from histobench.cli.names import PluginNames
+
+if TYPE_CHECKING:
+    from histobench.cards import EncoderCard, Weights
+    from histobench.cli import App
+
+__all__ = ["check", "fetch", "list_weights", "where"]
+
+_ENCODERS = PluginNames("encoders")
+
+
+@click.command("list")
+@click.pass_obj
+def list_weights(app: "App") -> None:
+    """Say of every encoder whether its weights are here, and on which terms they are to be had; asks no network."""
+    cards = [card for card in app.registry.encoders if card.expand is None]
+    rows = [[card.name, _access(card.weights), card.licence, _seen(card), _state(card)] for card in cards]
+    app.output.table(rows, ["encoder", "access", "licence", "pretrained on", "here"])
+    if any(row[-1] == "no" for row in rows):
+        app.output.result("`histobench weights where ENCODER` says how to get one that is not here.")
+
+
+@click.command()
+@click.argument("encoder", type=_ENCODERS)
+@click.pass_obj
+def where(app: "App", encoder: str) -> None:
+    """Name every place where an encoder's weights are looked for, and how to get them; asks no network."""
+    from huggingface_hub import constants
+
+    from histobench.weights import FILES_VARIABLE, how_to_get, locate_weights, weights_folders
+
+    _, name, weights = _with_weights(app, encoder)
+    rows = [["named file", f"--weights {name}=FILE or {FILES_VARIABLE}"]]
+    folders = weights_folders(name, weights)
+    rows += [["weights folder", str(folder / file)] for folder in folders for file in weights.files]
+    if weights.hub_id:
+        rows.append(["hub cache", constants.HF_HUB_CACHE])
+        rows.append(["hub", f"{constants.ENDPOINT}/{weights.hub_id} (revision {weights.revision})"])
+    app.output.table(rows, ["place", "looked for"])
+    located = locate_weights(name, weights)
+    here = f"not here. {how_to_get(name, weights)}" if located is None else f"{located.path} ({located.place})"
+    app.output.result(f"{name}: {here}")
+
+
+@click.command()
+@click.argument("encoders", nargs=-1, required=True, type=_ENCODERS)
+@click.pass_obj
+def fetch(app: "App", encoders: tuple[str, ...]) -> None:
+    """Fetch weights into the Hugging Face cache with your own token; what is here is not fetched again."""
+    from histobench.weights import find_weights, locate_weights
+
+    for encoder in encoders:
+        _, name, weights = _with_weights(app, encoder)
+        located = locate_weights(name, weights)
+        path = find_weights(name, weights) if located is None else located.path
+        app.output.result(f"{name}: {'fetched' if located is None else 'is here'}: {path}")
+
+
+@click.command()
+@click.argument("encoders", nargs=-1, type=_ENCODERS)
+@click.pass_obj
+def check(app: "App", encoders: tuple[str, ...]) -> None:
+    """Load the weights that are here, of the encoders named or of all, strictly; exit code 1 if any are wrong.
+
+    Each is hashed, held against the digest that its publisher tells, and loaded into its network, tensor by tensor.
+    """
+    from histobench.errors import WeightsError
+    from histobench.weights import locate_weights
+
+    asked = encoders or [card.name for card in app.registry.encoders if card.weights is not None]
+    checked, wrong = 0, 0
+    for encoder in asked:
+        card, name, weights = _with_weights(app, encoder)
+        try:
+            if not encoders and locate_weights(name, weights) is None:
+                continue
+            checked += 1
+            app.output.result(f"{encoder}: {_verified(card, name, weights)}")
+        except WeightsError as error:
+            wrong += 1
+            app.output.result(f"{encoder}: WRONG: {error}")
+    app.output.result(f"{checked} checked, {wrong} wrong.")
+    sys.exit(1 if wrong else 0)
+
+
+def _verified(card: "EncoderCard", name: str, weights: "Weights") -> str:
+    """Load an encoder's weights as a job does, and say what they are."""
+    from histobench.errors import WeightsError
+    from histobench.weights import check_digest, how_to_get, locate_weights, weights_hash
+
+    located = locate_weights(name, weights)
+    if located is None:
+        raise WeightsError(f"not here. {how_to_get(name, weights)}")
+    complaint = check_digest(located.path, weights)
+    if complaint:
+        raise WeightsError(f"{located.path}: {complaint}; fetch it again.")
+    encoder = card.build(None)
+    load = getattr(encoder, "module", None)
+    if load is not None:
+        load()
+    return f"loads strictly, sha256 {weights_hash(located.path)}, {located.path}"
+
+
+def _access(weights: "Weights | None") -> str:
+    if weights is None:
+        return "needs none"
+    if not weights.hub_id:
+        return "by hand"
+    return "gated" if weights.gated else "free"
+
+
+def _seen(card: "EncoderCard") -> str:
+    if card.pretrained_on is None:
+        return "not told"
+    return ", ".join(card.pretrained_on) or "-"
+
+
+def _state(card: "EncoderCard") -> str:
+    from histobench.errors import WeightsError
+    from histobench.weights import locate_weights
+
+    if card.weights is None:
+        return "-"
+    try:
+        located = locate_weights(card.name, card.weights)
+    except WeightsError as error:
+        return f"no: {error}"
+    return "no" if located is None else f"{located.path} ({located.place})"
+
+
+def _with_weights(app: "App", encoder: str) -> "tuple[EncoderCard, str, Weights]":
+    """Give a card, the name under which its files lie, which all its variants share, and its weights."""
+    from histobench.errors import ConfigError
+
+    card = app.registry.encoders.get(encoder)
+    if card.weights is None:
+        raise ConfigError(f"encoder {encoder!r} needs no weights.")
+    return card, encoder.partition("[")[0], card.weights

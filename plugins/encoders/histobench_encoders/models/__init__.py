@@ -1,0 +1,1 @@
+"""The records of the models, a file a family; adding a model is adding one record."""
