@@ -48,6 +48,7 @@ SMALL = (
     *("--metrics", "pearson,rmse", "--no-tracking", "--set", "boosted-trees.trees=5"),
 )
 SMALL_PATCHES = ("cuca", "fmmlp", "hist2cell", "stnet", "he2gene-base", "he2gene-spat")
+MINUTES = 60
 KINDS = ("cell_abundance", "gene_expression")
 N_TARGETS = {"cell_abundance": 8, "gene_expression": 120}
 
@@ -98,6 +99,7 @@ def _whole(folder: Path, record: dict) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(15 * MINUTES)  # about 80 s on one free core
 def test_a_method_that_fails_leaves_the_results_of_all_others_whole(faulty: None, say: Say, tmp_path: Path) -> None:
     small = [part for name in SMALL_PATCHES for part in ("--set", f"{name}.patch_px=32")]
     said = say("run", *SMALL, *small, "--out", tmp_path)
