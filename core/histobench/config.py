@@ -41,7 +41,7 @@ class RunConfig(BaseModel):
     preset
         ``published`` or one of the methods' named sets of options.
     embed_precision
-        In which frozen encoders compute; ``None`` takes each one's own.
+        In which frozen encoders compute; ``None`` takes each one's own on a GPU, and single precision on a CPU.
     allow_upsampling
         True to enlarge slides that are coarser than a frozen encoder wants; every result of it is marked.
     threads
@@ -70,6 +70,10 @@ class RunConfig(BaseModel):
     allow_upsampling: bool = False
     threads: int | None = Field(default=None, ge=1)
     tracking: bool = True
+
+    def precision_of(self, own: Precision, device: str) -> Precision:
+        """Say in which precision a frozen encoder computes, given its own: few CPUs have halves, all emulate them."""
+        return self.embed_precision or ("fp32" if device.startswith("cpu") else own)
 
     @field_validator("methods", "datasets", "encoders", "targets", "folds", "metrics", "seeds", mode="before")
     @classmethod

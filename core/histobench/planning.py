@@ -15,7 +15,7 @@ from histobench.checkpoints.evaluation import asked_checkpoints, checkpoint_opti
 from histobench.checkpoints.files import Checkpoint
 from histobench.config import RunConfig, method_options, options_to_json
 from histobench.contracts import Options
-from histobench.data import Auxiliary, Slide
+from histobench.data import Auxiliary, Slide, Split
 from histobench.errors import ConfigError, DataError, UnknownNameError
 from histobench.images import is_upsampled
 from histobench.records import JobSpec
@@ -205,7 +205,7 @@ def _jobs(
             test=_ids(split.test),
             patients={slide.id: slide.patient for slide in (*split.train, *split.val, *split.test)},
             seed=seed,
-            **_seen(config, task, method, choice, options),
+            **_seen(config, machine, task, method, choice, options),
             options=options_to_json(method, options),
             precision=config.precision,
             device=machine.device,
@@ -217,7 +217,21 @@ def _jobs(
             control=method.control,
             oracle=method.needs_oracle,
             versions=_versions(task, method, choice),
+            contamination=_contamination(plan, task, choice, split),
         )
+
+
+def _contamination(plan: Plan, task: Task, choice: EncoderChoice | None, split: Split) -> tuple[str, ...]:
+    """Say what of the test an encoder has seen in pretraining, and announce it."""
+    if choice is None:
+        return ()
+    seen = choice.contamination(task.dataset, [slide.patient for slide in split.test])
+    if seen:
+        plan.notice(
+            f"{choice.card.name!r} was pretrained on {' and '.join(seen)}, where slides of {task.dataset.name} come "
+            "from: its scores may be too good, and every result says so."
+        )
+    return seen
 
 
 def _beside(method: MethodCard, task: Task) -> dict[Auxiliary, tuple[str, str]]:
@@ -228,7 +242,7 @@ def _ids(slides: Iterable[Slide]) -> tuple[str, ...]:
     return tuple(slide.id for slide in slides)
 
 
-def _evaluated(checkpoint: Checkpoint | None) -> dict[str, str]:
+def _evaluated(checkpoint: Checkpoint | None) -> dict[str, Any]:  # Any: as above
     """Say which published weights a job evaluates, and where they lie."""
     if checkpoint is None:
         return {}
@@ -236,7 +250,12 @@ def _evaluated(checkpoint: Checkpoint | None) -> dict[str, str]:
 
 
 def _seen(
-    config: RunConfig, task: Task, method: MethodCard, choice: EncoderChoice | None, options: Options
+    config: RunConfig,
+    machine: Machine,
+    task: Task,
+    method: MethodCard,
+    choice: EncoderChoice | None,
+    options: Options,
 ) -> dict[str, Any]:  # Any: fields of a job of different types
     """Decide the patch: a method's own wish counts where it trains what looks at the patch; and how it is embedded."""
     if method.patch is not None and (choice is None or choice.mode != "frozen"):
@@ -245,7 +264,7 @@ def _seen(
         return {"patch": choice.geometry(options) if choice else None}
     enlarged = config.allow_upsampling and bool(_coarse(choice, task))
     geometry = replace(choice.geometry(options), upsampling=enlarged)
-    return {"patch": geometry, "embed_precision": config.embed_precision or choice.card.precision}
+    return {"patch": geometry, "embed_precision": config.precision_of(choice.card.precision, machine.device)}
 
 
 def _versions(task: Task, method: MethodCard, choice: EncoderChoice | None) -> dict[str, str]:

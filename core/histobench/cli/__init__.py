@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from histobench.cli import analyse, compare, data, inspect, reproduce, results, run, services, weights
+from histobench.cli import analyse, cache, compare, data, embed, inspect, reproduce, results, run, services, weights
 from histobench.cli.output import Output
 from histobench.errors import HistobenchError
 from histobench.registry import Registry
@@ -40,6 +40,8 @@ for command in (
     inspect.list_group,
     inspect.show,
     data.data,
+    embed.embed,
+    cache.cache,
     results.results,
     results.score,
     compare.compare,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from histobench.tasks import Plan
     from histobench.tracking import MlflowTracker
 
-__all__ = ["execute", "plan", "prepare", "run"]
+__all__ = ["execute", "list_gpus", "plan", "prepare", "run", "settle_device"]
 
 CommandT = TypeVar("CommandT", bound=Callable[..., None])
 
@@ -39,7 +39,7 @@ _OPTIONS = (
     click.option("--workers", type=int, help="Worker processes; one GPU each where there are several. [1]"),
     click.option("--device", help="auto, cpu, cuda or cuda:N. [auto]"),
     click.option("--precision", help="32-true or bf16-mixed. [32-true]"),
-    click.option("--embed-precision", help="fp32, fp16 or bf16, for frozen encoders. [each encoder's own]"),
+    click.option("--embed-precision", help="fp32, fp16 or bf16, for frozen encoders. [own on a GPU, fp32 on a CPU]"),
     click.option(
         "--allow-upsampling", is_flag=True, default=None, help="Enlarge slides coarser than an encoder wants."
     ),
@@ -118,7 +118,9 @@ def prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[R
     for broken in app.registry.broken:
         app.output.warn(f"plugin {broken.name!r} is left out: {broken.cause}")
     threads = config.threads or max(1, (os.cpu_count() or 1) // config.workers)
-    planned = plan_study(config, app.registry, Machine(device=_device(config.device, config.workers), threads=threads))
+    planned = plan_study(
+        config, app.registry, Machine(device=settle_device(config.device, config.workers), threads=threads)
+    )
     for sentence in planned.notices:
         app.output.warn(sentence)
     for reason in planned.reasons():
@@ -144,7 +146,7 @@ def execute(app: "App", config: "RunConfig", workspace: "Workspace", jobs: "dict
             told = " ".join(f"{name}={value:.4g}" for name, value in numbers.items())
             app.output.note(f"{spec.method}, fold {spec.fold}, epoch {number}: {told}")
 
-        executor = LocalProcesses(config.workers, gpus=_gpus()) if config.workers > 1 else InProcess()
+        executor = LocalProcesses(config.workers, gpus=list_gpus()) if config.workers > 1 else InProcess()
         here = replace(workspace, progress=epoch) if config.workers == 1 else workspace
         # after Ctrl-C tracking is not waited for: the next run logs what is missing
         for outcome in run_study(jobs, here, executor):
@@ -199,7 +201,7 @@ def _tracker(app: "App", config: "RunConfig") -> "MlflowTracker | None":
     return MlflowTracker(config.out)
 
 
-def _device(asked: str, workers: int) -> str:
+def settle_device(asked: str, workers: int) -> str:
     """Settle ``auto``; refuse a device that is not there."""
     from histobench.errors import ConfigError
 
@@ -210,7 +212,7 @@ def _device(asked: str, workers: int) -> str:
         raise ConfigError(f"--device {asked} names one device; leave out its number, or run one worker.")
     if kind not in ("auto", "cpu", "cuda") or (index and not index.isdigit()):
         raise ConfigError(f"--device takes auto, cpu, cuda or cuda:N, got {asked!r}.")
-    gpus = _gpus()
+    gpus = list_gpus()
     if kind == "auto":
         return "cuda" if gpus else "cpu"
     if kind == "cuda" and (not gpus or (index and int(index) >= len(gpus))):
@@ -218,7 +220,7 @@ def _device(asked: str, workers: int) -> str:
     return asked
 
 
-def _gpus() -> tuple[str, ...]:
+def list_gpus() -> tuple[str, ...]:
     """List the CUDA devices without importing torch where there is no driver."""
     import os
     import shutil

@@ -1,0 +1,211 @@
+"""Embedding whole datasets ahead of a study: slides shared among workers, what is cached left alone.
+
+A worker takes a few slides at a time; while one is embedded, the next one's image is decoded and its patches are cut.
+"""
+
+import functools
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from histobench.assembly import registry
+from histobench.cache import Cache
+from histobench.cards import DatasetCard, EncoderCard, EncoderSlot
+from histobench.config import RunConfig
+from histobench.contracts import Dataset, Encoder, Executor, SlideImage
+from histobench.data import SpotTable
+from histobench.embedding import Compute, has_embeddings, slide_embeddings, slide_patches
+from histobench.encoder_card import Precision
+from histobench.errors import ConfigError, did_you_mean, told
+from histobench.images import is_upsampled
+from histobench.provenance import limit_threads
+from histobench.registry import Registry
+from histobench.selection import asked_datasets, asked_targets
+from histobench.slots import asked_encoder
+
+__all__ = ["Embedded", "Extraction", "Part", "embed_datasets", "embed_part", "plan_extraction"]
+
+SLIDES_A_PART = 8
+"""Slides that a worker takes at a time: few, to share them evenly; some, to cut one while another is embedded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Slides of one dataset for one encoder, embedded by one worker."""
+
+    encoder: str
+    dataset: str
+    target: str
+    slides: tuple[str, ...]
+    precision: Precision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Embedded:
+    """What became of a slide.
+
+    Attributes
+    ----------
+    was_there
+        True if its embeddings were in the cache.
+    notes
+        What a reader must know: that it was enlarged.
+    error
+        Why there are none; empty if all went well.
+    """
+
+    encoder: str
+    dataset: str
+    slide: str
+    n_spots: int = 0
+    seconds: float = 0.0
+    was_there: bool = False
+    notes: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extraction:
+    """How an extraction is done; the precision is each part's own.
+
+    Attributes
+    ----------
+    threads
+        CPU threads that torch computes with in one worker.
+    allow_upsampling
+        True to enlarge slides that are coarser than the encoder wants.
+    """
+
+    how: Compute
+    threads: int = 1
+    data_root: Path | None = None
+    allow_upsampling: bool = False
+
+
+def plan_extraction(config: RunConfig, known: Registry) -> list[Part]:
+    """Share out the slides of a study's datasets for its encoders, one encoder after another.
+
+    Parameters
+    ----------
+    config
+        Its device must be settled.
+
+    Raises
+    ------
+    HistobenchError
+        If an encoder, dataset or target is not there, or an encoder's weights are not to be had.
+    """
+    if not config.encoders:
+        raise ConfigError("no encoder is asked for: --encoders NAME[,NAME]; `histobench list encoders` names them.")
+    encoders = [_frozen(known, name) for name in config.encoders]
+    datasets = asked_datasets(config, known)
+    return [part for card in encoders for dataset in datasets for part in _parts(config, card, dataset)]
+
+
+def embed_datasets(parts: Sequence[Part], extraction: Extraction, executor: Executor) -> Iterator[Embedded]:
+    """Embed every slide that is not in the cache; yield what became of each, part by part."""
+    work = functools.partial(embed_part, extraction=extraction)
+    for done in executor.run(parts, work, _died):
+        yield from done
+
+
+def embed_part(part: Part, extraction: Extraction) -> tuple[Embedded, ...]:
+    """Embed the slides of a part, one after another; one that cannot be embedded costs only itself."""
+    with limit_threads(extraction.threads):
+        return tuple(_embed_slides(part, extraction))
+
+
+def _embed_slides(part: Part, extraction: Extraction) -> Iterator[Embedded]:
+    encoder = _encoder(part.encoder, extraction.allow_upsampling)
+    dataset = _dataset(part.dataset, extraction.data_root)
+    how = replace(extraction.how, precision=part.precision)
+    with ThreadPoolExecutor(1) as ahead:
+        prepare = functools.partial(_prepare, part, dataset, encoder, how)
+        following: Future[_Ready] = ahead.submit(prepare, part.slides[0])
+        for slide, after in zip(part.slides, (*part.slides[1:], None), strict=True):
+            this = following
+            try:
+                ready = this.result()
+            except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
+                ready, failed = None, told(error)
+            if after is not None:
+                following = ahead.submit(prepare, after)
+            result = Embedded(encoder=part.encoder, dataset=part.dataset, slide=slide)
+            yield replace(result, error=failed) if ready is None else _embed(result, ready, encoder, how)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A slide whose patches are cut."""
+
+    table: SpotTable
+    image: SlideImage
+    was_there: bool
+
+
+def _prepare(part: Part, dataset: Dataset, encoder: Encoder, how: Compute, slide_id: str) -> _Ready:
+    slide = next(slide for slide in dataset.slides(part.target) if slide.id == slide_id)
+    table, image = dataset.table(slide, part.target), dataset.image(slide)
+    was_there = has_embeddings(Cache(), encoder, image, table, name=part.encoder, how=how)
+    refused = is_upsampled(encoder.geometry, slide.mpp) and not encoder.geometry.upsampling
+    if not was_there and not refused:
+        slide_patches(Cache(), image, table, encoder.geometry, workers=how.workers)
+    return _Ready(table, image, was_there)
+
+
+def _embed(result: Embedded, ready: _Ready, encoder: Encoder, how: Compute) -> Embedded:
+    begun = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            slide_embeddings(Cache(), encoder, ready.image, ready.table, name=result.encoder, how=how)
+        except Exception as error:  # noqa: BLE001 -- a stranger's encoder may raise anything
+            return replace(result, error=told(error))
+    return replace(
+        result,
+        n_spots=len(ready.table.spot_ids),
+        seconds=time.perf_counter() - begun,
+        was_there=ready.was_there,
+        notes=tuple(dict.fromkeys(str(warning.message) for warning in caught)),
+    )
+
+
+def _died(part: Part, cause: str) -> tuple[Embedded, ...]:
+    return tuple(
+        Embedded(encoder=part.encoder, dataset=part.dataset, slide=slide, error=cause) for slide in part.slides
+    )
+
+
+def _frozen(known: Registry, name: str) -> EncoderCard:
+    plain, _, mode = name.partition("@")
+    if mode not in ("", "frozen"):
+        raise did_you_mean("mode of an encoder that is embedded with", mode, ["frozen"])
+    choice = asked_encoder(known, EncoderSlot(default=plain, default_mode="frozen", modes=("frozen",)), plain)
+    if isinstance(choice, str):
+        raise ConfigError(f"encoder {name!r} cannot be embedded with: {choice}.")
+    return choice.card
+
+
+def _parts(config: RunConfig, card: EncoderCard, dataset: DatasetCard) -> Iterator[Part]:
+    precision = config.precision_of(card.precision, config.device)
+    for target in asked_targets(config, dataset):
+        slides = [slide.id for slide in dataset.build(config.data_root).slides(target.name)]
+        size = max(1, min(SLIDES_A_PART, -(-len(slides) // config.workers)))
+        for first in range(0, len(slides), size):
+            these = tuple(slides[first : first + size])
+            names = {"encoder": card.name, "dataset": dataset.name, "target": target.name}
+            yield Part(**names, slides=these, precision=precision)
+
+
+@functools.lru_cache(maxsize=1)
+def _encoder(name: str, upsampling: bool) -> Encoder:
+    card = registry().encoders.get(name)
+    return card.build(replace(card.geometry, upsampling=upsampling))
+
+
+@functools.lru_cache(maxsize=2)
+def _dataset(name: str, root: Path | None) -> Dataset:
+    return registry().datasets.get(name).build(root)
