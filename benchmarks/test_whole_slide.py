@@ -84,7 +84,7 @@ def test_peak_memory_at_the_published_size_against_the_dense_formulation(benchma
             ours, dense = by_way["ours"], by_way["dense"]
             benchmark.extra_info[f"{method}, dense to ours"] = {
                 "peak": round(dense["peak_gib"] / ours["peak_gib"], 2),
-                "seconds": round(dense["seconds"] / ours["seconds"], 2),
+                "cpu_seconds": round(dense["cpu_seconds"] / ours["cpu_seconds"], 2),
             }
             assert ours["peak_gib"] < dense["peak_gib"]
 
