@@ -27,7 +27,11 @@ def missing(card: MethodCard, published: Reproduction, registry: Registry, data_
     """List everything that is not here and without which the number cannot be made again, a sentence each."""
     return [
         *_missing_of_dataset(published, registry, data_root),
-        *_missing_encoder(card, published, registry),
+        *(
+            _missing_released(published)
+            if "weights" in published.settings
+            else _missing_encoder(card, published, registry)
+        ),
         *([] if published.metric in registry.metrics.cards else [f"metric {published.metric!r} is not installed"]),
     ]
 
@@ -73,6 +77,12 @@ def _missing_slides(card: DatasetCard, published: Reproduction, target: str, dat
         if n_here < n_published:
             found.append(f"{n_here} of {n_published} {what} of {card.name} are here")
     return found
+
+
+def _missing_released(published: Reproduction) -> list[str]:
+    """Ask for the converted weights of a number that was not trained for here; they bring their encoder along."""
+    file = Path(str(published.settings["weights"]))
+    return [] if file.is_file() else [f"{file.name!r}, the released weights converted, is not in this folder"]
 
 
 def _missing_encoder(card: MethodCard, published: Reproduction, registry: Registry) -> list[str]:

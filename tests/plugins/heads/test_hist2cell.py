@@ -10,8 +10,11 @@ import torch
 from torch import Tensor
 
 from histobench import ConfigError, DataError, FitContext, LabelledSamples, Prediction, Samples, Targets
+from histobench.registry import Registry
+from histobench.reproduction import missing
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson
+from histobench_heads.hist2cell.catalogue import HIST2CELL
 from histobench_heads.hist2cell.method import Hist2Cell, batching, load_batch, loss_over_nodes
 from histobench_heads.hist2cell.network import Hist2CellNetwork
 from histobench_heads.hist2cell.options import Hist2CellOptions
@@ -246,3 +249,17 @@ def test_options_below_one_are_refused(name: str) -> None:
 def test_dropout_out_of_range_is_refused(dropout: float) -> None:
     with pytest.raises(ConfigError, match=r"option 'dropout' must be in \[0, 1\), got"):
         Hist2CellOptions(dropout=dropout)
+
+
+def test_a_number_on_released_weights_asks_for_them_and_for_no_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    registry = Registry.load()
+    record = next(r for r in HIST2CELL.reproductions if "weights" in r.settings)
+    file = str(record.settings["weights"])
+    dataset = "dataset 'humanlung' is not installed (`histobench list datasets` shows those that are)"
+    lacking = missing(HIST2CELL, record, registry, None)
+    assert lacking == [dataset, f"{file!r}, the released weights converted, is not in this folder"]
+    (tmp_path / file).touch()
+    assert missing(HIST2CELL, record, registry, None) == [dataset]
