@@ -313,6 +313,13 @@ def test_every_switch_of_the_lightweight_model_changes_what_it_learns(fold: ToyF
     assert not np.allclose(_light(fold, group=4), _light(fold, group=4, **switched))
 
 
+def test_accumulated_batches_make_one_step(fold: ToyFold) -> None:
+    exact = {"group": 1, "epochs": 1, "dropout": 0.0}
+    step = _light(fold, batch=120, **exact)  # all training spots
+    np.testing.assert_allclose(_light(fold, batch=60, accumulate=2, **exact), step, rtol=1e-3, atol=1e-4)
+    assert not np.allclose(_light(fold, batch=60, **exact), step, rtol=1e-3, atol=1e-4)
+
+
 # checkpoints
 
 
@@ -398,7 +405,7 @@ def test_use_before_fit_is_refused(
         use(Hist2Scrna(SMALL), fold.test, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["epochs", "batch", "patch_px", "depth", "neighbours"])
+@pytest.mark.parametrize("name", ["epochs", "batch", "patch_px", "depth", "neighbours", "accumulate"])
 def test_options_below_one_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=f"option '{name}' must be at least 1, got 0"):
         Hist2ScrnaOptions(**{name: 0})

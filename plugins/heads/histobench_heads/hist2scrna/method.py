@@ -130,6 +130,7 @@ class CountMethod(Method, Generic[OptionsT, BatchT, NetworkT]):
                 schedule="plateau",
                 decay=0.5,
                 decay_epochs=self.options.plateau_epochs,
+                accumulate=self.options.accumulate,
             ),
             context=context,
             validate=None if val is None else self._selection(val, Truth.of(val, blueprint)),

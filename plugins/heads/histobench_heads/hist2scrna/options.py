@@ -36,6 +36,8 @@ class CountOptions:
         Start with the training mean of every gene, as the bias of ln μ; otherwise it is learned from 1.
     decoder
         Width of the decoder's middle layer; its last is twice as wide.
+    accumulate
+        Batches whose gradients make one step.
     """
 
     epochs: int = 50  # spec, section 8
@@ -51,10 +53,11 @@ class CountOptions:
     size_offset: bool = False  # spec: none; defect 11
     start_at_mean: bool = False  # spec, section 4.4: torch's own initialisation
     decoder: int = 1024  # spec, sections 4.3 and 5
+    accumulate: int = 1  # spec, section 14: advised where memory is short
 
     def __post_init__(self) -> None:
         """Refuse numbers that no training can use."""
-        _check_counts(self, "epochs", "batch", "decoder")
+        _check_counts(self, "epochs", "batch", "decoder", "accumulate")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"option 'dropout' must be in [0, 1), got {self.dropout}.")
         for name in ("lr", "alpha"):
