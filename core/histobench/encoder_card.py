@@ -101,6 +101,8 @@ class EncoderCard(Card):
         In which its publishers compute embeddings.
     pretrained_on
         Names of the datasets that it has seen, as `DatasetCard.drawn_from` spells them; ``None`` where nobody tells.
+    pretrained_patients
+        Patients whose slides it has seen, where they are known by name: they are for one that was pretrained here.
     """
 
     build: Callable[[PatchGeometry | None], Encoder]
@@ -122,6 +124,7 @@ class EncoderCard(Card):
     depth: int = 0
     precision: Precision = "fp32"
     pretrained_on: tuple[str, ...] | None = None
+    pretrained_patients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

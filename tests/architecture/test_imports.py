@@ -15,6 +15,7 @@ DOCUMENTED = {
     "histobench.adapters",
     "histobench.graphs",
     "histobench.images",
+    "histobench.pretrained",
     "histobench.published",
     "histobench.spatial",
     "histobench.testing",

@@ -10,7 +10,20 @@ from collections.abc import Sequence
 
 import click
 
-from histobench.cli import analyse, cache, compare, data, embed, inspect, reproduce, results, run, services, weights
+from histobench.cli import (
+    analyse,
+    cache,
+    compare,
+    data,
+    embed,
+    inspect,
+    pretrain,
+    reproduce,
+    results,
+    run,
+    services,
+    weights,
+)
 from histobench.cli.output import Output
 from histobench.errors import HistobenchError
 from histobench.registry import Registry
@@ -41,6 +54,7 @@ for command in (
     inspect.show,
     data.data,
     embed.embed,
+    pretrain.pretrain,
     cache.cache,
     results.results,
     results.score,

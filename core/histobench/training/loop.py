@@ -14,7 +14,7 @@ from histobench.training.checkpoints import Fitted, Progress
 from histobench.training.randomness import seeded
 from histobench.training.recipes import Recipe, make_optimiser, make_schedule, step_schedule
 
-__all__ = ["Batch", "Step", "fit_module"]
+__all__ = ["Batch", "Step", "fit_module", "make_fabric"]
 
 Batch: TypeAlias = Any  # Any: whatever the method's own batches and step agree on
 Step: TypeAlias = Callable[[nn.Module, Batch], Mapping[str, Tensor]]
@@ -45,7 +45,7 @@ def fit_module(
     DataError
         If an epoch has no batches or a loss is not finite.
     """
-    fabric = _fabric(context)
+    fabric = make_fabric(context)
     optimiser = make_optimiser(module, recipe)
     progress = Progress(module=module, optimiser=optimiser, schedule=make_schedule(optimiser, recipe))
     wrapped, wrapped_optimiser = fabric.setup(module, optimiser)
@@ -113,6 +113,7 @@ def _out_of_patience(fitted: Fitted, recipe: Recipe) -> bool:
     return recipe.patience is not None and fitted.best_epoch >= 0 and waited >= recipe.patience
 
 
-def _fabric(context: FitContext) -> Fabric:
+def make_fabric(context: FitContext) -> Fabric:
+    """Make the Fabric of one device that a fit runs on."""
     kind, _, index = context.device.partition(":")
     return Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=context.precision)

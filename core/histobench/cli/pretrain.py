@@ -1,0 +1,118 @@
+"""``histobench pretrain``: an encoder from one's own slides, without labels."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from histobench.cli.names import PluginNames
+
+if TYPE_CHECKING:
+    from histobench.cards import DatasetCard
+    from histobench.cli import App
+    from histobench.pretrained import PretrainedFacts
+    from histobench.pretraining import Asked
+
+__all__ = ["pretrain"]
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--method", default="dino", show_default=True, help="dino, simclr or mae.")
+@click.option("--datasets", required=True, type=PluginNames("datasets"), help="Comma-separated.")
+@click.option("--data-root", type=_FILE, help="Folder with the dataset's files.")
+@click.option("--slides", default="", help="Comma-separated slide ids. [all]")
+@click.option("--exclude-patients", default="", help="Comma-separated; their slides are not looked at.")
+@click.option("--encoder", default="vit-small", show_default=True, type=PluginNames("encoders"))
+@click.option("--patch-px", type=click.IntRange(min=1), help="Side of the patches. [the encoder's own]")
+@click.option("--epochs", default=100, show_default=True, type=click.IntRange(min=0), help="0 keeps random weights.")
+@click.option("--batch", default=64, show_default=True, type=click.IntRange(min=2), help="Patches of one step.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so long at the latest.")
+@click.option("--set", "values", multiple=True, metavar="OPTION=VALUE", help="Of the method; repeatable.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
+@click.option("--precision", default="32-true", show_default=True, type=click.Choice(["32-true", "bf16-mixed"]))
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads. [all]")
+@click.option("--out", required=True, type=_FILE, help="File to write, NAME.safetensors.")
+@click.pass_obj
+def pretrain(app: "App", /, out: Path, values: tuple[str, ...], threads: int | None, **given: object) -> None:
+    """Train an encoder on the pixels of slides, without labels, by DINO, SimCLR or MAE.
+
+    The file names the patients whose slides it has seen. Leave those out that it is to be tested on
+    (--exclude-patients); results on any other of them say that their encoder has seen them. The same command again
+    goes on where a killed one stopped. Needs lightly: pip install 'histobench[pretrain]'.
+    """
+    import os
+
+    from histobench.errors import ConfigError
+    from histobench.provenance import limit_threads
+
+    try:
+        from histobench.pretraining import make_weights
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith("lightly"):
+            raise
+        raise ConfigError("pretraining needs lightly: pip install 'histobench[pretrain]'.") from error
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"--out names a file that ends in .safetensors, got {str(out)!r}.")
+    asked = _asked(app, values, given)
+    with limit_threads(threads or os.cpu_count() or 1):
+        facts = make_weights(
+            asked,
+            out,
+            report=lambda epoch, told: app.output.line(
+                f"epoch {epoch}: loss {told['loss']:.4f}, {told['share']:.0%} of the training"
+            ),
+            tell=app.output.warn,
+        )
+    _tell(app, facts, out)
+
+
+def _asked(app: "App", values: tuple[str, ...], given: dict[str, object]) -> "Asked":
+    import yaml
+
+    from histobench.cli.run import settle_device
+    from histobench.errors import ConfigError
+    from histobench.pretraining import Asked, Budget, Choice, settle_options
+
+    options: dict[str, object] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes OPTION=VALUE, got {value!r}.")
+        options[name] = yaml.safe_load(text)
+    return Asked(
+        encoder=app.registry.encoders.get(str(given["encoder"])),
+        datasets=_datasets(app, str(given["datasets"])),
+        options=settle_options(str(given["method"]), options),
+        budget=Budget(epochs=given["epochs"], batch=given["batch"], minutes=given["minutes"]),  # type: ignore[arg-type]  # click's
+        choice=Choice(slides=_names(str(given["slides"])), exclude_patients=_names(str(given["exclude_patients"]))),
+        patch_px=given["patch_px"],  # type: ignore[arg-type]  # click's
+        data_root=given["data_root"],  # type: ignore[arg-type]  # click's
+        seed=given["seed"],  # type: ignore[arg-type]  # click's
+        device=settle_device(str(given["device"]), workers=1),
+        precision=str(given["precision"]),
+    )
+
+
+def _datasets(app: "App", names: str) -> "tuple[DatasetCard, ...]":
+    return tuple(app.registry.datasets.get(name) for name in _names(names))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _tell(app: "App", facts: "PretrainedFacts", out: Path) -> None:
+    from histobench.weights import FILES_VARIABLE, weights_root
+
+    slides = sum(len(slides) for slides in facts.slides.values())
+    app.output.result(
+        f"{out}: {facts.encoder} after {facts.steps} steps of {facts.method} in {facts.seconds:.0f} s, "
+        f"{facts.passes:g} passes over {facts.n_patches} patches of {slides} slides of {', '.join(facts.patients)}"
+    )
+    placed = out.name == "model.safetensors" and out.resolve().parent.parent == weights_root().resolve()
+    name = out.resolve().parent.name if placed else out.stem
+    before = "" if placed else f"{FILES_VARIABLE}={name}={out} "
+    app.output.result(f"use it: {before}histobench run --encoders pretrained:{name}@frozen")

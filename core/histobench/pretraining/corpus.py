@@ -1,0 +1,121 @@
+"""The patches that an encoder is pretrained on, and whose they are."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from histobench.cache import Cache
+from histobench.cards import DatasetCard
+from histobench.contracts import Dataset, PatchGeometry
+from histobench.data import Slide
+from histobench.embedding import PatchStack, StoredPatches, slide_patches
+from histobench.errors import ConfigError, DataError, did_you_mean, told
+
+__all__ = ["Choice", "Corpus", "read_corpus"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which slides are looked at.
+
+    Attributes
+    ----------
+    slides
+        Their ids; empty for all.
+    exclude_patients
+        Whose slides are not looked at: ``her2st:B``, or ``B`` where that is plain.
+    """
+
+    slides: tuple[str, ...] = ()
+    exclude_patients: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """Patches of all chosen slides.
+
+    Attributes
+    ----------
+    patches
+        One stack of them; read from the disk when indexed.
+    slides
+        Dataset → slide → patient.
+    """
+
+    patches: PatchStack
+    slides: dict[str, dict[str, str]]
+
+
+def read_corpus(
+    cards: Sequence[DatasetCard],
+    choice: Choice,
+    *,
+    geometry: PatchGeometry,
+    data_root: Path | None = None,
+    tell: Callable[[str], None] = lambda _sentence: None,
+) -> Corpus:
+    """Cut the patch around every spot of the chosen slides; nothing of the others but their names is read.
+
+    Of the chosen slides' tables only the spots' places are used, no value that anybody would predict.
+
+    Parameters
+    ----------
+    tell
+        Is told of every slide that is left out, and why.
+
+    Raises
+    ------
+    ConfigError
+        If a slide or patient is named that there is none of, or none is left.
+    """
+    datasets = [(card, _built(card, data_root)) for card in cards]
+    listed = [(card, dataset, slide) for card, dataset in datasets for slide in dataset.slides(card.targets[0].name)]
+    chosen = {id(slide) for slide in _choose([slide for _, _, slide in listed], choice)}
+    cache = Cache()
+    parts: list[StoredPatches] = []
+    slides: dict[str, dict[str, str]] = {}
+    for card, dataset, slide in listed:
+        if id(slide) not in chosen:
+            continue
+        try:
+            table = dataset.table(slide, card.targets[0].name)
+            parts.append(slide_patches(cache, dataset.image(slide), table, geometry))
+        except Exception as error:
+            if slide.id in choice.slides:
+                raise
+            tell(f"{card.name}: slide {slide.id} is left out: {told(error)}")
+            continue
+        slides.setdefault(card.name, {})[slide.id] = slide.patient
+    if not parts:
+        raise ConfigError("no slide is left to pretrain on: name others, or exclude fewer patients.")
+    return Corpus(patches=PatchStack(parts), slides=slides)
+
+
+def _choose(slides: Sequence[Slide], choice: Choice) -> list[Slide]:
+    ids = {slide.id for slide in slides}
+    for asked in choice.slides:
+        if asked not in ids:
+            raise ConfigError(str(did_you_mean("slide", asked, ids)))
+    for asked in choice.exclude_patients:
+        if not any(_is_patient(slide, asked) for slide in slides):
+            # a slip of the pen here would let a patient in who must stay out
+            raise ConfigError(str(did_you_mean("patient", asked, {slide.patient for slide in slides})))
+    return [
+        slide
+        for slide in slides
+        if (not choice.slides or slide.id in choice.slides)
+        and not any(_is_patient(slide, asked) for asked in choice.exclude_patients)
+    ]
+
+
+def _is_patient(slide: Slide, asked: str) -> bool:
+    return asked in (slide.patient, slide.patient.partition(":")[2])
+
+
+def _built(card: DatasetCard, data_root: Path | None) -> Dataset:
+    try:
+        return card.build(data_root)
+    except DataError:
+        raise
+    except Exception as error:
+        raise DataError(f"dataset {card.name!r} cannot be read: {told(error)}") from error

@@ -1,0 +1,189 @@
+"""The loop of self-supervised training: steps until the epochs or the minutes are over, going on after a kill.
+
+It differs from `histobench.training.fit_module` in what ends it: a budget of minutes, in which the learning rate has to
+come down too. Every step reseeds torch from (seed, step), so that without such a budget a training that was killed
+takes the very steps that an uninterrupted one would.
+"""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+
+from histobench.contracts import FitContext
+from histobench.data import Int, Patches
+from histobench.errors import DataError
+from histobench.pretraining.objectives import Objective
+from histobench.pretraining.options import Options
+from histobench.training import seeded, shuffled
+from histobench.training.loop import make_fabric
+
+__all__ = ["CHECKPOINT_SECONDS", "Budget", "Passed", "train_objective"]
+
+CHECKPOINT_SECONDS = 20.0
+"""Least time between two checkpoints; how often they are written never changes a number."""
+
+_CHECKPOINT = "pretraining.ckpt"
+_LAST_RATE = 0.01  # of the highest, at the end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How long to train: so many epochs, or so many minutes if they are over first.
+
+    Attributes
+    ----------
+    batch
+        Patches of one step; a last batch that is smaller is left out.
+    """
+
+    epochs: int
+    batch: int
+    minutes: float | None = None
+
+    def steps(self, n: int) -> int:
+        """Say how many steps an epoch of n patches has."""
+        return max(1, n // self.batch)
+
+    def share(self, passed: "Passed", n: int) -> float:
+        """Say how much of the training is over, from 0 to 1."""
+        by_steps = passed.steps / (self.epochs * self.steps(n)) if self.epochs else 1.0
+        by_time = passed.seconds / (60 * self.minutes) if self.minutes else 0.0
+        return min(1.0, max(by_steps, by_time))
+
+
+@dataclass(slots=True, kw_only=True)
+class Passed:
+    """What a training has gone through.
+
+    Attributes
+    ----------
+    seconds
+        Spent on steps, attempts that were killed included.
+    losses
+        Mean of each epoch's.
+    """
+
+    steps: int = 0
+    seconds: float = 0.0
+    losses: list[float] = field(default_factory=list)
+
+
+def train_objective(
+    objective: Objective, patches: Patches, *, options: Options, budget: Budget, asked: str, context: FitContext
+) -> Passed:
+    """Train an objective in place on (n, s, s, 3) uint8 patches.
+
+    Parameters
+    ----------
+    asked
+        Hash of all that was asked for: a checkpoint of anything else is not gone on with.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two patches, or a loss is not finite.
+    """
+    n = len(patches)
+    if n < 2:
+        raise DataError(f"pretraining wants two patches or more, got {n}.")
+    fabric = make_fabric(context)
+    trained = [parameter for parameter in objective.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=options.lr, weight_decay=options.weight_decay)
+    wrapped, wrapped_optimiser = fabric.setup(objective, optimiser)
+    state = _State(objective, optimiser, asked, context.resume)
+    passed = state.load(context.device)
+    wrapped.train()
+    recent: list[float] = []
+    for epoch, rows in _batches(n, budget, context.seed, passed.steps):
+        begun, share = time.perf_counter(), budget.share(passed, n)
+        if share >= 1:
+            break
+        for group in optimiser.param_groups:
+            group["lr"] = options.lr * _rate(share, options.warm_up)
+        with seeded(context.seed, passed.steps):
+            loss = wrapped(fabric.to_device(torch.from_numpy(np.array(patches[rows]))), share)
+            fabric.backward(loss)
+            wrapped_optimiser.step()
+            wrapped_optimiser.zero_grad(set_to_none=True)
+            objective.follow(share)
+        recent.append(_finite(float(loss.detach()), passed.steps))
+        passed.steps += 1
+        passed.seconds += time.perf_counter() - begun
+        if passed.steps % budget.steps(n) == 0:
+            passed.losses.append(sum(recent) / len(recent))
+            context.report(epoch, {"loss": passed.losses[-1], "share": budget.share(passed, n)})
+            recent.clear()
+        state.save(passed)
+    objective.eval()
+    return passed
+
+
+def _batches(n: int, budget: Budget, seed: int, done: int) -> Iterator[tuple[int, Int]]:
+    """Yield the epoch and the rows of every step that is not done yet."""
+    steps = budget.steps(n)
+    for epoch in range(done // steps, budget.epochs):
+        for step, rows in enumerate(shuffled(n, budget.batch, seed=seed, epoch=epoch, drop_last=True)):
+            if epoch * steps + step >= done:
+                yield epoch, rows
+
+
+def _rate(share: float, warm_up: float) -> float:
+    """Give the learning rate as a share of the highest: up in a line, down along a cosine."""
+    if share < warm_up:
+        return max(share / warm_up, _LAST_RATE)
+    left = (share - warm_up) / (1 - warm_up) if warm_up < 1 else 1.0
+    return _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * left)) / 2
+
+
+def _finite(loss: float, step: int) -> float:
+    if not math.isfinite(loss):
+        raise DataError(f"pretraining diverged: the loss of step {step} is {loss}; lower the learning rate.")
+    return loss
+
+
+class _State:
+    """What is kept between two steps, on the disk."""
+
+    def __init__(self, objective: Objective, optimiser: torch.optim.Optimizer, asked: str, folder: Path | None) -> None:
+        self._objective, self._optimiser, self._asked = objective, optimiser, asked
+        self._path = None if folder is None else folder / _CHECKPOINT
+        self._saved_at = time.monotonic()
+
+    def save(self, passed: Passed) -> None:
+        if self._path is None or time.monotonic() - self._saved_at < CHECKPOINT_SECONDS:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_suffix(".partial")
+        torch.save(
+            {
+                "asked": self._asked,
+                "objective": self._objective.state_dict(),
+                "optimiser": self._optimiser.state_dict(),
+                "passed": [passed.steps, passed.seconds, passed.losses],
+            },
+            partial,
+        )
+        partial.replace(self._path)
+        self._saved_at = time.monotonic()
+
+    def load(self, device: str) -> Passed:
+        """Go on from the checkpoint if there is one of the same training that can be read."""
+        state: Any = None  # Any: whatever the file holds
+        if self._path is not None and self._path.exists():
+            try:
+                state = torch.load(self._path, map_location=device, weights_only=True)
+            except (EOFError, OSError, RuntimeError, UnpicklingError):
+                state = None  # a checkpoint only saves time
+        if not isinstance(state, dict) or state.get("asked") != self._asked:
+            return Passed()
+        self._objective.load_state_dict(state["objective"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        steps, seconds, losses = state["passed"]
+        return Passed(steps=steps, seconds=seconds, losses=losses)

@@ -1,0 +1,198 @@
+"""From what was asked for to a file of weights that says how it was made."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from histobench.adapters import tuned_encoder
+from histobench.cards import DatasetCard, EncoderCard
+from histobench.contracts import FitContext, PatchGeometry, Report, TrainableEncoder
+from histobench.errors import ConfigError, WeightsError
+from histobench.pretrained import FACTS_KEY, PretrainedFacts, read_facts
+from histobench.pretraining.corpus import Choice, Corpus, read_corpus
+from histobench.pretraining.loop import Budget, Passed, train_objective
+from histobench.pretraining.objectives import make_objective
+from histobench.pretraining.options import OPTIONS, Options
+from histobench.provenance import versions
+from histobench.training import seeded
+from histobench.weights import weights_hash
+
+__all__ = ["Asked", "PretrainableEncoder", "make_weights"]
+
+
+@runtime_checkable
+class PretrainableEncoder(TrainableEncoder, Protocol):
+    """An encoder whose trained network can be kept in a file that it loads again."""
+
+    def weights_of(self, module: nn.Module) -> Mapping[str, Tensor]:
+        """Give the weights of a trained `module` as the file that this encoder loads has them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A pretraining as it was asked for.
+
+    Attributes
+    ----------
+    patch_px
+        Side of the patches; ``None`` takes the encoder's own.
+    seed, device, precision
+        As in `histobench.FitContext`.
+    """
+
+    encoder: EncoderCard
+    datasets: tuple[DatasetCard, ...]
+    options: Options
+    budget: Budget
+    choice: Choice = field(default_factory=Choice)
+    patch_px: int | None = None
+    data_root: Path | None = None
+    seed: int = 0
+    device: str = "cpu"
+    precision: str = "32-true"
+
+    @property
+    def method(self) -> str:
+        """The objective's name."""
+        return next(name for name, kind in OPTIONS.items() if isinstance(self.options, kind))
+
+    @property
+    def geometry(self) -> PatchGeometry:
+        """The patches that the encoder is given."""
+        own = self.encoder.geometry
+        return own if self.patch_px is None else replace(own, patch_px=self.patch_px)
+
+
+def make_weights(
+    asked: Asked,
+    out: Path,
+    *,
+    report: Report = lambda _epoch, _numbers: None,
+    tell: Callable[[str], None] = lambda _sentence: None,
+) -> PretrainedFacts:
+    """Pretrain an encoder and write its weights; what is done already is not done again, what was killed goes on.
+
+    Parameters
+    ----------
+    out
+        The safetensors file. While it is being made, a folder beside it holds the checkpoint.
+    report
+        Receives the numbers of every epoch.
+    tell
+        Is told what a user must know.
+
+    Raises
+    ------
+    ConfigError
+        If the encoder cannot be pretrained so.
+    WeightsError
+        If ``out`` holds anything but the weights of this very pretraining.
+    """
+    encoder = asked.encoder.build(asked.geometry)
+    if not isinstance(encoder, PretrainableEncoder):
+        raise ConfigError(f"encoder {asked.encoder.name!r} cannot be pretrained: it does not give its weights away.")
+    beginning = asked.encoder.find_weights() if asked.encoder.find_weights else None
+    beginning_hash = weights_hash(beginning) if beginning else ""
+    corpus = read_corpus(asked.datasets, asked.choice, geometry=encoder.geometry, data_root=asked.data_root, tell=tell)
+    identity = _identity(asked, corpus, beginning_hash)
+    done = _done(out, identity)
+    if done is not None:
+        tell(f"{out} holds this very pretraining already.")
+        return done
+    context = FitContext(
+        seed=asked.seed,
+        device=asked.device,
+        precision=asked.precision,
+        mode="full",
+        encoder=encoder,
+        resume=out.with_name(f"{out.name}.unfinished"),
+        report=report,
+    )
+    kept, passed = _train(asked, corpus, identity, context, is_new=beginning is None)
+    facts = _facts(asked, corpus, passed, identity=identity, weights=beginning_hash)
+    _write(out, encoder.weights_of(kept), facts)
+    _forget(context.resume)
+    return facts
+
+
+def _train(
+    asked: Asked, corpus: Corpus, identity: str, context: FitContext, *, is_new: bool
+) -> tuple[nn.Module, Passed]:
+    with seeded(asked.seed):
+        module = tuned_encoder(context)
+        dim = context.encoder.dim if context.encoder else 0
+        objective = make_objective(asked.options, module, dim, is_new=is_new)
+    passed = train_objective(
+        objective, corpus.patches, options=asked.options, budget=asked.budget, asked=identity, context=context
+    )
+    return objective.kept, passed
+
+
+def _identity(asked: Asked, corpus: Corpus, beginning: str) -> str:
+    decides = {
+        "encoder": asked.encoder.name,
+        "weights": beginning,
+        "method": asked.method,
+        "options": asdict(asked.options),
+        "budget": asdict(asked.budget),
+        "patch": asdict(asked.geometry),
+        "slides": corpus.slides,
+        "n": len(corpus.patches),
+        "seed": asked.seed,
+        "precision": asked.precision,
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _done(out: Path, identity: str) -> PretrainedFacts | None:
+    if not out.exists():
+        return None
+    facts = read_facts(out)
+    if facts.asked != identity:
+        raise WeightsError(f"{out} holds another pretraining ({facts.method} of {facts.encoder!r}); name another file.")
+    return facts
+
+
+def _facts(asked: Asked, corpus: Corpus, passed: Passed, *, identity: str, weights: str) -> PretrainedFacts:
+    n = len(corpus.patches)
+    return PretrainedFacts(
+        asked=identity,
+        encoder=asked.encoder.name,
+        weights=weights,
+        method=asked.method,
+        options=asdict(asked.options),
+        patch=asked.geometry,
+        slides=corpus.slides,
+        seen=tuple(dict.fromkeys((*(asked.encoder.pretrained_on or ()), *corpus.slides))),
+        seed=asked.seed,
+        batch=asked.budget.batch,
+        n_patches=n,
+        steps=passed.steps,
+        passes=round(passed.steps * min(asked.budget.batch, n) / n, 3),
+        seconds=round(passed.seconds, 1),
+        losses=tuple(passed.losses),
+        versions=versions(),
+    )
+
+
+def _write(out: Path, weights: Mapping[str, Tensor], facts: PretrainedFacts) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_name(f"{out.name}.partial")
+    # clones, because safetensors refuses tensors that share memory
+    state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in weights.items()}
+    save_file(state, partial, metadata={FACTS_KEY: facts.model_dump_json()})
+    partial.replace(out)
+
+
+def _forget(folder: Path | None) -> None:
+    for file in folder.iterdir() if folder is not None and folder.exists() else ():
+        file.unlink()
+    if folder is not None and folder.exists():
+        folder.rmdir()

@@ -1,0 +1,154 @@
+"""Options of the self-supervised objectives, by the name of each.
+
+References
+----------
+Caron et al. (2021), Emerging properties in self-supervised vision transformers, *ICCV* (DINO). Chen et al. (2020), A
+simple framework for contrastive learning of visual representations, *ICML* (SimCLR). He et al. (2022), Masked
+autoencoders are scalable vision learners, *CVPR* (MAE).
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from histobench.errors import ConfigError, did_you_mean
+
+__all__ = ["OPTIONS", "DinoOptions", "JitterOptions", "MaeOptions", "Options", "SimclrOptions", "settle_options"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What every objective has.
+
+    Attributes
+    ----------
+    lr, weight_decay
+        Of AdamW; the rate rises over ``warm_up`` of the training and falls along a cosine to a hundredth.
+    warm_up
+        Share of the training.
+    crop
+        Smallest share of a patch's area that a view shows.
+    """
+
+    lr: float = 5e-4  # DINO, implementation details: 5e-4 at 256 patches a batch; not scaled here
+    weight_decay: float = 0.04  # DINO, implementation details, at the start
+    warm_up: float = 0.1  # all three: 10 of 100 epochs, 10 of 300, 40 of 800
+    crop: float = 0.4
+
+
+@dataclass(frozen=True, kw_only=True)
+class JitterOptions(Options):
+    """How far the views of one patch differ in colour and sharpness; greys and solarised views make no tissue.
+
+    Attributes
+    ----------
+    brightness, contrast, saturation, hue, jitter_share
+        See `histobench.training.ColourJitter`.
+    blur_share
+        Of the views that are blurred.
+    """
+
+    brightness: float = 0.4  # DINO, data augmentation of BYOL
+    contrast: float = 0.4
+    saturation: float = 0.2
+    hue: float = 0.1
+    jitter_share: float = 0.8
+    blur_share: float = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class DinoOptions(JitterOptions):
+    """DINO: a student is drawn towards a teacher that is its own moving average.
+
+    Attributes
+    ----------
+    local_views, local_crop
+        Views that the student alone sees, and the smallest share of the area that they show; ``crop`` is the largest.
+    prototypes, hidden, bottleneck
+        Widths of the head.
+    momentum
+        Of the teacher at the start; it rises along a cosine to one.
+    student_temperature, teacher_temperature, first_teacher_temperature
+        The teacher's rises over the first ``teacher_warm_up`` of the training.
+    """
+
+    local_views: int = 2  # published 8, smaller ones
+    local_crop: float = 0.05
+    prototypes: int = 4096  # published 65536, for a million images
+    hidden: int = 1024  # published 2048
+    bottleneck: int = 256
+    momentum: float = 0.996
+    student_temperature: float = 0.1
+    teacher_temperature: float = 0.07
+    first_teacher_temperature: float = 0.04
+    teacher_warm_up: float = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimclrOptions(JitterOptions):
+    """SimCLR: two views of a patch are told from those of all others in the batch.
+
+    Attributes
+    ----------
+    temperature
+        Of the similarities.
+    hidden, width
+        Widths of the head.
+    """
+
+    crop: float = 0.2  # published 0.08
+    temperature: float = 0.1  # SimCLR, table 5
+    hidden: int = 512  # published 2048, the width of a ResNet-50
+    width: int = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaeOptions(Options):
+    """MAE: most tokens are hidden, and their pixels are to be told from the others.
+
+    Attributes
+    ----------
+    hidden_share
+        Of the tokens.
+    decoder_width, decoder_depth, decoder_heads
+        Of the transformer that tells the pixels; it is not kept.
+    normalises
+        True to tell each token's pixels less their mean, by their deviation.
+    """
+
+    lr: float = 1.5e-4  # MAE, table 8, at 256 patches a batch; not scaled here
+    weight_decay: float = 0.05
+    crop: float = 0.2
+    hidden_share: float = 0.75
+    decoder_width: int = 192  # published 512, for ViT-L
+    decoder_depth: int = 2  # published 8
+    decoder_heads: int = 3  # published 16
+    normalises: bool = True
+
+
+OPTIONS: Mapping[str, type[Options]] = {"dino": DinoOptions, "simclr": SimclrOptions, "mae": MaeOptions}
+"""By the name that ``--method`` takes."""
+
+
+def settle_options(method: str, values: Mapping[str, Any]) -> Options:  # Any: YAML scalars
+    """Make an objective's options of its defaults and what was set.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown method, an unknown option or a value of the wrong type.
+    """
+    if method not in OPTIONS:
+        raise ConfigError(str(did_you_mean("method of pretraining", method, OPTIONS)))
+    known = {field.name for field in fields(OPTIONS[method])}
+    for name in values:
+        if name not in known:
+            raise ConfigError(str(did_you_mean(f"option of {method!r}", name, known)))
+    try:
+        return TypeAdapter(OPTIONS[method]).validate_python(asdict(OPTIONS[method]()) | dict(values))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = first["loc"][-1]
+        raise ConfigError(f"options of {method!r}: '{place}': {first['msg']}, got {first['input']!r}.") from error
