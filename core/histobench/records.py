@@ -51,6 +51,9 @@ class JobSpec(Model):
         Patient of each of these slides.
     edition
         Fingerprint of the dataset's slides as read.
+    contamination
+        Collections that the encoder was pretrained on and that slides of this job's test are part of: its scores may
+        be too good. It follows from the cards, and is no part of the job's identity.
     weights
         Identity of the encoder's weights on disk, empty for random ones.
     checkpoint
@@ -92,6 +95,7 @@ class JobSpec(Model):
     device: str
     threads: int
     edition: str
+    contamination: tuple[str, ...] = ()
     weights: str = ""
     beside: dict[Auxiliary, tuple[str, str]] = Field(default_factory=dict)
     checkpoint: str = ""
@@ -111,7 +115,7 @@ def job_id(spec: JobSpec) -> str:
     Device and threads move its last bits only; a job done on another machine is the same job, so they stay out, and
     folders of records from different machines merge by copying. The record names them.
     """
-    decides = spec.model_dump(mode="json", exclude={"device", "threads", "checkpoint_file"})
+    decides = spec.model_dump(mode="json", exclude={"device", "threads", "checkpoint_file", "contamination"})
     # what is not asked for is no part of the name
     if spec.patch is not None and not spec.patch.upsampling:
         del decides["patch"]["upsampling"]

@@ -4,11 +4,12 @@ A scratch encoder never stands in silently for one whose weights are missing: th
 encoder that it stands in for into every result.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from histobench.cards import EncoderCard, EncoderSlot
+from histobench.cards import DatasetCard, EncoderCard, EncoderSlot
 from histobench.contracts import Mode, Options, PatchGeometry
 from histobench.errors import ConfigError, WeightsError, did_you_mean, told
 from histobench.registry import Registry
@@ -38,6 +39,22 @@ class EncoderChoice:
         if self.mode == "frozen":
             return self.card.geometry
         return PatchGeometry(patch_px=getattr(options, "patch_px", self.card.geometry.patch_px))
+
+    def contamination(self, dataset: DatasetCard, patients: Iterable[str]) -> tuple[str, ...]:
+        """Name the collections through which the encoder has seen, unlabelled, what it is tested on.
+
+        Parameters
+        ----------
+        patients
+            Those whose slides are tested. An encoder that says whose slides it has seen is clean on other patients of
+            that dataset.
+        """
+        seen = set(self.card.pretrained_on or ())
+        shared = [name for name in dict.fromkeys((dataset.name, *dataset.drawn_from)) if name in seen]
+        known = set(self.card.pretrained_patients)
+        if known and not known.intersection(patients):
+            shared = [name for name in shared if name != dataset.name]
+        return tuple(shared)
 
     def weights_hash(self) -> str:
         """Hash the weights' file; empty for random weights."""

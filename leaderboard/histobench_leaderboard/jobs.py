@@ -84,6 +84,8 @@ def _marks(record: RunRecord) -> list[str]:
         marks.append("leaks: patients stand in training and test")
     if job.stands_in_for:
         marks.append(f"stands in for {job.stands_in_for}, whose weights were not to be had")
+    if job.contamination:
+        marks.append(f"encoder pretrained on {' and '.join(job.contamination)}, where tested slides come from")
     return marks
 
 

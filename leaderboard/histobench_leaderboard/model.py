@@ -52,6 +52,7 @@ class RowView:
     encoder: str
     mode: str
     stands_in_for: str
+    contamination: str
     score: Cell
     interval: str
     span: Span | None
@@ -221,6 +222,7 @@ def _row(row: Standing, board: Board, *, by_id: Mapping[str, RunRecord]) -> RowV
         encoder=row.encoder or "",
         mode=row.mode or "",
         stands_in_for=row.stands_in_for or "",
+        contamination=" and ".join(row.contamination),
         score=_cell(row.score, number(row.score)),
         interval=f"{number(row.low)} to {number(row.high)}" if math.isfinite(row.low) else "",
         span=span_of(row, axis_of(board)),

@@ -260,3 +260,10 @@ def test_the_plugin_adds_its_command():
     cli = click.Group()
     Registry.load().add_commands(cli)
     assert "leaderboard" in cli.commands
+
+
+def test_an_encoder_that_has_seen_the_tested_slides_is_marked(write_study, tmp_path):
+    out = write_study(tmp_path / "out", contamination=("TCGA",))
+    site = build_site(out).index.parent
+    assert ">saw TCGA</span>" in (site / "index.html").read_text()
+    assert "encoder pretrained on TCGA" in (site / "jobs" / f"{_job(out, 'ridge')}.html").read_text()

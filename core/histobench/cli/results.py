@@ -128,11 +128,12 @@ def _legend(board: "Board") -> str:
 
 def _row(board: "Board", row: "Standing") -> list[str]:
     encoder = f"{row.encoder} ({row.mode})" if row.encoder else "-"
+    saw = f", saw {' and '.join(row.contamination)}" if row.contamination else ""
     return [
         _place(row),
         f"{row.rank_range[0]}-{row.rank_range[1]} {row.ties}".rstrip() if row.rank_range else "-",
         row.method + (f" [{row.variant}]" if row.variant else ""),
-        encoder + (f", for {row.stands_in_for}" if row.stands_in_for else ""),
+        encoder + (f", for {row.stands_in_for}" if row.stands_in_for else "") + saw,
         _number(row.score),
         f"{_number(row.low)} to {_number(row.high)}" if math.isfinite(row.low) else "-",
         f"{row.undefined}/{row.total}" if row.undefined else "-",

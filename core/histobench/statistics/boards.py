@@ -115,6 +115,8 @@ class Standing:
         Letters of its tie groups: ranked rows that share one are not told apart, and those that share none are.
     versus_leader
         Against the first of the ranked rows; ``None`` for itself and for rows without a rank.
+    contamination
+        Collections that its encoder was pretrained on and that tested slides are part of.
     seconds
         Mean wall seconds of a job.
     peak_memory_mb
@@ -125,6 +127,7 @@ class Standing:
     encoder: str | None
     mode: str | None
     stands_in_for: str | None
+    contamination: tuple[str, ...] = ()
     variant: str = ""
     control: bool
     oracle: bool
@@ -154,9 +157,14 @@ class Standing:
     @property
     def label(self) -> str:
         """Name the row for people: ``ridge · resnet18.random (frozen)``."""
-        role = f"{self.mode}, for {self.stands_in_for}" if self.stands_in_for else self.mode
-        encoder = f" · {self.encoder} ({role})" if self.encoder else ""
+        encoder = f" · {self.encoder} ({self.role})" if self.encoder else ""
         return f"{self.method}{encoder}" + (f" [{self.variant}]" if self.variant else "")
+
+    @property
+    def role(self) -> str:
+        """Say how the encoder is used, what it stands in for, and what it has seen."""
+        saw = f"saw {' and '.join(self.contamination)}" if self.contamination else ""
+        return ", ".join(filter(None, [self.mode, self.stands_in_for and f"for {self.stands_in_for}", saw]))
 
     @property
     def n_units(self) -> int:

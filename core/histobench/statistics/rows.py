@@ -82,6 +82,7 @@ def _flat(board: Board, row: Standing) -> Flat:
         "encoder": row.encoder,
         "mode": row.mode,
         "stands_in_for": row.stands_in_for,
+        "contamination": " ".join(row.contamination) or None,
         "variant": row.variant,
         "control": row.control,
         "oracle": row.oracle,

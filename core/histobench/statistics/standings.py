@@ -121,6 +121,7 @@ def _standing(entry: Entry, metric: str, *, unit: str) -> Standing:
         encoder=job.encoder,
         mode=job.mode,
         stands_in_for=job.stands_in_for,
+        contamination=tuple(sorted({name for record in entry.records for name in record.job.contamination})),
         variant=entry.variant,
         control=job.control,
         oracle=job.oracle,
@@ -156,6 +157,8 @@ def _warnings(board: Board, *, unranked: bool) -> Iterable[str]:
         yield f"{board.metric!r} is defined over all slides together only: it has neither an interval nor a rank."
     if board.ground.leaks:
         yield f"scheme {board.ground.scheme!r} leaks: slides of one patient stand in training and test."
+    for encoder, seen in sorted({(row.encoder or "", row.contamination) for row in board.rows if row.contamination}):
+        yield f"{encoder} was pretrained on {' and '.join(seen)}, where tested slides come from: it may look too good."
     if unranked:
         yield "methods without a score on every slide of the board have no rank."
     if board.unscored:
