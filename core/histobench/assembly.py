@@ -31,7 +31,7 @@ from histobench.panels import Panel, fit_panel
 from histobench.records import JobSpec
 from histobench.registry import Registry
 
-__all__ = ["Assembler", "join", "open_assembler", "registry"]
+__all__ = ["Assembler", "join", "open_assembler", "open_dataset", "open_encoder", "registry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +188,16 @@ def _joined(tables: Sequence[Any]) -> Any:  # Any: all targets, or all counts
 
 def _concatenate(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     return np.concatenate(arrays)
+
+
+def open_dataset(name: str, root: Path | None) -> Dataset:
+    """Give a dataset by its name, opened once a process."""
+    return _dataset(name, root)
+
+
+def open_encoder(name: str, geometry: PatchGeometry | None) -> Encoder:
+    """Give an encoder by its name, built once a process for the patches it is given."""
+    return _encoder(name, geometry)
 
 
 # One registry, and each dataset and encoder once, for all jobs of a process.

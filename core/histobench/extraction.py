@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from histobench.assembly import registry
+from histobench.assembly import open_dataset, open_encoder, registry
 from histobench.cache import Cache
 from histobench.cards import DatasetCard, EncoderCard, EncoderSlot
 from histobench.config import RunConfig
@@ -119,8 +119,9 @@ def embed_part(part: Part, extraction: Extraction) -> tuple[Embedded, ...]:
 
 
 def _embed_slides(part: Part, extraction: Extraction) -> Iterator[Embedded]:
-    encoder = _encoder(part.encoder, extraction.allow_upsampling)
-    dataset = _dataset(part.dataset, extraction.data_root)
+    geometry = registry().encoders.get(part.encoder).geometry
+    encoder = open_encoder(part.encoder, replace(geometry, upsampling=extraction.allow_upsampling))
+    dataset = open_dataset(part.dataset, extraction.data_root)
     how = replace(extraction.how, precision=part.precision)
     with ThreadPoolExecutor(1) as ahead:
         prepare = functools.partial(_prepare, part, dataset, encoder, how)
@@ -198,14 +199,3 @@ def _parts(config: RunConfig, card: EncoderCard, dataset: DatasetCard) -> Iterat
             these = tuple(slides[first : first + size])
             names = {"encoder": card.name, "dataset": dataset.name, "target": target.name}
             yield Part(**names, slides=these, precision=precision)
-
-
-@functools.lru_cache(maxsize=1)
-def _encoder(name: str, upsampling: bool) -> Encoder:
-    card = registry().encoders.get(name)
-    return card.build(replace(card.geometry, upsampling=upsampling))
-
-
-@functools.lru_cache(maxsize=2)
-def _dataset(name: str, root: Path | None) -> Dataset:
-    return registry().datasets.get(name).build(root)

@@ -1,18 +1,35 @@
 """Patches and embeddings are made once, and again when anything that decides them changes."""
 
+import json
 import pickle
-from dataclasses import asdict, dataclass, field, replace
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
 
 from histobench.cache import Cache, digest
 from histobench.contracts import PatchGeometry
 from histobench.data import Float, Slide, SpotTable, Targets, UInt8
-from histobench.embedding import EmbeddingKey, PatchKey, PatchStack, StoredPatches, slide_embeddings, slide_patches
+from histobench.embedding import (
+    Compute,
+    EmbeddingKey,
+    PatchKey,
+    PatchStack,
+    StoredPatches,
+    slide_embeddings,
+    slide_patches,
+)
+from histobench.embedding.rows import RowWriter
 from histobench.errors import DataError, ShapeError
 from histobench.images import ArrayImage, cut_patches
 
@@ -52,11 +69,40 @@ class MeanColour:
     geometry: PatchGeometry = field(default_factory=lambda: GEOMETRY)
     dim: int = 3
     embedded: int = 0
+    fails_after: int = 10**9
 
     def embed(self, patches: UInt8, /, *, device: str = "cpu") -> Float:
+        if self.embedded + len(patches) > self.fails_after:
+            raise RuntimeError("a power cut")
         self.embedded += len(patches)
         means: Float = patches.mean(axis=(1, 2)).astype(np.float32)
         return means
+
+
+class Mixer(nn.Module):
+    """Mean colours through a linear layer; remembers the batches that it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+        self.batches: list[int] = []
+
+    def forward(self, patches: Tensor) -> Tensor:
+        self.batches.append(len(patches))
+        mixed: Tensor = self.layer(patches.float().mean(dim=(1, 2)) / 255)
+        return mixed
+
+
+class Network(MeanColour):
+    """An encoder whose network can be driven from outside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.network = Mixer()
+
+    def frozen(self, device: str = "cpu") -> nn.Module:
+        return self.network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,17 +192,6 @@ INDIFFERENT = {
 def test_whatever_decides_an_embedding_is_part_of_its_key(cache: Cache, given: Given, change: str) -> None:
     embed(cache, given)
     assert embed(cache, CHANGES[change](given))[1] == N
-
-
-def test_the_stored_dtype_is_part_of_the_key(given: Given) -> None:
-    patches = PatchKey.of(ArrayImage(given.pixels), given.table, GEOMETRY)
-    full = EmbeddingKey(patches=patches, encoder="e", identity="i")
-    assert digest(asdict(full)) != digest(asdict(replace(full, dtype="float16")))
-
-
-def test_the_cutting_recipe_is_part_of_the_key(given: Given) -> None:
-    key = PatchKey.of(ArrayImage(given.pixels), given.table, GEOMETRY)
-    assert digest(asdict(key)) != digest(asdict(replace(key, recipe=key.recipe + 1)))
 
 
 @pytest.mark.parametrize("change", INDIFFERENT)
@@ -279,3 +314,217 @@ def test_compressed_patches_are_refused(tmp_path: Path) -> None:
         file.create_dataset("img", data=np.zeros((2, 4, 4, 3), np.uint8), compression="gzip")
     with pytest.raises(DataError, match=r"'img' must be contiguous and uncompressed"):
         StoredPatches.open(tmp_path / "packed.h5")
+
+
+# What else decides nothing, and what else does
+
+
+HOW = {
+    "batch size": Compute(batch_size=7),
+    "threads": Compute(workers=5),
+    "compilation": Compute(compiled=True),
+    "device": Compute(device="cuda:3"),
+    "precision of an encoder that is no network": Compute(precision="bf16"),
+}
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_how_it_is_computed_is_no_part_of_the_key(cache: Cache, given: Given, how: str) -> None:
+    embed(cache, given)
+    encoder = MeanColour()
+    slide_embeddings(cache, encoder, ArrayImage(given.pixels), given.table, name=given.encoder, how=HOW[how])
+    assert encoder.embedded == 0
+
+
+def test_leave_to_enlarge_is_no_part_of_the_key(cache: Cache, given: Given) -> None:
+    embed(cache, given)
+    assert embed(cache, replace(given, geometry=replace(GEOMETRY, upsampling=True)))[1:] == (0, 0)
+
+
+def test_the_precision_of_a_network_is_part_of_the_key(cache: Cache, given: Given) -> None:
+    files = []
+    for precision in ("fp32", "bf16", "fp16", "fp32"):
+        how = Compute(precision=precision)
+        slide_embeddings(cache, Network(), ArrayImage(given.pixels), given.table, name="n", how=how)
+        files.append(len(list((cache.root / "embeddings").glob("*.h5"))))
+    assert files == [1, 2, 3, 3]
+
+
+FIELDS = {
+    PatchKey: {"image": "x", "spots": "x", "mpp": 9.0, "recipe": 99, "geometry": PatchGeometry(patch_px=1)},
+    EmbeddingKey: {"patches": None, "encoder": "x", "identity": "x", "precision": "fp16", "dtype": "float16"},
+}
+
+
+@pytest.mark.parametrize(("key", "name"), [(key, name) for key, names in FIELDS.items() for name in names])
+def test_every_field_of_a_key_alone_makes_another_file(given: Given, key: type, name: str) -> None:
+    patches = PatchKey.of(ArrayImage(given.pixels), given.table, GEOMETRY)
+    whole = patches if key is PatchKey else EmbeddingKey(patches=patches, encoder="e", identity="i")
+    other = FIELDS[key][name] or replace(patches, image="x")
+    assert digest(asdict(replace(whole, **{name: other}))) != digest(asdict(whole))
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_no_field_of_a_key_is_forgotten_here(key: type) -> None:
+    assert {column.name for column in fields(key)} == set(FIELDS[key])
+
+
+# Damage
+
+
+def spoil_with_another(cache: Cache, kind: str, given: Given) -> None:
+    """Put another slide's file, manifest and all, in the place of this one's."""
+    (ours,) = (cache.root / kind).glob("*.h5")
+    embed(cache, other_pixel(given))
+    (other,) = {*(cache.root / kind).glob("*.h5")} - {ours}
+    ours.write_bytes(other.read_bytes())
+    manifest = json.loads(ours.with_suffix(".json").read_text())
+    ours.with_suffix(".json").write_text(json.dumps({**manifest, "n_bytes": ours.stat().st_size}))
+
+
+@pytest.mark.parametrize(("kind", "decoded"), [("embeddings", 0), ("patches", 1)])
+def test_a_file_of_another_slide_is_made_again(cache: Cache, given: Given, kind: str, decoded: int) -> None:
+    first, _, _ = embed(cache, given)
+    spoil_with_another(cache, kind, given)
+    if kind == "patches":
+        given = replace(given, encoder="another")
+    second, embedded, images = embed(cache, given)
+    assert (embedded, images) == (N, decoded)
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_file_without_a_manifest_is_made_again(cache: Cache, given: Given) -> None:
+    embed(cache, given)
+    for manifest in (cache.root / "embeddings").glob("*.json"):
+        manifest.unlink()
+    assert embed(cache, given)[1:] == (N, 0)
+
+
+def test_the_embeddings_have_the_layout_of_hest(cache: Cache, given: Given) -> None:
+    embeddings, _, _ = embed(cache, given)
+    (path,) = (cache.root / "embeddings").glob("*.h5")
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file["embeddings"][:], embeddings)
+        np.testing.assert_array_equal(file["coords"][:], given.table.xy_px)
+        assert tuple(file["barcodes"].asstr()[:]) == given.table.spot_ids
+
+
+# Resolution
+
+
+def coarse(given: Given) -> SpotTable:
+    return replace(given.table, slide=replace(given.table.slide, mpp=0.6))
+
+
+def test_a_slide_coarser_than_the_encoder_wants_is_refused(cache: Cache, given: Given) -> None:
+    sentence = r"slide 'A1' has 0.6 µm per pixel, coarser than the 0.5 of 'm': --allow-upsampling enlarges it"
+    with pytest.raises(DataError, match=sentence):
+        slide_embeddings(cache, MeanColour(), ArrayImage(given.pixels), coarse(given), name="m")
+
+
+def test_with_leave_it_is_enlarged_and_said_every_time(cache: Cache, given: Given) -> None:
+    encoder = MeanColour(geometry=replace(GEOMETRY, upsampling=True))
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=r"its patches are enlarged 1\.20 times"):
+            slide_embeddings(cache, encoder, ArrayImage(given.pixels), coarse(given), name="m")
+    assert encoder.embedded == N
+
+
+# Interruption
+
+
+def test_an_extraction_that_fails_goes_on_where_it_was(cache: Cache, given: Given) -> None:
+    encoder = MeanColour(fails_after=70)
+    with pytest.raises(RuntimeError, match="power cut"):
+        slide_embeddings(cache, encoder, ArrayImage(given.pixels), given.table, name=given.encoder)
+    embeddings, embedded, decoded = embed(cache, given)
+    assert (embedded, decoded) == (N - 64, 0)  # two batches of 32 were done
+    np.testing.assert_array_equal(embeddings, embed(Cache(cache.root / "fresh"), given)[0])
+
+
+def test_what_an_unfinished_file_says_of_another_table_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "key.partial.h5"
+    file = RowWriter(path, "t", shape=(4, 2), dtype="float32", columns={})
+    file.write(0, np.ones((3, 2)))
+    file.save()
+    assert RowWriter(path, "t", shape=(4, 2), dtype="float32", columns={}).done == 3
+    assert RowWriter(path, "t", shape=(4, 3), dtype="float32", columns={}).done == 0
+
+
+def test_an_unfinished_file_that_is_damaged_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "key.partial.h5"
+    path.write_text("half a header")
+    (tmp_path / "key.progress").write_text('{"rows": 3}')
+    assert RowWriter(path, "t", shape=(4, 2), dtype="float32", columns={}).done == 0
+
+
+PROCESS = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from histobench import PatchGeometry, Slide, SpotTable
+from histobench.cache import Cache
+from histobench.embedding import Compute, rows, slide_embeddings
+from histobench.images import ArrayImage
+
+root, seconds, n = Path(sys.argv[1]), float(sys.argv[2]), 60
+rows.SAVE_SECONDS = 0.0
+
+class Slow:
+    identity, geometry, dim = "v1", PatchGeometry(patch_px=8, field_px=8), 3
+    def embed(self, patches, /, *, device="cpu"):
+        time.sleep(seconds)
+        with (root / "embedded").open("a") as log:
+            log.write(f"{len(patches)}\\n")
+        return patches.mean(axis=(1, 2)).astype(np.float32)
+
+random = np.random.default_rng(0)
+pixels = random.integers(0, 256, (100, 100, 3), dtype=np.uint8)
+table = SpotTable(
+    slide=Slide(id="A1", patient="A"), spot_ids=tuple(f"spot-{i}" for i in range(n)), xy_um=np.zeros((n, 2)),
+    xy_px=random.uniform(0, 100, (n, 2)), array=np.zeros((n, 2), np.int64),
+)
+print("ready", flush=True)
+how = Compute(batch_size=5)
+values = slide_embeddings(Cache(root), Slow(), ArrayImage(pixels), table, name="slow", how=how)
+print(values.sum(), len(values))
+"""
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Callable[[float], "subprocess.Popen[str]"]:
+    def run(seconds: float) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-c", PROCESS, str(tmp_path), str(seconds)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    return run
+
+
+def patches_embedded(root: Path) -> int:
+    log = root / "embedded"
+    return sum(map(int, log.read_text().split())) if log.exists() else 0
+
+
+def test_after_a_kill_only_the_rest_is_embedded(tmp_path: Path, start: Callable[[float], Any]) -> None:
+    killed = start(0.3)
+    while patches_embedded(tmp_path) < 20:
+        assert killed.poll() is None
+        time.sleep(0.02)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate(timeout=60)
+    before = patches_embedded(tmp_path)
+    assert before < 60
+    finished = start(0.0)
+    said = finished.communicate(timeout=120)[0].split()
+    assert finished.returncode == 0
+    assert said[-1] == "60"
+    # at most the batch that was being written is done again
+    assert 60 <= patches_embedded(tmp_path) <= 65
+
+
+def test_two_processes_embed_a_slide_once(tmp_path: Path, start: Callable[[float], Any]) -> None:
+    processes = [start(0.1), start(0.1)]
+    said = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert said[0] == said[1]
+    assert patches_embedded(tmp_path) == 60

@@ -7,14 +7,13 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from histobench.cache import Cache, Entry
 from histobench.contracts import PatchGeometry, SlideImage
 from histobench.data import Float, Patches, SpotTable, UInt8
 from histobench.embedding.keys import PatchKey
-from histobench.embedding.rows import RowWriter, open_rows
+from histobench.embedding.rows import RowWriter, names_its_rows, open_rows
 from histobench.errors import DataError, ShapeError
 from histobench.images import patch_cutter
 
@@ -158,8 +157,6 @@ def _holds_patches(path: Path, table: SpotTable, geometry: PatchGeometry) -> boo
     side = geometry.patch_px
     try:
         stored = StoredPatches.open(path)
-        with h5py.File(path) as file:
-            names = tuple(file["barcode"].asstr()[:])
-    except (DataError, OSError, KeyError):
+    except DataError:
         return False
-    return stored.shape == (len(table.spot_ids), side, side, 3) and names == table.spot_ids
+    return stored.shape == (len(table.spot_ids), side, side, 3) and names_its_rows(path, "barcode", table.spot_ids)

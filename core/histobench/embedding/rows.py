@@ -14,10 +14,12 @@ import numpy.typing as npt
 
 from histobench.errors import DataError
 
-__all__ = ["RowWriter", "Rows", "open_rows"]
+__all__ = ["SAVE_SECONDS", "RowWriter", "Rows", "names_its_rows", "open_rows"]
 
 SAVE_SECONDS = 1.0
 """A killed writer loses what it wrote in so long."""
+
+_KEY = "histobench_key"
 
 Array = npt.NDArray[Any]  # Any: pixels or embeddings
 
@@ -74,7 +76,7 @@ class RowWriter:
     def __init__(
         self, path: Path, name: str, *, shape: tuple[int, ...], dtype: str, columns: Mapping[str, Array | Sequence[str]]
     ) -> None:
-        self._progress = path.with_name(f"{path.name.partition('.')[0]}.progress")
+        self._progress = path.with_name(f"{_stem(path)}.progress")
         self.done = self._find(path, name, shape=shape, dtype=dtype)
         if not self.done:
             _write_header(path, name, shape=shape, dtype=dtype, columns=columns)
@@ -122,6 +124,19 @@ class RowWriter:
         return rows if fits else 0
 
 
+def names_its_rows(path: Path, column: str, names: tuple[str, ...]) -> bool:
+    """Say if a file was written under this very name, and for spots of these names."""
+    try:
+        with h5py.File(path) as file:
+            return file.attrs.get(_KEY) == _stem(path) and tuple(file[column].asstr()[:]) == names
+    except (OSError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _stem(path: Path) -> str:
+    return path.name.partition(".")[0]
+
+
 def _flush(table: Array) -> None:
     if isinstance(table, np.memmap):
         table.flush()
@@ -134,6 +149,7 @@ def _write_header(
     plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)  # its place in the file is fixed before a row is known
     plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     with h5py.File(path, "w") as file:
+        file.attrs[_KEY] = _stem(path)  # a file that was copied under another name says whose it is
         for column, values in columns.items():
             kind = None if isinstance(values, np.ndarray) else h5py.string_dtype()
             file.create_dataset(column, data=values, dtype=kind)

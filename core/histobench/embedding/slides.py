@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from histobench.cache import Cache, Entry
@@ -14,7 +13,7 @@ from histobench.data import Float, Slide, SpotTable
 from histobench.embedding.compute import Compute, effective_precision, embedder
 from histobench.embedding.keys import EmbeddingKey, PatchKey
 from histobench.embedding.patches import slide_patches
-from histobench.embedding.rows import RowWriter, open_rows
+from histobench.embedding.rows import RowWriter, names_its_rows, open_rows
 from histobench.errors import DataError, ShapeError
 from histobench.images import is_upsampled
 
@@ -107,11 +106,9 @@ def _entry(encoder: Encoder, image: SlideImage, table: SpotTable, *, name: str, 
 def _holds_embeddings(path: Path, table: SpotTable) -> bool:
     try:
         stored = open_rows(path, EMBEDDINGS)
-        with h5py.File(path) as file:
-            names = tuple(file["barcodes"].asstr()[:])
-    except (DataError, OSError, KeyError):
+    except DataError:
         return False
-    return len(stored.shape) == 2 and stored.dtype == np.float32 and names == table.spot_ids
+    return len(stored.shape) == 2 and stored.dtype == np.float32 and names_its_rows(path, "barcodes", table.spot_ids)
 
 
 def _check_embeddings(name: str, batch: Float, dim: int) -> None:
