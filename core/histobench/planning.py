@@ -211,27 +211,28 @@ def _jobs(
             device=machine.device,
             threads=machine.threads,
             edition=task.edition,
-            weights=choice.weights_hash() if choice else "",
+            **_pretrained(plan, task, choice, split),
             beside={} if checkpoint else _beside(method, task),
             **_evaluated(checkpoint),
             control=method.control,
             oracle=method.needs_oracle,
             versions=_versions(task, method, choice),
-            contamination=_contamination(plan, task, choice, split),
         )
 
 
-def _contamination(plan: Plan, task: Task, choice: EncoderChoice | None, split: Split) -> tuple[str, ...]:
-    """Say what of the test an encoder has seen in pretraining, and announce it."""
+def _pretrained(
+    plan: Plan, task: Task, choice: EncoderChoice | None, split: Split
+) -> dict[str, Any]:  # Any: fields of a job of different types
+    """Say which weights an encoder has, and what of the test they have seen; announce the latter."""
     if choice is None:
-        return ()
+        return {}
     seen = choice.contamination(task.dataset, [slide.patient for slide in split.test])
     if seen:
         plan.notice(
             f"{choice.card.name!r} was pretrained on {' and '.join(seen)}, where slides of {task.dataset.name} come "
             "from: its scores may be too good, and every result says so."
         )
-    return seen
+    return {"weights": choice.weights_hash(), "contamination": seen}
 
 
 def _beside(method: MethodCard, task: Task) -> dict[Auxiliary, tuple[str, str]]:
