@@ -52,12 +52,15 @@ def tuned_encoder(context: FitContext, lora: LoraOptions = PUBLISHED_LORA) -> nn
     Raises
     ------
     ConfigError
-        If the context has no encoder, its mode is ``frozen``, or the encoder has no linear layer to adapt.
+        If the context has no encoder, its mode is ``frozen``, the encoder has no linear layer to adapt, or it cannot
+        do gradient checkpointing, which was asked for.
     """
     if context.encoder is None or context.mode == "frozen":
         have = "no encoder" if context.encoder is None else "a frozen encoder"
         raise ConfigError(f"to train an encoder, mode 'lora' or 'full' and an encoder are needed, got {have}.")
     module = context.encoder.module()
+    if context.gradient_checkpointing:
+        _checkpoint_gradients(module)
     if context.mode == "full":
         return module.requires_grad_(True)
     targets = _lora_targets(context.encoder, module, lora.last_blocks)
@@ -71,6 +74,18 @@ def tuned_encoder(context: FitContext, lora: LoraOptions = PUBLISHED_LORA) -> nn
     )
     adapted: nn.Module = inject_adapter_in_model(config, module)
     return adapted
+
+
+def _checkpoint_gradients(module: nn.Module) -> None:
+    """Let the encoder's blocks be computed again in the backward pass, as timm's networks offer it."""
+    networks = [part for part in module.modules() if callable(getattr(part, "set_grad_checkpointing", None))]
+    if not networks:
+        raise ConfigError("this encoder offers no gradient checkpointing; leave it out.")
+    if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules()):
+        # the second pass would move its running means once more, and with them the result
+        raise ConfigError("gradient checkpointing would move the batch normalisation of this encoder; leave it out.")
+    for network in networks:
+        network.set_grad_checkpointing(True)  # type: ignore[operator]  # seen to be callable
 
 
 def _lora_targets(encoder: TrainableEncoder, module: nn.Module, last_blocks: int) -> list[str]:

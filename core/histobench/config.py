@@ -42,6 +42,8 @@ class RunConfig(BaseModel):
         ``published`` or one of the methods' named sets of options.
     embed_precision
         In which frozen encoders compute; ``None`` takes each one's own on a GPU, and single precision on a CPU.
+    gradient_checkpointing
+        True to save memory where an encoder is trained: its blocks are computed again in the backward pass.
     allow_upsampling
         True to enlarge slides that are coarser than a frozen encoder wants; every result of it is marked.
     threads
@@ -68,6 +70,7 @@ class RunConfig(BaseModel):
     precision: Literal["32-true", "bf16-mixed"] = "32-true"  # half precision would need a scaler that resumes too
     embed_precision: Precision | None = None
     allow_upsampling: bool = False
+    gradient_checkpointing: bool = False
     threads: int | None = Field(default=None, ge=1)
     tracking: bool = True
 

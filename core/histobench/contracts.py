@@ -181,6 +181,8 @@ class FitContext:
         Folder for checkpoints from which a killed fit goes on; ``None`` to keep none.
     report
         Receives the numbers of every epoch.
+    gradient_checkpointing
+        True to compute the encoder's blocks again in the backward pass: less memory, more time, the same numbers.
     """
 
     seed: int
@@ -190,6 +192,7 @@ class FitContext:
     encoder: TrainableEncoder | None = None
     resume: Path | None = None
     report: Report = field(default=lambda _epoch, _numbers: None)
+    gradient_checkpointing: bool = False
 
 
 class Method(Protocol):

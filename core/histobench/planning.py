@@ -259,10 +259,10 @@ def _seen(
     options: Options,
 ) -> dict[str, Any]:  # Any: fields of a job of different types
     """Decide the patch: a method's own wish counts where it trains what looks at the patch; and how it is embedded."""
-    if method.patch is not None and (choice is None or choice.mode != "frozen"):
-        return {"patch": method.patch(options)}
     if choice is None or choice.mode != "frozen":
-        return {"patch": choice.geometry(options) if choice else None}
+        wanted = choice.geometry(options) if choice else None
+        patch = method.patch(options) if method.patch is not None else wanted
+        return {"patch": patch, "gradient_checkpointing": config.gradient_checkpointing and choice is not None}
     enlarged = config.allow_upsampling and bool(_coarse(choice, task))
     geometry = replace(choice.geometry(options), upsampling=enlarged)
     return {"patch": geometry, "embed_precision": config.precision_of(choice.card.precision, machine.device)}

@@ -69,6 +69,8 @@ class JobSpec(Model):
         What it trains with beside its targets → the dataset's target it is read from, and the edition of that.
     oracle
         True for the control that is shown the truth: the ceiling of a board, not a baseline to be beaten.
+    gradient_checkpointing
+        True if an encoder in training computes its blocks again in the backward pass, which moves no number.
     device, threads
         Where it runs, as Fabric spells it, and CPU threads of torch and BLAS: they decide the last bits of sums.
     """
@@ -96,6 +98,7 @@ class JobSpec(Model):
     threads: int
     edition: str
     contamination: tuple[str, ...] = ()
+    gradient_checkpointing: bool = False
     weights: str = ""
     beside: dict[Auxiliary, tuple[str, str]] = Field(default_factory=dict)
     checkpoint: str = ""
@@ -109,13 +112,16 @@ class JobSpec(Model):
         return [(name, source) for name, (source, _) in self.beside.items()]
 
 
+_DECIDES_NOTHING = {"device", "threads", "checkpoint_file", "contamination", "gradient_checkpointing"}
+
+
 def job_id(spec: JobSpec) -> str:
     """Hash all that decides a job's result.
 
     Device and threads move its last bits only; a job done on another machine is the same job, so they stay out, and
     folders of records from different machines merge by copying. The record names them.
     """
-    decides = spec.model_dump(mode="json", exclude={"device", "threads", "checkpoint_file", "contamination"})
+    decides = spec.model_dump(mode="json", exclude=_DECIDES_NOTHING)
     # what is not asked for is no part of the name
     if spec.patch is not None and not spec.patch.upsampling:
         del decides["patch"]["upsampling"]

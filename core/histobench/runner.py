@@ -187,6 +187,7 @@ class _Job:
             encoder=trained,  # type: ignore[arg-type]  # planning lets only trainable ones into a training mode
             resume=self.folder.resume,
             report=self._report,
+            gradient_checkpointing=self.spec.gradient_checkpointing,
         )
 
     def _report(self, epoch: int, numbers: Mapping[str, float]) -> None:

@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from histobench.adapters import LoraOptions, tuned_encoder
-from histobench.contracts import FitContext, PatchGeometry
+from histobench.contracts import FitContext, Mode, PatchGeometry
 from histobench.data import Float, UInt8
 from histobench.errors import ConfigError
 from histobench.training import seeded
@@ -132,3 +133,69 @@ def test_an_encoder_without_layers_to_adapt_is_refused() -> None:
 def test_a_target_that_is_no_linear_layer_is_refused() -> None:
     with pytest.raises(ConfigError, match="adapters on 'blocks', which is no linear layer"):
         tuned_encoder(replace(CONTEXT, encoder=Encoder("blocks")))
+
+
+class Recomputing(nn.Module):
+    """Two layers that may be computed again in the backward pass, as timm's networks offer it."""
+
+    def __init__(self, *between: nn.Module) -> None:
+        super().__init__()
+        self.first, self.between, self.last = nn.Linear(48, 64), nn.Sequential(nn.GELU(), *between), nn.Linear(64, 3)
+        self.recomputes = False
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        self.recomputes = enable
+
+    def forward(self, patches: Tensor) -> Tensor:
+        inputs = patches.flatten(1).float() / 255
+        return checkpoint(self._layers, inputs, use_reentrant=False) if self.recomputes else self._layers(inputs)
+
+    def _layers(self, inputs: Tensor) -> Tensor:
+        result: Tensor = self.last(self.between(self.first(inputs)))
+        return result
+
+
+class RecomputingEncoder(Encoder):
+    def __init__(self, *between: nn.Module) -> None:
+        super().__init__("first", "last")
+        self.between = between
+
+    def module(self) -> Recomputing:  # type: ignore[override]
+        return Recomputing(*self.between)
+
+
+def kept_bytes_and_gradients(context: FitContext) -> tuple[int, list[Tensor]]:
+    """Run forward and back; count what the forward pass keeps beside the parameters."""
+    module, kept = tuned(context), 0
+    parameters = {parameter.data_ptr() for parameter in module.parameters()}
+
+    def keep(tensor: Tensor) -> Tensor:
+        nonlocal kept
+        kept += 0 if tensor.data_ptr() in parameters else tensor.nbytes
+        return tensor
+
+    with seeded(1), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = module(PATCHES).square().sum()
+    loss.backward()
+    return kept, [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+
+
+@pytest.mark.parametrize("mode", ["full", "lora"])
+def test_gradient_checkpointing_keeps_less_and_gives_the_same_gradients(mode: Mode) -> None:
+    context = replace(CONTEXT, mode=mode, encoder=RecomputingEncoder())
+    plain, gradients = kept_bytes_and_gradients(context)
+    saving, same = kept_bytes_and_gradients(replace(context, gradient_checkpointing=True))
+    assert saving < plain / 2
+    assert gradients
+    assert all(torch.equal(one, other) for one, other in zip(gradients, same, strict=True))
+
+
+def test_an_encoder_that_cannot_recompute_is_refused() -> None:
+    with pytest.raises(ConfigError, match="offers no gradient checkpointing; leave it out"):
+        tuned(replace(CONTEXT, gradient_checkpointing=True))
+
+
+def test_batch_normalisation_is_not_moved_twice() -> None:
+    encoder = RecomputingEncoder(nn.BatchNorm1d(64))
+    with pytest.raises(ConfigError, match="would move the batch normalisation of this encoder"):
+        tuned(replace(CONTEXT, mode="full", encoder=encoder, gradient_checkpointing=True))

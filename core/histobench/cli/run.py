@@ -43,6 +43,9 @@ _OPTIONS = (
     click.option(
         "--allow-upsampling", is_flag=True, default=None, help="Enlarge slides coarser than an encoder wants."
     ),
+    click.option(
+        "--gradient-checkpointing", is_flag=True, default=None, help="Train encoders in less memory and more time."
+    ),
     click.option("--threads", type=int, help="CPU threads of one job. [cores / workers]"),
     click.option("--tracking/--no-tracking", default=None, help="Log to MLflow. [on]"),
     click.option("--config", "file", type=click.Path(path_type=Path), help="YAML with the same settings."),

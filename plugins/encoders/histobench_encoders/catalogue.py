@@ -12,7 +12,8 @@ hf-hub:<owner/model>              any that the hub has in timm's format         
 pretrained:<name>                 any that `histobench pretrain` made             your own
 ================================  ==============================================  ==============================
 
-``encoder[pooling]`` takes another pooling, ``encoder[hest]`` the HEST benchmark's patches and the published transform.
+``encoder[pooling]`` takes another pooling, ``encoder[hest]`` the HEST benchmark's patches and the published transform,
+``encoder[tta]`` the mean over a patch's eight symmetries, in test; ``encoder[pooling][tta]`` both.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,7 @@ _COLOUR = "Ruifrok & Johnston (2001), Quantification of histochemical staining b
 _AT_TIMM = "https://github.com/huggingface/pytorch-image-models"
 _HUB = "https://huggingface.co"
 _AS_ITS_PAGE = "as the model's page says"
-_HEST = "hest"
+_HEST, _TTA = "hest", "tta"
 
 
 def _card(name: str, entry: TimmEntry, *, stem: str | None = None) -> EncoderCard:
@@ -55,23 +56,27 @@ def _card(name: str, entry: TimmEntry, *, stem: str | None = None) -> EncoderCar
         transform=entry.transform,
         pooling=entry.pooling,
         variants=entry.variants,
-        variant=partial(_variant, name, entry, stem) if entry.variants else None,
+        variant=partial(_variant, name, entry, stem),
         registers=entry.registers,
         blocks=entry.blocks,
         depth=entry.depth,
         precision=entry.precision,
         pretrained_on=entry.pretrained_on,
+        pretrained_patients=entry.pretrained_patients,
         build=partial(_build, name, entry, find),
     )
 
 
 def _variant(name: str, entry: TimmEntry, stem: str, asked: str) -> EncoderCard:
-    if asked == _HEST:
+    if asked == _TTA:
+        varied = replace(entry, symmetries=True)
+    elif asked == _HEST and entry.variants:
         varied = entry.for_hest()
     else:
         pooling = next((known for known in entry.variants if known == asked), None)
         if pooling is None:
-            known = ", ".join(f"{name}[{variant}]" for variant in (*entry.variants, _HEST))
+            offered = (*entry.variants, _HEST, _TTA) if entry.variants else (_TTA,)
+            known = ", ".join(f"{name}[{variant}]" for variant in offered)
             raise ConfigError(f"encoder {name!r} has no variant {asked!r}; it has {known}.")
         varied = entry.pooled(pooling)  # type: ignore[arg-type]  # the keys of `variants` are poolings
     return _card(f"{name}[{asked}]", replace(varied, title=f"{entry.title} [{asked}]"), stem=stem)
@@ -108,8 +113,7 @@ def _expand_timm(member: str) -> EncoderCard:
 def _expand_pretrained(member: str) -> EncoderCard:
     from histobench_encoders.pretrained import describe_pretrained
 
-    entry, facts = describe_pretrained(member)
-    return replace(_card(f"pretrained:{member}", entry, stem=member), pretrained_patients=facts.patients)
+    return _card(f"pretrained:{member}", describe_pretrained(member), stem=member)
 
 
 def _expand_hub(member: str) -> EncoderCard:

@@ -80,6 +80,10 @@ class TimmEntry:
         Number of classes of the classifier in such a file; ``None`` to let timm say.
     pretrained_on
         Datasets seen in training; ``None`` where nobody tells.
+    pretrained_patients
+        Patients seen in training, where they are known by name.
+    symmetries
+        True to embed, in evaluation, the mean over the eight symmetries of the square.
     """
 
     arch: str
@@ -115,6 +119,8 @@ class TimmEntry:
     converts: bool = False
     classes: int | None = None
     pretrained_on: tuple[str, ...] | None = None
+    pretrained_patients: tuple[str, ...] = ()
+    symmetries: bool = False
 
     @property
     def geometry(self) -> PatchGeometry:

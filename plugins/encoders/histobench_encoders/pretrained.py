@@ -18,8 +18,8 @@ __all__ = ["describe_pretrained"]
 _FILE = "model.safetensors"
 
 
-def describe_pretrained(member: str) -> tuple[TimmEntry, PretrainedFacts]:
-    """Make the record of one such encoder, and give what its file says of its making.
+def describe_pretrained(member: str) -> TimmEntry:
+    """Make the record of one such encoder.
 
     Parameters
     ----------
@@ -38,8 +38,7 @@ def describe_pretrained(member: str) -> tuple[TimmEntry, PretrainedFacts]:
             f"there is no pretrained encoder {member!r}: `histobench pretrain --out {weights_root() / member / _FILE}` "
             f"makes one, and {FILES_VARIABLE}={member}=FILE names a file that lies elsewhere."
         )
-    facts = read_facts(located.path)
-    return _record(facts, located.path, weights), facts
+    return _record(read_facts(located.path), located.path, weights)
 
 
 def _record(facts: PretrainedFacts, path: Path, weights: Weights) -> TimmEntry:
@@ -62,4 +61,5 @@ def _record(facts: PretrainedFacts, path: Path, weights: Weights) -> TimmEntry:
         head=(),
         converts=False,
         pretrained_on=facts.seen,
+        pretrained_patients=facts.patients,
     )

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from histobench import ConfigError, Float, PatchGeometry, UInt8
-from histobench.training import seeded
+from histobench.training import mean_over_symmetries, seeded
 from histobench.weights import weights_hash
 from histobench_encoders.entry import TimmEntry
 from histobench_encoders.files import check_state, read_state, unreadable
@@ -56,7 +56,15 @@ class PatchNetwork(nn.Module):
         self.register_buffer("std", torch.tensor(entry.std).view(3, 1, 1), persistent=False)
 
     def forward(self, patches: Tensor) -> Tensor:
-        """Embed (n, h, w, 3) uint8 as (n, d), in the dtype of the weights or of autocast."""
+        """Embed (n, h, w, 3) uint8 as (n, d), in the dtype of the weights or of autocast.
+
+        In evaluation it is the mean over the patches' eight symmetries, if the record wants it.
+        """
+        if self._entry.symmetries and not self.training:
+            return mean_over_symmetries(self._embed, patches)
+        return self._embed(patches)
+
+    def _embed(self, patches: Tensor) -> Tensor:
         return self._pool(self.normalise(patches))
 
     def normalise(self, patches: Tensor) -> Tensor:
@@ -137,6 +145,8 @@ class TimmEncoder:
         """Hash of weights, architecture, pooling, transform and dtype."""
         names = (*_DECIDES, *(_DECIDES_AS_PUBLISHED if self.entry.as_published else ()))
         facts = {name: getattr(self.entry, name) for name in names}
+        if self.entry.symmetries:
+            facts["symmetries"] = True
         if self.entry.as_published or self.entry.fixed_px:
             facts["interpolation"] = self.entry.interpolation
         weights = f"random:{RANDOM_SEED}" if self._weights is None else weights_hash(self._weights)
