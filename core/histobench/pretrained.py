@@ -34,7 +34,9 @@ class PretrainedFacts(Model):
     patch
         The patches that it was given.
     slides
-        Dataset → slide → patient.
+        Dataset → slide → patient, of this training.
+    patients
+        Whose slides it has seen in this training and in those before.
     seen
         Collections that it has seen: those named on the card that it began with, and the datasets of this training.
     passes
@@ -48,6 +50,7 @@ class PretrainedFacts(Model):
     options: dict[str, Any]  # Any: JSON values
     patch: PatchGeometry
     slides: dict[str, dict[str, str]]
+    patients: tuple[str, ...]
     seen: tuple[str, ...]
     seed: int
     batch: int
@@ -57,11 +60,6 @@ class PretrainedFacts(Model):
     seconds: float
     losses: tuple[float, ...] = ()
     versions: dict[str, str]
-
-    @property
-    def patients(self) -> tuple[str, ...]:
-        """The patients whose slides it has seen in this training, sorted."""
-        return tuple(sorted({patient for slides in self.slides.values() for patient in slides.values()}))
 
 
 def read_facts(path: Path) -> PretrainedFacts:

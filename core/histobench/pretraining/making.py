@@ -116,7 +116,8 @@ def make_weights(
         report=report,
     )
     kept, passed = _train(asked, corpus, identity, context, is_new=beginning is None)
-    facts = _facts(asked, corpus, passed, identity=identity, weights=beginning_hash)
+    before = read_facts(beginning) if beginning is not None and asked.encoder.pretrained_patients else None
+    facts = _facts(asked, corpus, passed, identity=identity, weights=beginning_hash, before=before)
     _write(out, encoder.weights_of(kept), facts)
     _forget(context.resume)
     return facts
@@ -160,17 +161,21 @@ def _done(out: Path, identity: str) -> PretrainedFacts | None:
     return facts
 
 
-def _facts(asked: Asked, corpus: Corpus, passed: Passed, *, identity: str, weights: str) -> PretrainedFacts:
+def _facts(
+    asked: Asked, corpus: Corpus, passed: Passed, *, identity: str, weights: str, before: PretrainedFacts | None
+) -> PretrainedFacts:
+    """Say how the weights were made; whoever was seen ``before`` by those that they began as has been seen."""
     n = len(corpus.patches)
     return PretrainedFacts(
         asked=identity,
-        encoder=asked.encoder.name,
+        encoder=before.encoder if before else asked.encoder.name,
         weights=weights,
         method=asked.method,
         options=asdict(asked.options),
         patch=asked.geometry,
         slides=corpus.slides,
         seen=tuple(dict.fromkeys((*(asked.encoder.pretrained_on or ()), *corpus.slides))),
+        patients=tuple(sorted({*(before.patients if before else ()), *_patients(corpus)})),
         seed=asked.seed,
         batch=asked.budget.batch,
         n_patches=n,
@@ -180,6 +185,10 @@ def _facts(asked: Asked, corpus: Corpus, passed: Passed, *, identity: str, weigh
         losses=tuple(passed.losses),
         versions=versions(),
     )
+
+
+def _patients(corpus: Corpus) -> set[str]:
+    return {patient for slides in corpus.slides.values() for patient in slides.values()}
 
 
 def _write(out: Path, weights: Mapping[str, Tensor], facts: PretrainedFacts) -> None:
