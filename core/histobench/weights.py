@@ -44,7 +44,9 @@ WEIGHTS_VARIABLE = "HISTOBENCH_WEIGHTS"
 """Environment variable that moves the folder of weights; without it, it lies in the user's cache folder."""
 
 FILES_VARIABLE = "HISTOBENCH_WEIGHTS_FILES"
-"""Environment variable that names files outright: ``encoder=file``, several separated as in ``PATH``."""
+"""Environment variable that names files outright: ``encoder=file``, several separated by semicolons."""
+
+_BETWEEN = ";"  # a colon is part of names such as timm:resnet34
 
 PROBE_SECONDS = 3.0
 """How long the hub may take to answer at all; a download without a network is tried for far longer."""
@@ -87,9 +89,9 @@ def name_files(pairs: Iterable[str]) -> None:
             raise WeightsError(f"weights are named as ENCODER=FILE, got {pair!r}.")
         if not Path(file).is_file():
             raise WeightsError(f"the weights named for encoder {name!r} are not there: no file {file!r}.")
-    before = [part for part in os.environ.get(FILES_VARIABLE, "").split(os.pathsep) if part]
+    before = [part for part in os.environ.get(FILES_VARIABLE, "").split(_BETWEEN) if part]
     absolute = [f"{name}={Path(file).resolve()}" for name, _, file in (pair.partition("=") for pair in given)]
-    os.environ[FILES_VARIABLE] = os.pathsep.join([*absolute, *before])
+    os.environ[FILES_VARIABLE] = _BETWEEN.join([*absolute, *before])
 
 
 def locate_weights(name: str, weights: Weights) -> Located | None:
@@ -202,7 +204,7 @@ def _hash_content(path: Path, size: int, mtime_ns: int) -> str:
 
 
 def _named_file(name: str) -> Path | None:
-    for pair in os.environ.get(FILES_VARIABLE, "").split(os.pathsep):
+    for pair in os.environ.get(FILES_VARIABLE, "").split(_BETWEEN):
         encoder, _, file = pair.partition("=")
         if encoder == name:
             if not Path(file).is_file():

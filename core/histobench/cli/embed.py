@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from histobench.cli.names import PluginNames
+from histobench.cli.names import NAMED_WEIGHTS, PluginNames
 
 if TYPE_CHECKING:
     from histobench.cli import App
@@ -17,6 +17,7 @@ __all__ = ["embed"]
 
 @click.command()
 @click.option("--encoders", required=True, type=PluginNames("encoders"), help="Comma-separated.")
+@NAMED_WEIGHTS
 @click.option("--datasets", type=PluginNames("datasets"), help="Comma-separated. [synthetic]")
 @click.option("--targets", help="Whose spots: KIND or KIND:VARIANT, as `run` is given. [the dataset's first]")
 @click.option("--data-root", type=click.Path(path_type=Path), help="Folder with the dataset's files.")

@@ -5,7 +5,7 @@ from click.shell_completion import CompletionItem
 
 from histobench.registry import Registry
 
-__all__ = ["PluginNames", "settings"]
+__all__ = ["NAMED_WEIGHTS", "PluginNames", "settings"]
 
 
 class PluginNames(click.ParamType):  # type: ignore[type-arg]  # generic only in newer clicks
@@ -39,3 +39,23 @@ def settings(context: click.Context, parameter: click.Parameter, values: tuple[s
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise click.BadParameter(f"the value of {key!r} is not understood: {value!r}.", param=parameter) from error
     return found
+
+
+def _name_weights(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> None:
+    """Keep the files that a user names for encoders, for this process and its workers."""
+    del context, parameter
+    if values:
+        from histobench.weights import name_files
+
+        name_files(values)
+
+
+NAMED_WEIGHTS = click.option(
+    "--weights",
+    multiple=True,
+    expose_value=False,
+    callback=_name_weights,
+    metavar="ENCODER=FILE",
+    help="File with an encoder's weights; repeatable. [see `histobench weights where`]",
+)
+"""The option that names files of encoders' weights; commands need not look at it."""

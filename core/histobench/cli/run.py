@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from histobench.cli.names import PluginNames, settings
+from histobench.cli.names import NAMED_WEIGHTS, PluginNames, settings
 
 if TYPE_CHECKING:
     from histobench.cli import App
@@ -26,6 +26,7 @@ _OPTIONS = (
     click.option("--methods", type=PluginNames("methods"), help="Comma-separated; 'all' for every one. [all]"),
     click.option("--datasets", type=PluginNames("datasets"), help="Comma-separated. [synthetic]"),
     click.option("--encoders", type=PluginNames("encoders"), help="NAME or NAME@frozen|lora|full. [each method's own]"),
+    NAMED_WEIGHTS,
     click.option("--targets", help="KIND or KIND:VARIANT, such as cell_abundance:major. [the dataset's first]"),
     click.option("--scheme", help="Split scheme. [the dataset's first]"),
     click.option("--folds", help="Comma-separated. [all]"),
