@@ -105,7 +105,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _tell(app: "App", facts: "PretrainedFacts", out: Path) -> None:
-    from histobench.weights import FILES_VARIABLE, weights_root
+    from histobench.weights import weights_root
 
     slides = sum(len(slides) for slides in facts.slides.values())
     app.output.result(
@@ -114,5 +114,5 @@ def _tell(app: "App", facts: "PretrainedFacts", out: Path) -> None:
     )
     placed = out.name == "model.safetensors" and out.resolve().parent.parent == weights_root().resolve()
     name = out.resolve().parent.name if placed else out.stem
-    before = "" if placed else f"{FILES_VARIABLE}={name}={out} "
-    app.output.result(f"use it: {before}histobench run --encoders pretrained:{name}@frozen")
+    where = "" if placed else f" --weights {name}={out}"
+    app.output.result(f"use it: histobench run --encoders pretrained:{name}@frozen{where}")

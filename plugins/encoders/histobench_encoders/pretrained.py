@@ -9,7 +9,7 @@ from pathlib import Path
 
 from histobench import Weights, WeightsError
 from histobench.pretrained import PretrainedFacts, read_facts
-from histobench.weights import FILES_VARIABLE, locate_weights, weights_root
+from histobench.weights import locate_weights, weights_root
 from histobench_encoders.entries import ENTRIES
 from histobench_encoders.entry import TimmEntry
 
@@ -36,7 +36,7 @@ def describe_pretrained(member: str) -> TimmEntry:
     if located is None:
         raise WeightsError(
             f"there is no pretrained encoder {member!r}: `histobench pretrain --out {weights_root() / member / _FILE}` "
-            f"makes one, and {FILES_VARIABLE}={member}=FILE names a file that lies elsewhere."
+            f"makes one, and --weights {member}=FILE names a file that lies elsewhere."
         )
     return _record(read_facts(located.path), located.path, weights)
 
