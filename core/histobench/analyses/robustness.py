@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from histobench.analyses.findings import Cell, Findings, StudyResults
+from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
 from histobench.assembly import Assembler, open_assembler, registry
 from histobench.cards import MetricCard
 from histobench.config import options_from_json
@@ -157,13 +157,8 @@ def summarise(found: Iterable[ShiftedScores]) -> list[Summary]:
     """
     groups: dict[tuple[str, Shift], list[ShiftedScores]] = {}
     for scores in found:
-        groups.setdefault((_who(scores.record), scores.shift), []).append(scores)
+        groups.setdefault((label_of(scores.record), scores.shift), []).append(scores)
     return [_summary(who, shift, group) for (who, shift), group in groups.items()]
-
-
-def _who(record: RunRecord) -> str:
-    job = record.job
-    return job.method if job.encoder is None else f"{job.method} · {job.encoder} ({job.mode})"
 
 
 def _summary(who: str, shift: Shift, group: Sequence[ShiftedScores]) -> Summary:

@@ -5,7 +5,7 @@ from click.shell_completion import CompletionItem
 
 from histobench.registry import Registry
 
-__all__ = ["NAMED_WEIGHTS", "PluginNames", "settings"]
+__all__ = ["NAMED_WEIGHTS", "PluginNames", "options", "settings"]
 
 
 class PluginNames(click.ParamType):  # type: ignore[type-arg]  # generic only in newer clicks
@@ -27,18 +27,31 @@ class PluginNames(click.ParamType):  # type: ignore[type-arg]  # generic only in
 def settings(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, object]:
     """Read repeated ``NAME.OPTION=VALUE``; values are YAML scalars or lists."""
     del context
-    import yaml
-
     found: dict[str, object] = {}
     for text in values:
-        key, equals, value = text.partition("=")
-        if not equals or "." not in key:
+        if "." not in text.partition("=")[0]:
             raise click.BadParameter(f"expected NAME.OPTION=VALUE, got {text!r}.", param=parameter)
-        try:
-            found[key.strip()] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise click.BadParameter(f"the value of {key!r} is not understood: {value!r}.", param=parameter) from error
+        key, value = _setting(text, parameter, "NAME.OPTION=VALUE")
+        found[key] = value
     return found
+
+
+def options(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, object]:
+    """Read repeated ``OPTION=VALUE`` of a command that sets options of one thing only; values as in `settings`."""
+    del context
+    return dict(_setting(text, parameter, "OPTION=VALUE") for text in values)
+
+
+def _setting(text: str, parameter: click.Parameter, shape: str) -> tuple[str, object]:
+    import yaml
+
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"expected {shape}, got {text!r}.", param=parameter)
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise click.BadParameter(f"the value of {key!r} is not understood: {value!r}.", param=parameter) from error
 
 
 def _name_weights(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> None:

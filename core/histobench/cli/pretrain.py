@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from histobench.cli.names import PluginNames
+from histobench.cli.names import PluginNames, options
 
 if TYPE_CHECKING:
     from histobench.cards import DatasetCard
@@ -29,14 +29,14 @@ _FILE = click.Path(path_type=Path)
 @click.option("--epochs", default=100, show_default=True, type=click.IntRange(min=0), help="0 keeps random weights.")
 @click.option("--batch", default=64, show_default=True, type=click.IntRange(min=2), help="Patches of one step.")
 @click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so long at the latest.")
-@click.option("--set", "values", multiple=True, metavar="OPTION=VALUE", help="Of the method; repeatable.")
+@click.option("--set", "values", multiple=True, callback=options, metavar="OPTION=VALUE", help="Repeatable.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
 @click.option("--precision", default="32-true", show_default=True, type=click.Choice(["32-true", "bf16-mixed"]))
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads. [all]")
 @click.option("--out", required=True, type=_FILE, help="File to write, NAME.safetensors.")
 @click.pass_obj
-def pretrain(app: "App", /, out: Path, values: tuple[str, ...], threads: int | None, **given: object) -> None:
+def pretrain(app: "App", /, out: Path, values: dict[str, object], threads: int | None, **given: object) -> None:
     """Train an encoder on the pixels of slides, without labels, by DINO, SimCLR or MAE.
 
     The file names the patients whose slides it has seen. Leave those out that it is to be tested on
@@ -69,23 +69,14 @@ def pretrain(app: "App", /, out: Path, values: tuple[str, ...], threads: int | N
     _tell(app, facts, out)
 
 
-def _asked(app: "App", values: tuple[str, ...], given: dict[str, object]) -> "Asked":
-    import yaml
-
+def _asked(app: "App", values: dict[str, object], given: dict[str, object]) -> "Asked":
     from histobench.cli.run import settle_device
-    from histobench.errors import ConfigError
     from histobench.pretraining import Asked, Budget, Choice, settle_options
 
-    options: dict[str, object] = {}
-    for value in values:
-        name, equals, text = value.partition("=")
-        if not equals:
-            raise ConfigError(f"--set takes OPTION=VALUE, got {value!r}.")
-        options[name] = yaml.safe_load(text)
     return Asked(
         encoder=app.registry.encoders.get(str(given["encoder"])),
         datasets=_datasets(app, str(given["datasets"])),
-        options=settle_options(str(given["method"]), options),
+        options=settle_options(str(given["method"]), values),
         budget=Budget(epochs=given["epochs"], batch=given["batch"], minutes=given["minutes"]),  # type: ignore[arg-type]  # click's
         choice=Choice(slides=_names(str(given["slides"])), exclude_patients=_names(str(given["exclude_patients"]))),
         patch_px=given["patch_px"],  # type: ignore[arg-type]  # click's

@@ -56,6 +56,11 @@ def test_yaml_with_a_typo_gets_a_suggestion(say: Say, tmp_path: Path) -> None:
     refused(say("run", "--config", study, "--out", tmp_path / "out"), "no setting named 'method'", "'methods'")
 
 
+@pytest.mark.parametrize(("value", "words"), [("lr=[", "'lr' is not understood"), ("lr", "expected OPTION=VALUE")])
+def test_option_of_pretraining_that_is_no_value_is_refused(say: Say, tmp_path: Path, value: str, words: str) -> None:
+    refused(say("pretrain", "--datasets", "synthetic", "--out", tmp_path / "x.safetensors", "--set", value), words)
+
+
 def test_text_that_is_no_yaml_is_refused(say: Say, tmp_path: Path) -> None:
     study = tmp_path / "study.yaml"
     study.write_text("methods: [ridge\nseeds: }")
