@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ CACHE_VARIABLE = "HISTOBENCH_CACHE"
 
 _MADE_WITH = ("histobench", "torch", "timm", "numpy", "pillow", "h5py")
 _PARTIAL = ".partial"
+_OURS = re.compile(r"[0-9a-f]{64}\.")  # what is named otherwise is a stranger's, and never removed
 _BESIDE = (".json", ".lock", ".progress")  # what lies beside a file and is none of its own
 
 
@@ -153,7 +155,7 @@ class Cache:
         for kind in kinds:
             folder = self.root / kind
             for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-                if path.is_file() and path.suffix not in _BESIDE:
+                if _OURS.match(path.name) and path.is_file() and path.suffix not in _BESIDE:
                     is_partial = _PARTIAL in path.suffixes
                     manifest = {} if is_partial else _read_manifest(path)
                     yield Kept(path=path, kind=kind, manifest=manifest, is_partial=is_partial)
@@ -227,10 +229,15 @@ def _write_manifest(path: Path, entry: Entry, written: Path) -> None:
 
 def _read_manifest(path: Path) -> dict[str, Any]:  # Any: JSON
     try:
-        found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"), parse_constant=_no_number)
+    except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    parts = ("key", "about") if isinstance(found, dict) else ()
+    return found if parts and all(isinstance(found.get(part, {}), dict) for part in parts) else {}
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _quick_fault(path: Path, manifest: Mapping[str, Any]) -> str:

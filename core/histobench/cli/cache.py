@@ -56,7 +56,9 @@ def verify(app: "App", kind: str | None) -> None:
 @cache.command()
 @click.option("--kind", type=click.Choice(_KINDS), help="Only these. [both]")
 @click.option("--encoder", help="Only embeddings of this encoder.")
-@click.option("--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Only files made so long ago.")
+@click.option(
+    "--older-than", type=click.FloatRange(min=0, max=36500), metavar="DAYS", help="Only files made so long ago."
+)
 @click.option("--damaged", is_flag=True, help="Only files that are not what their manifest says; reads them all.")
 @click.option("--unfinished", is_flag=True, help="Only what stopped runs left.")
 @click.option("--all", "everything", is_flag=True, help="Whatever else is not excluded.")
@@ -119,8 +121,9 @@ def _encoder(file: "Kept") -> str:
 
 def _patch(file: "Kept") -> str:
     key = file.manifest.get("key", {})
-    geometry = key.get("patches", key).get("geometry")
-    if not geometry:
+    patches = key.get("patches", key)
+    geometry = patches.get("geometry") if isinstance(patches, dict) else None
+    if not isinstance(geometry, dict) or not isinstance(geometry.get("mpp"), int | float | None):
         return "?"
     field = f"{geometry['mpp']:g} µm/px" if geometry.get("mpp") else f"of {geometry.get('field_px')} px"
     precision = f", {key['precision']}" if "precision" in key else ""

@@ -172,11 +172,11 @@ def test_damage_is_found_and_removed(say: Say, filled: Path) -> None:
     content = bytearray(spoilt.read_bytes())
     content[-1] ^= 1
     spoilt.write_bytes(content)
-    (filled / "patches" / "stranger.h5").write_text("who am I?")
+    (filled / "patches" / f"{'f' * 64}.h5").write_text("who am I?")
     said = say("cache", "verify")
     assert said.code == 1
     assert f"{spoilt}: its content is not what was written" in said.out
-    assert "stranger.h5: it has no manifest" in said.out
+    assert "ffff.h5: it has no manifest" in said.out
     assert "7 files are whole, 2 are not; `histobench cache prune --damaged`" in said.out
     assert "2 files were removed" in say("cache", "prune", "--damaged").out
     assert say("cache", "verify").code == 0
@@ -192,6 +192,24 @@ def test_what_a_killed_run_left_is_kept_until_asked(say: Say, filled: Path) -> N
     assert "1 files are unfinished" in said.err
     assert "1 files were removed" in say("cache", "prune", "--unfinished").out
     assert sorted(path.suffix for path in left.parent.glob("0*")) == [".lock"]
+
+
+def test_a_strangers_file_in_the_cache_folder_is_never_removed(say: Say, root: Path) -> None:
+    mine = root / "patches" / "my_drawing.png"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    for which in ("--all", "--damaged"):
+        assert "0 files were removed" in say("cache", "prune", which).out
+    assert mine.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("manifest", ['{"key": 3, "about": null}', '{"key": {"a": NaN}, "n_bytes": 3, "sha256": ""}'])
+def test_a_manifest_that_is_not_ours_costs_only_its_file(say: Say, root: Path, manifest: str) -> None:
+    (root / "patches").mkdir(parents=True)
+    (root / "patches" / f"{'a' * 64}.h5").write_bytes(b"abc")
+    (root / "patches" / f"{'a' * 64}.json").write_text(manifest)
+    assert "no manifest" in say("cache", "list").out
+    assert "0 files are whole, 1 are not" in say("cache", "verify").out
 
 
 def test_one_encoders_embeddings_are_pruned(say: Say, filled: Path) -> None:
