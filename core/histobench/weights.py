@@ -18,7 +18,7 @@ from typing import Literal, TypeAlias
 import platformdirs
 import requests
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
 
 from histobench.encoder_card import Weights
 from histobench.errors import WeightsError
@@ -214,7 +214,12 @@ def _named_file(name: str) -> Path | None:
 
 
 def _from_cache(weights: Weights, file: str) -> Path | None:
-    cached = try_to_load_from_cache(weights.hub_id, file, cache_dir=constants.HF_HUB_CACHE, revision=weights.revision)
+    try:
+        cached = try_to_load_from_cache(
+            weights.hub_id, file, cache_dir=constants.HF_HUB_CACHE, revision=weights.revision
+        )
+    except HFValidationError as error:
+        raise WeightsError(f"{weights.hub_id!r} is no name of a model on the hub: {_first_line(error)}.") from error
     return Path(cached) if isinstance(cached, str) else None
 
 

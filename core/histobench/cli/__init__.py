@@ -96,4 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None:  # not about a file that was named: a fault of ours
+            raise
+        app.output.error(f"{error.strerror or 'cannot be used'}: {str(error.filename)!r}.")
+        sys.exit(MISTAKE)
     sys.exit(code if isinstance(code, int) else 0)

@@ -113,13 +113,20 @@ def _expand_timm(member: str) -> EncoderCard:
 def _expand_pretrained(member: str) -> EncoderCard:
     from histobench_encoders.pretrained import describe_pretrained
 
-    return _card(f"pretrained:{member}", describe_pretrained(member), stem=member)
+    return _card(f"pretrained:{member}", describe_pretrained(_within(member)), stem=member)
 
 
 def _expand_hub(member: str) -> EncoderCard:
     from histobench_encoders.timm_family import describe_hub
 
-    return _card(f"hf-hub:{member}", describe_hub(member))
+    return _card(f"hf-hub:{member}", describe_hub(_within(member)))
+
+
+def _within(member: str) -> str:
+    """Refuse a name that leads out of the folder of weights."""
+    if not member.isprintable() or any(part in {"", ".", ".."} for part in member.split("/")):
+        raise ConfigError(f"an encoder's name must stay within the folder of weights, got {member!r}.")
+    return member
 
 
 _FAMILIES = (

@@ -17,6 +17,7 @@ from histobench import WeightsError
 __all__ = ["check_state", "read_state", "unreadable"]
 
 _WRAPPERS = ("model", "state_dict", "teacher", "student")
+_DEEPEST = 8
 _PREFIXES = ("module.", "backbone.")
 
 
@@ -40,12 +41,16 @@ def read_state(name: str, path: Path) -> dict[str, Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and safetensors raise whatever a damaged file makes them
         raise unreadable(name, path, error) from error
-    while isinstance(state, Mapping):
+    for _ in range(_DEEPEST):  # a pickle may hold itself
+        if not isinstance(state, Mapping):
+            break
         inner = next((state[key] for key in _WRAPPERS if isinstance(state.get(key), Mapping)), None)
         if inner is None:
             break
         state = inner
-    if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(key, str) and isinstance(tensor, Tensor) for key, tensor in state.items()
+    ):
         raise WeightsError(f"{path}: the weights of encoder {name!r} must be a state dict of tensors; remove the file.")
     return {_bare(key): tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
 

@@ -108,3 +108,40 @@ def test_a_file_named_for_a_run_is_the_jobs_encoder(say: Say, tmp_path: Path, re
 def test_a_file_named_for_a_run_that_is_not_there_stops_it(say: Say, tmp_path: Path) -> None:
     said = say("plan", "--methods", "ridge", "--weights", "uni=/no/such/file", "--out", tmp_path / "out")
     assert (said.code, "the weights named for encoder 'uni' are not there" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "name", ["hf-hub:../..", "hf-hub:../../x[cls][tta]", "pretrained:../../x", "pretrained:/etc/x"]
+)
+def test_a_name_that_leads_out_of_the_folder_of_weights_is_refused(say: Say, name: str) -> None:
+    said = say("weights", "where", name)
+    assert said.code == 2
+    assert "must stay within the folder of weights" in said.err
+
+
+def test_a_name_that_the_hub_cannot_have_is_refused(say: Say) -> None:
+    said = say("weights", "where", "hf-hub:a/b/c")
+    assert said.code == 2
+    assert "'a/b/c' is no name of a model on the hub" in said.err
+
+
+@pytest.mark.parametrize("how", ["cyclic", "numbered"])
+def test_check_refuses_what_is_no_state_dict(say: Say, root: Path, how: str) -> None:
+    state: dict[object, object] = {} if how == "cyclic" else {1: torch.ones(2)}
+    if how == "cyclic":
+        state["model"] = state
+    folder = root / "resnet18.imagenet"
+    folder.mkdir(parents=True)
+    torch.save(state, folder / "pytorch_model.bin")
+    said = say("weights", "check", "resnet18.imagenet")
+    assert said.code == 1
+    assert "must be a state dict of tensors" in said.out
+
+
+def test_a_folder_of_weights_whose_name_is_too_long_is_told_in_a_sentence(
+    say: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HISTOBENCH_WEIGHTS", "a" * 300)
+    said = say("weights", "list")
+    assert said.code == 2
+    assert said.err.startswith("histobench: File name too long: 'aaa")
