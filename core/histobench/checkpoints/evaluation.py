@@ -40,12 +40,14 @@ def asked_checkpoints(config: RunConfig, methods: Sequence[MethodCard]) -> dict[
     """
     found: dict[str, Checkpoint] = {}
     for card in methods:
-        file = config.settings.get(f"{card.name}.{WEIGHTS}")
-        if file is None:
+        if f"{card.name}.{WEIGHTS}" not in config.settings:
             continue
-        checkpoint = open_checkpoint(Path(str(file)))
+        file = config.settings[f"{card.name}.{WEIGHTS}"]
+        if not isinstance(file, str) or not file:  # an unset shell variable must not train what was to be evaluated
+            raise ConfigError(f"{card.name}.{WEIGHTS} must name a file of converted weights, got {file!r}.")
+        checkpoint = open_checkpoint(Path(file))
         if checkpoint.header.method != card.name:
-            raise ConfigError(f"{str(file)!r} holds weights of {checkpoint.header.method!r}, not of {card.name!r}.")
+            raise ConfigError(f"{file!r} holds weights of {checkpoint.header.method!r}, not of {card.name!r}.")
         found[card.name] = checkpoint
     return found
 

@@ -22,6 +22,9 @@ __all__ = ["read_foreign"]
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 """Keys under which training scripts and Lightning keep the state dict, beside optimisers and epochs."""
 
+_DEEPEST = 8
+"""How many of these wrappers may stand in each other."""
+
 _PARALLEL = "module."
 """What torch's data-parallel wrappers put before every name."""
 
@@ -42,7 +45,9 @@ def read_foreign(path: Path) -> dict[str, Tensor]:
     if not path.stat().st_size:
         raise DataError(f"{str(path)!r} is empty; get it again from its publisher.")
     held = _load(path)
-    while isinstance(held, Mapping) and (wrapper := next((key for key in _WRAPPERS if key in held), None)):
+    for _ in range(_DEEPEST):  # a pickle may hold itself
+        if not isinstance(held, Mapping) or (wrapper := next((key for key in _WRAPPERS if key in held), None)) is None:
+            break
         held = held[wrapper]
     return _state(path, held)
 

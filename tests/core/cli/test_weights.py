@@ -162,6 +162,14 @@ def test_damaged_file_is_refused(say: Say, tmp_path: Path, names: Path, how: str
     assert said.err.count("\n") == 1
 
 
+def test_file_that_holds_itself_is_refused(say: Say, tmp_path: Path, names: Path) -> None:
+    state: dict[str, object] = {}
+    state["state_dict"] = state
+    said = convert(say, saved(tmp_path, state), "--targets", names)
+    assert said.code == 2
+    assert "must hold tensors by name" in said.err
+
+
 def test_targets_must_be_named(say: Say, tmp_path: Path) -> None:
     said = convert(say, saved(tmp_path, line(5)))
     assert said.code == 2
@@ -292,6 +300,12 @@ def test_file_that_was_not_converted_is_refused(say: Say, tmp_path: Path, names:
     said = evaluate(say, tmp_path)
     assert said.code == 2
     assert "write it with `histobench weights convert`" in said.err
+
+
+def test_weights_without_a_file_are_refused_and_not_trained(say: Say, tmp_path: Path) -> None:
+    said = say("run", "--datasets", "field", "--methods", "plane", "--set", "plane.weights=", "--out", tmp_path / "out")
+    assert said.code == 2
+    assert "plane.weights must name a file of converted weights, got None" in said.err
 
 
 def test_weights_of_another_method_are_refused(say: Say, tmp_path: Path, names: Path) -> None:
