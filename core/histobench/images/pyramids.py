@@ -224,7 +224,8 @@ def _read_levels(path: Path) -> tuple[_Level, ...]:
     """List the tiled images of the first one's shape, the finest first; none if the first is not readable here."""
     try:
         with tifffile.TiffFile(path) as file:
-            pages: list[Any] = [file.pages[0], *(file.pages[0].pages or ()), *list(file.pages)[1:]]  # Any: tifffile's pages
+            # Any: tifffile's pages
+            pages: list[Any] = [file.pages[0], *(file.pages[0].pages or ()), *list(file.pages)[1:]]
             levels = [_level(page) for page in pages if _is_readable(page)] if _is_readable(pages[0]) else []
     except FileNotFoundError as error:
         raise DataError(f"there is no image '{path}'.") from error

@@ -25,6 +25,8 @@ from histobench.weights import weights_hash
 
 __all__ = ["Asked", "PretrainableEncoder", "make_weights"]
 
+_AT_ONCE = 256  # patches read together; decides memory, never a value
+
 
 @runtime_checkable
 class PretrainableEncoder(TrainableEncoder, Protocol):
@@ -145,11 +147,19 @@ def _identity(asked: Asked, corpus: Corpus, beginning: str) -> str:
         "budget": asdict(asked.budget),
         "patch": asdict(asked.geometry),
         "slides": corpus.slides,
-        "n": len(corpus.patches),
+        "pixels": _pixels(corpus),
         "seed": asked.seed,
         "precision": asked.precision,
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _pixels(corpus: Corpus) -> str:
+    # what is learned follows from the pixels, and files of the same names may hold others
+    digest = hashlib.sha256()
+    for start in range(0, len(corpus.patches), _AT_ONCE):
+        digest.update(corpus.patches[start : start + _AT_ONCE].tobytes())
+    return digest.hexdigest()
 
 
 def _done(out: Path, identity: str) -> PretrainedFacts | None:
