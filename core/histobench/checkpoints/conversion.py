@@ -168,6 +168,8 @@ def _write(
     wanted: Wanted,
 ) -> None:
     """Write beside the place asked for, let the method load it, and only then give it its name."""
+    if not wanted.out.name or wanted.out.resolve() == wanted.source.resolve():
+        raise ConfigError(f"the result needs a file of its own, got {str(wanted.out)!r}; name another with --out.")
     # apart from each other in memory, because safetensors refuses tensors that share it
     apart = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
     partial = wanted.out.with_name(wanted.out.name + ".partial")

@@ -170,6 +170,15 @@ def test_file_that_holds_itself_is_refused(say: Say, tmp_path: Path, names: Path
     assert "must hold tensors by name" in said.err
 
 
+def test_checkpoint_is_not_written_over(say: Say, tmp_path: Path, names: Path) -> None:
+    file = saved(tmp_path, line(5))
+    before = file.read_bytes()
+    said = say("weights", "convert", "plane", file, "--out", file, "--targets", names)
+    assert said.code == 2
+    assert "the result needs a file of its own" in said.err
+    assert file.read_bytes() == before
+
+
 def test_targets_must_be_named(say: Say, tmp_path: Path) -> None:
     said = convert(say, saved(tmp_path, line(5)))
     assert said.code == 2
