@@ -9,7 +9,9 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from types import FrameType
 from typing import Generic, TypeVar
 
 __all__ = ["InProcess", "LocalProcesses"]
@@ -26,8 +28,32 @@ class InProcess:
     ) -> Iterator[OutcomeT]:
         """Yield each job's outcome as it ends."""
         del died  # this process dies with its job
-        for job in jobs:
-            yield work(job)
+        with _interrupts() as interrupted:
+            for job in jobs:
+                outcome = work(job)
+                if interrupted.is_set():  # and the job went on: it came where Python prints exceptions and goes on
+                    raise KeyboardInterrupt
+                yield outcome
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Remember a Ctrl-C, which is lost where it arrives inside a callback of the interpreter, such as ``__del__``."""
+    seen = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
+        yield seen
+        return
+
+    def see(number: int, frame: FrameType | None) -> None:
+        seen.set()
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, see)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class LocalProcesses:

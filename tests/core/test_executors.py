@@ -1,5 +1,6 @@
 """Where jobs run: every job has one outcome, whatever becomes of its worker."""
 
+import contextlib
 import os
 import signal
 import time
@@ -46,3 +47,18 @@ def test_stopping_early_ends_the_workers() -> None:
     began = time.monotonic()
     outcomes.close()
     assert time.monotonic() - began < 30
+
+
+def test_ctrl_c_that_a_callback_swallows_stops_before_the_next_job() -> None:
+    begun = []
+
+    def swallow(job: int) -> int:
+        begun.append(job)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return job
+
+    with pytest.raises(KeyboardInterrupt):
+        list(InProcess().run([1, 2, 3], swallow, died))
+    assert begun == [1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
