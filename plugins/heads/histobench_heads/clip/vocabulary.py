@@ -1,0 +1,113 @@
+"""Which genes the contrastive model reads, and in what unit (``clip_gan.md``, section 1)."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from histobench import Counts, DataError, Float
+from histobench_heads.clip.options import ClipOptions
+
+__all__ = ["Vocabulary"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """The genes that were seen in training, and the scale of their counts.
+
+    Attributes
+    ----------
+    names
+        (N,) in the order of the model's inputs.
+    total
+        Transcripts that a prompt's counts are scaled to: the option's, or the median over the training slides of each
+        one's median.
+    target_sum
+        The option; ``None`` scales whole slides each to its own median.
+    """
+
+    names: tuple[str, ...]
+    total: float
+    target_sum: float | None = None
+
+    @classmethod
+    def of(cls, counts: Counts, slide_ids: npt.NDArray[np.str_], options: ClipOptions) -> Self:
+        """Choose the genes from training counts: all that were seen, or those of highest mean, in the counts' order.
+
+        Raises
+        ------
+        DataError
+            If no gene was seen.
+        """
+        means = counts.values.mean(axis=0, dtype=np.float64)
+        seen = np.flatnonzero(means > 0)
+        if not len(seen):
+            raise DataError(f"{len(counts.names)} genes were counted and none was seen; CLIP needs expression to read.")
+        if options.n_genes is not None and options.n_genes < len(seen):
+            highest = np.argsort(-means[seen], kind="stable")[: options.n_genes]
+            seen = np.sort(seen[highest])
+        totals = counts.values[:, seen].sum(axis=1, dtype=np.float64)
+        medians = [_median(totals[slide_ids == slide]) for slide in np.unique(slide_ids)]
+        return cls(
+            names=tuple(counts.names[column] for column in seen),
+            total=options.target_sum or _median(np.array(medians)),
+            target_sum=options.target_sum,
+        )
+
+    def read(self, counts: Counts, slide_ids: npt.NDArray[np.str_] | None = None) -> Float:
+        """Normalise raw counts (n, g) to (n, N) float32, ln(1 + scaled count) in the vocabulary's order.
+
+        A gene that was not counted is zero; a spot without transcripts stays zero.
+
+        Parameters
+        ----------
+        slide_ids
+            (n,) of whole slides, each of which is scaled to its own median, as published; ``None`` scales every spot
+            to `total`, so that a prompt does not depend on its company.
+        """
+        values = self._columns(counts)
+        totals = values.sum(axis=1, dtype=np.float64)
+        wanted = np.full(len(totals), self.total)
+        if slide_ids is not None and self.target_sum is None:
+            for slide in np.unique(slide_ids):
+                wanted[slide_ids == slide] = _median(totals[slide_ids == slide])
+        scale = np.divide(wanted, totals, out=np.zeros_like(totals), where=totals > 0)
+        normalised: Float = np.log1p(values * scale[:, None]).astype(np.float32)
+        return normalised
+
+    def as_arrays(self) -> dict[str, npt.NDArray[Any]]:  # Any: names and numbers
+        """Write it as named arrays."""
+        fixed = [] if self.target_sum is None else [self.target_sum]
+        return {"genes": np.array(self.names), "total": np.array(self.total), "target_sum": np.array(fixed)}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]]) -> Self:  # Any: names and numbers
+        """Read what `as_arrays` wrote."""
+        fixed = arrays["target_sum"]
+        return cls(
+            names=tuple(map(str, arrays["genes"])),
+            total=float(arrays["total"]),
+            target_sum=float(fixed[0]) if len(fixed) else None,
+        )
+
+    def _columns(self, counts: Counts) -> Float:
+        if counts.names == self.names:
+            return counts.values
+        place = {name: column for column, name in enumerate(counts.names)}
+        known = [(row, place[name]) for row, name in enumerate(self.names) if name in place]
+        if not known:
+            raise DataError(
+                f"none of the vocabulary's {len(self.names)} genes (such as {self.names[0]!r}) is among the "
+                f"{len(counts.names)} that were counted; are they named alike?"
+            )
+        into, source = (list(part) for part in zip(*known, strict=True))
+        values = np.zeros((len(counts.values), len(self.names)), dtype=np.float32)
+        values[:, into] = counts.values[:, source]
+        return values
+
+
+def _median(totals: Float) -> float:
+    """Take the median of the (n,) totals above zero; 1 where there is none, for then nothing is scaled."""
+    above = totals[totals > 0]
+    return float(np.median(above)) if len(above) else 1.0

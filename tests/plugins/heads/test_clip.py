@@ -1,0 +1,165 @@
+"""The contrastive model's vocabulary and training."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from histobench import ConfigError, Counts, DataError, FitContext
+from histobench_heads.clip.fitting import Pairs, embed_genes, embed_images, fit_clip
+from histobench_heads.clip.options import ClipOptions
+from histobench_heads.clip.vocabulary import Vocabulary
+
+TINY = ClipOptions(
+    latent_dim=8, hidden_dim=16, dropout=0.1, temperature=0.1, clip_epochs=4, clip_batch=16, clip_lr=1e-3
+)
+SLIDES = np.array(["a", "a", "a", "b", "b"])
+
+
+def _counts() -> Counts:
+    values = np.array([[1, 1, 0], [2, 2, 0], [4, 4, 0], [10, 30, 0], [0, 0, 0]], dtype=np.float32)
+    return Counts(names=("ESR1", "CD3E", "UNSEEN"), values=values)
+
+
+def _pairs(n: int = 64, seed: int = 0) -> Pairs:
+    drawn = np.random.default_rng(seed)
+    shared = drawn.normal(size=(n, 3))
+    features, expression = (shared @ drawn.normal(size=(3, width)) for width in (10, 12))
+    return Pairs(features.astype(np.float32), expression.astype(np.float32))
+
+
+def test_vocabulary_holds_what_was_seen() -> None:
+    assert Vocabulary.of(_counts(), SLIDES, ClipOptions()).names == ("ESR1", "CD3E")
+
+
+def test_a_smaller_vocabulary_holds_the_highest_means() -> None:
+    assert Vocabulary.of(_counts(), SLIDES, ClipOptions(n_genes=1)).names == ("CD3E",)
+
+
+def test_a_slide_is_scaled_to_its_own_median_of_spots_with_transcripts() -> None:
+    read = Vocabulary.of(_counts(), SLIDES, ClipOptions()).read(_counts(), SLIDES)
+    # totals 2, 4, 8 have the median 4; slide b has one spot with transcripts
+    expected = np.log1p([[2, 2], [2, 2], [2, 2], [10, 30], [0, 0]])
+    np.testing.assert_allclose(read, expected, rtol=1e-6)
+
+
+def test_a_prompt_is_scaled_as_training_was_whatever_its_company() -> None:
+    vocabulary = Vocabulary.of(_counts(), SLIDES, ClipOptions())
+    assert vocabulary.total == 22  # the median of 4 and 40
+    whole = vocabulary.read(_counts())
+    np.testing.assert_array_equal(vocabulary.read(_counts().take(np.array([2]))), whole[2:3])
+    np.testing.assert_allclose(np.expm1(whole).sum(axis=1), [22, 22, 22, 22, 0], rtol=1e-6)
+
+
+def test_target_sum_takes_the_place_of_every_median() -> None:
+    vocabulary = Vocabulary.of(_counts(), SLIDES, ClipOptions(target_sum=100.0))
+    np.testing.assert_allclose(np.expm1(vocabulary.read(_counts(), SLIDES)).sum(axis=1), [100] * 4 + [0], rtol=1e-5)
+
+
+def test_genes_are_read_by_name() -> None:
+    vocabulary = Vocabulary.of(_counts(), SLIDES, ClipOptions())
+    other = Counts(names=("CD3E", "KRT8"), values=np.array([[3, 9]], dtype=np.float32))
+    np.testing.assert_allclose(vocabulary.read(other), np.log1p([[0, 22]]), rtol=1e-6)
+
+
+def test_strange_genes_are_refused() -> None:
+    vocabulary = Vocabulary.of(_counts(), SLIDES, ClipOptions())
+    with pytest.raises(DataError, match="none of the vocabulary's 2 genes"):
+        vocabulary.read(Counts(names=("x",), values=np.ones((1, 1), dtype=np.float32)))
+
+
+def test_counts_without_a_transcript_are_refused() -> None:
+    nothing = Counts(names=("x",), values=np.zeros((2, 1), dtype=np.float32))
+    with pytest.raises(DataError, match="1 genes were counted and none was seen"):
+        Vocabulary.of(nothing, np.array(["a", "a"]), ClipOptions())
+
+
+def test_vocabulary_survives_its_arrays() -> None:
+    for options in (ClipOptions(), ClipOptions(target_sum=50.0)):
+        vocabulary = Vocabulary.of(_counts(), SLIDES, options)
+        assert Vocabulary.from_arrays(vocabulary.as_arrays()) == vocabulary
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"latent_dim": 0}, "latent_dim must be at least 1"),
+        ({"clip_batch": 1}, "clip_batch must be at least 2 spots"),
+        ({"dropout": 1.0}, "dropout must be at least 0 and less than 1"),
+        ({"temperature": 0.0}, "temperature must be positive"),
+    ],
+)
+def test_impossible_options_are_refused(options: dict[str, float], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ClipOptions(**options)  # type: ignore[arg-type]  # the parametrisation cannot type them
+
+
+def test_training_lowers_the_loss_below_chance() -> None:
+    losses: list[float] = []
+    context = FitContext(seed=0, report=lambda _, numbers: losses.append(numbers["loss"]))
+    options = ClipOptions(
+        latent_dim=8, hidden_dim=16, dropout=0.1, temperature=0.1, clip_epochs=60, clip_batch=16, clip_lr=3e-3
+    )
+    fit_clip(*_pairs(), options=options, context=context)
+    assert losses[-1] < np.log(16) - 0.3 < losses[0]
+
+
+def test_embeddings_have_length_1() -> None:
+    pairs = _pairs()
+    model = fit_clip(*pairs, options=TINY, context=FitContext(seed=0))
+    for embedded in (embed_images(model, pairs.features), embed_genes(model, pairs.expression)):
+        assert embedded.shape == (64, 8)
+        np.testing.assert_allclose(np.linalg.norm(embedded, axis=1), 1, rtol=1e-5)
+
+
+def test_validation_keeps_the_epoch_of_least_loss() -> None:
+    scores: list[float] = []
+    context = FitContext(seed=0, report=lambda _, numbers: scores.append(numbers["val_score"]))
+    pairs, held_out = _pairs(seed=1), _pairs(20, seed=2)
+    options = ClipOptions(latent_dim=8, hidden_dim=16, dropout=0.1, clip_epochs=6, clip_batch=16, clip_lr=3e-2)
+    model = fit_clip(*pairs, options=options, context=context, validation=held_out)
+    best = int(np.argmax(scores))
+    shorter = ClipOptions(latent_dim=8, hidden_dim=16, dropout=0.1, clip_epochs=best + 1, clip_batch=16, clip_lr=3e-2)
+    again = fit_clip(*pairs, options=shorter, context=FitContext(seed=0))
+    assert best < 5
+    for kept, reached in zip(model.parameters(), again.parameters(), strict=True):
+        assert torch.equal(kept, reached)
+
+
+def test_a_killed_fit_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    def killed_at_2(epoch: int, _: object) -> None:
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_clip(*_pairs(), options=TINY, context=FitContext(seed=0, resume=tmp_path, report=killed_at_2))
+    assert (tmp_path / "clip" / "epoch.ckpt").exists()
+    resumed = fit_clip(*_pairs(), options=TINY, context=FitContext(seed=0, resume=tmp_path))
+    whole = fit_clip(*_pairs(), options=TINY, context=FitContext(seed=0))
+    for one, other in zip(resumed.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_max_size_limits_the_training_spots() -> None:
+    pairs = _pairs()
+    options = ClipOptions(latent_dim=8, hidden_dim=16, clip_epochs=1, clip_batch=32, max_size=16)
+    seen = np.flatnonzero(_trained_on(pairs, options))
+    assert len(seen) == 16
+
+
+def test_one_spot_is_refused() -> None:
+    with pytest.raises(DataError, match="at least 2 training spots, got 1"):
+        fit_clip(*_pairs(1), options=TINY, context=FitContext(seed=0))
+
+
+def _trained_on(pairs: Pairs, options: ClipOptions) -> np.ndarray:
+    """Tell for every spot whether the weights depend on it."""
+    weights = fit_clip(*pairs, options=options, context=FitContext(seed=0)).image_projection.projection.weight
+    depends = np.zeros(len(pairs.features), dtype=bool)
+    for row in range(len(depends)):
+        features = pairs.features.copy()
+        features[row] += 1
+        other = fit_clip(features, pairs.expression, options=options, context=FitContext(seed=0))
+        depends[row] = not torch.equal(other.image_projection.projection.weight, weights)
+    return depends
