@@ -1,5 +1,6 @@
 """The contrastive model's vocabulary and training."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,10 +77,23 @@ def test_counts_without_a_transcript_are_refused() -> None:
         Vocabulary.of(nothing, np.array(["a", "a"]), ClipOptions())
 
 
-def test_vocabulary_survives_its_arrays() -> None:
-    for options in (ClipOptions(), ClipOptions(target_sum=50.0)):
-        vocabulary = Vocabulary.of(_counts(), SLIDES, options)
-        assert Vocabulary.from_arrays(vocabulary.as_arrays()) == vocabulary
+@pytest.mark.parametrize("target_sum", [None, 50.0])
+def test_vocabulary_survives_json(target_sum: float | None) -> None:
+    vocabulary = Vocabulary.of(_counts(), SLIDES, ClipOptions(target_sum=target_sum))
+    assert Vocabulary.from_facts(json.loads(json.dumps(vocabulary.as_facts()))) == vocabulary
+
+
+def test_without_a_known_scale_prompts_are_scaled_to_their_median() -> None:
+    read = Vocabulary(names=("ESR1", "CD3E")).read(_counts())
+    np.testing.assert_allclose(np.expm1(read).sum(axis=1), [6, 6, 6, 6, 0], rtol=1e-6)
+
+
+def test_standardised_features_do_not_depend_on_their_scale() -> None:
+    pairs, options = _pairs(), replace(TINY, standardise=True)
+    one = fit_clip(*pairs, options=options, context=FitContext(seed=0))
+    other = fit_clip(1000 * pairs.features + 7, pairs.expression, options=options, context=FitContext(seed=0))
+    scaled = embed_images(other, 1000 * pairs.features + 7)
+    np.testing.assert_allclose(scaled, embed_images(one, pairs.features), atol=1e-3)
 
 
 @pytest.mark.parametrize(

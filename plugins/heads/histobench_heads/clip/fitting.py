@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from histobench import DataError, FitContext, Float, Int, ShapeError
 from histobench.training import Recipe, fit_module, generator, seeded, shuffled
-from histobench_heads.clip.modules import GeneClip, clip_loss
+from histobench_heads.clip.modules import GeneClip, Standardise, clip_loss
 from histobench_heads.clip.options import ClipOptions
 
 __all__ = ["Pairs", "embed_genes", "embed_images", "fit_clip"]
@@ -60,6 +60,8 @@ def fit_clip(
     images, genes = (torch.as_tensor(part[chosen], dtype=torch.float32) for part in (features, expression))
     with seeded(context.seed):
         module = GeneClip(expression.shape[1], features.shape[1], options)
+    if isinstance(module.standardise, Standardise):
+        module.standardise.measure(images)
 
     def step(wrapped: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         image, expressed = wrapped(*batch)

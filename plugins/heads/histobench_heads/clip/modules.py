@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from histobench_heads.clip.options import ClipOptions
 
-__all__ = ["GeneClip", "GeneEncoder", "Projection", "clip_loss"]
+__all__ = ["GeneClip", "GeneEncoder", "Projection", "Standardise", "clip_loss"]
 
 
 class GeneEncoder(nn.Module):
@@ -46,6 +46,28 @@ class Projection(nn.Module):
         return normed
 
 
+class Standardise(nn.Module):
+    """Give (n, d) features mean 0 and variance 1 as on the training spots; nothing until `measure` has seen them."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("deviation", torch.ones(width))
+
+    def measure(self, features: Tensor) -> None:
+        """Take mean and deviation of (n, d) training features; a constant feature keeps its scale."""
+        deviation = features.std(dim=0, correction=0)
+        self.mean.copy_(features.mean(dim=0))
+        self.deviation.copy_(torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation)))
+
+    @override
+    def forward(self, features: Tensor) -> Tensor:
+        return (features - self.mean) / self.deviation
+
+
 class GeneClip(nn.Module):
     """Patches and expression in one space.
 
@@ -60,13 +82,14 @@ class GeneClip(nn.Module):
     def __init__(self, n_genes: int, image_dim: int, options: ClipOptions) -> None:
         super().__init__()
         self.latent_dim = options.latent_dim
+        self.standardise = Standardise(image_dim) if options.standardise else nn.Identity()
         self.image_projection = _projection(image_dim, options)
         self.gene_encoder = GeneEncoder(n_genes, image_dim, hidden=options.hidden_dim, dropout=options.dropout)
         self.gene_projection = _projection(image_dim, options)
 
     def image(self, features: Tensor) -> Tensor:
         """Embed the frozen encoder's features (n, d): (n, latent) of length 1."""
-        return functional.normalize(self.image_projection(features), dim=1, eps=1e-12)
+        return functional.normalize(self.image_projection(self.standardise(features)), dim=1, eps=1e-12)
 
     def genes(self, expression: Tensor) -> Tensor:
         """Embed normalised log expression (n, N), genes in the vocabulary's order: (n, latent) of length 1."""

@@ -1,5 +1,6 @@
 """Which genes the contrastive model reads, and in what unit (``clip_gan.md``, section 1)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -22,13 +23,13 @@ class Vocabulary:
         (N,) in the order of the model's inputs.
     total
         Transcripts that a prompt's counts are scaled to: the option's, or the median over the training slides of each
-        one's median.
+        one's median; ``None`` where it is not known, as of a published checkpoint.
     target_sum
         The option; ``None`` scales whole slides each to its own median.
     """
 
     names: tuple[str, ...]
-    total: float
+    total: float | None = None
     target_sum: float | None = None
 
     @classmethod
@@ -64,11 +65,11 @@ class Vocabulary:
         ----------
         slide_ids
             (n,) of whole slides, each of which is scaled to its own median, as published; ``None`` scales every spot
-            to `total`, so that a prompt does not depend on its company.
+            to `total`, so that a prompt does not depend on its company, or where that is not known all to their median.
         """
         values = self._columns(counts)
         totals = values.sum(axis=1, dtype=np.float64)
-        wanted = np.full(len(totals), self.total)
+        wanted = np.full(len(totals), self.total or _median(totals))
         if slide_ids is not None and self.target_sum is None:
             for slide in np.unique(slide_ids):
                 wanted[slide_ids == slide] = _median(totals[slide_ids == slide])
@@ -76,20 +77,14 @@ class Vocabulary:
         normalised: Float = np.log1p(values * scale[:, None]).astype(np.float32)
         return normalised
 
-    def as_arrays(self) -> dict[str, npt.NDArray[Any]]:  # Any: names and numbers
-        """Write it as named arrays."""
-        fixed = [] if self.target_sum is None else [self.target_sum]
-        return {"genes": np.array(self.names), "total": np.array(self.total), "target_sum": np.array(fixed)}
+    def as_facts(self) -> dict[str, object]:
+        """Write it as JSON values."""
+        return {"genes": list(self.names), "total": self.total, "target_sum": self.target_sum}
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, npt.NDArray[Any]]) -> Self:  # Any: names and numbers
-        """Read what `as_arrays` wrote."""
-        fixed = arrays["target_sum"]
-        return cls(
-            names=tuple(map(str, arrays["genes"])),
-            total=float(arrays["total"]),
-            target_sum=float(fixed[0]) if len(fixed) else None,
-        )
+    def from_facts(cls, facts: Mapping[str, Any]) -> Self:  # Any: JSON values
+        """Read what `as_facts` wrote, among others."""
+        return cls(names=tuple(facts["genes"]), total=facts["total"], target_sum=facts["target_sum"])
 
     def _columns(self, counts: Counts) -> Float:
         if counts.names == self.names:
