@@ -6,6 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from histobench_heads.clip.modules import GeneClip
+from histobench_heads.clip.options import ClipOptions
+from histobench_heads.clip_gan.discriminator import Head
+from histobench_heads.clip_gan.features import to_patches
+from histobench_heads.clip_gan.losses import angle_loss
 from histobench_heads.clip_gan.mapping import ExpressionMlp, Mapping
 from histobench_heads.clip_gan.operators import modulated_conv
 from histobench_heads.clip_gan.synthesis import Synthesis, SynthesisShape
@@ -166,3 +171,51 @@ def test_fused_and_unfused_convolution_agree(up: bool, demodulate: bool) -> None
     one, other = (modulated_conv(x, weight, style, demodulate=demodulate, up=up, fused=f) for f in (True, False))
     assert one.shape == (3, 5, 16, 16) if up else (3, 5, 8, 8)
     assert float((one - other).abs().max()) < 1e-5 * max(1.0, float(one.abs().max())) * math.e
+
+
+def test_a_head_has_the_published_parameters_and_names() -> None:
+    with torch.device("meta"):
+        head = Head(384, 512)
+    assert sum(p.numel() for p in head.parameters()) == 1_534_336
+    shapes = {name: tuple(tensor.shape) for name, tensor in head.state_dict().items()}
+    assert shapes["main.0.0.weight_orig"] == (384, 384, 1)
+    assert shapes["main.1.fn.0.weight_v"] == (3456,)
+    assert shapes["cls.weight_orig"] == (64, 384, 1)
+    assert shapes["cmapper.weight"] == (64, 512)
+
+
+def test_a_small_head_has_the_stated_parameters() -> None:
+    assert sum(p.numel() for p in Head(32, 32).parameters()) == 14_656
+
+
+def test_a_head_gives_the_worked_values() -> None:
+    head = fill(Head(32, 16))
+    x = torch.sin(0.2 * torch.arange(4 * 32 * 9.0)).reshape(4, 32, 9)
+    condition = torch.cos(0.4 * torch.arange(64.0)).reshape(4, 16)
+    with torch.no_grad():
+        logits = head(x, condition)
+    assert logits.shape == (4, 1, 9)
+    found = [*logits[0, 0, :3].tolist(), float(logits[3, 0, 8]), float(logits.mean())]
+    assert found == pytest.approx([-0.808945, -0.789400, -0.825250, -0.793247, -0.804605], abs=1e-4)
+
+
+def test_the_angle_loss_has_the_worked_value() -> None:
+    i, j = torch.arange(5.0)[:, None], torch.arange(8.0)
+    one, other = (nn.functional.normalize(v, dim=1) for v in (torch.sin(3 * i + 0.7 * j), torch.cos(i + 0.3 * j)))
+    rows = [float(angle_loss(one[[k]], other[[k]])) for k in range(5)]
+    assert rows == pytest.approx([0.552090, 3.845975, 3.452178, 0.940586, 2.874111], abs=1e-4)
+    assert float(angle_loss(one, other)) == pytest.approx(2.332988, abs=1e-4)
+
+
+def test_an_area_resize_is_adaptive_average_pooling() -> None:
+    images = torch.rand(2, 3, 64, 64) * 2 - 1
+    patches = to_patches(images, 224)
+    area = nn.functional.interpolate((images + 1) * 127.5, size=224, mode="area")
+    torch.testing.assert_close(patches.permute(0, 3, 1, 2), area)
+
+
+def test_the_frozen_gene_branch_has_the_published_parameters() -> None:
+    with torch.device("meta"):
+        clip = GeneClip(18_248, 1024, ClipOptions())
+    genes = [p.numel() for name, p in clip.named_parameters() if name.startswith("gene_")]
+    assert sum(genes) == 352_482_184
