@@ -1,0 +1,82 @@
+"""The options of GIST and where their defaults come from; free of torch, so that listing stays light.
+
+Numbers marked *spec* are from ``gist.md``.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from histobench import ConfigError
+
+__all__ = ["GistOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GistOptions:
+    """How the network is built, trained and read.
+
+    Attributes
+    ----------
+    weight_decay
+        L2 added to the gradient.
+    clip
+        Largest norm of the gradient of all parameters together.
+    hidden, latent
+        Widths of the branches' layers and of what is fused.
+    gene_weight, image_weight, combined_weight
+        Of the three branches' squared errors in the loss; a branch whose weight is 0 is not trained, which makes the
+        published ablations.
+    use_img_loss
+        Let the image branch decode to its own embedding; otherwise to the expression.
+    branch
+        Whose latent and reconstruction are given out.
+    n_genes
+        Genes that are read and rebuilt: those of the panel, and others of the highest mean on the training slides until
+        there are so many. ``None``: all.
+    fit_on
+        ``own``: each section is enhanced by a network that is trained on this very section's input, which has no label.
+        ``training``: one network learns from the training sections, and is applied to others as it is.
+    radius_um
+        Spots at most so far apart are linked. ``None``: 1.5 times the section's median distance to the nearest spot,
+        which reaches the six neighbours on a hexagonal lattice and the eight on a square one.
+    neighbours
+        Link each spot with so many nearest ones instead.
+    standardise
+        Give each dimension of a section's embeddings mean 0 and deviation 1 over the section.
+    """
+
+    epochs: int = 1000  # spec, section 8
+    lr: float = 1e-3  # spec, section 8; Adam
+    weight_decay: float = 1e-4  # spec, section 8
+    clip: float = 5.0  # spec, section 8
+    hidden: int = 512  # spec, section 4.2
+    latent: int = 30  # spec, section 4.2
+    gene_weight: float = 0.1  # spec, section 7
+    image_weight: float = 0.1  # spec, section 7
+    combined_weight: float = 1.0  # spec, section 7
+    use_img_loss: bool = False  # spec, section 4.2, step 8
+    branch: Literal["combined", "gene", "image"] = "combined"  # spec, section 6
+    n_genes: int | None = None  # spec, section 2: all genes of the file
+    fit_on: Literal["own", "training"] = "own"  # expression_protocol.md, section 6: no split
+    radius_um: float | None = None  # spec, section 2.2, names pixels of four data sets
+    neighbours: int | None = None  # spec, section 3: radius is the default
+    standardise: bool = False  # spec, section 2: embeddings as they are
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that no training can use, and a reconstruction of what is no expression."""
+        for name in ("epochs", "hidden", "latent", "n_genes", "neighbours"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"gist: option {name!r} must be at least 1, got {value}.")
+        for name in ("lr", "clip", "radius_um"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"gist: option {name!r} must be positive, got {value}.")
+        weights = (self.gene_weight, self.image_weight, self.combined_weight)
+        if min(weights) < 0 or not any(weights):
+            raise ConfigError(f"gist: the weights of the loss must not be negative nor all 0, got {weights}.")
+        if self.branch == "image" and self.use_img_loss:
+            raise ConfigError(
+                "gist: with 'use_img_loss' the image branch rebuilds embeddings and not expression; "
+                "choose another 'branch'."
+            )
