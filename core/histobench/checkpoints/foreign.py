@@ -25,6 +25,9 @@ _WRAPPERS = ("state_dict", "model_state_dict", "model")
 _DEEPEST = 8
 """How many of these wrappers may stand in each other."""
 
+_NESTED = 2
+"""How many dicts of tensors may stand in each other beside these: a part of the model, and its own state dict."""
+
 _PARALLEL = "module."
 """What torch's data-parallel wrappers put before every name."""
 
@@ -49,7 +52,7 @@ def read_foreign(path: Path) -> dict[str, Tensor]:
         if not isinstance(held, Mapping) or (wrapper := next((key for key in _WRAPPERS if key in held), None)) is None:
             break
         held = held[wrapper]
-    return _state(path, held)
+    return _state(path, _flat(held, _NESTED) if isinstance(held, Mapping) else held)
 
 
 def _load(path: Path) -> object:
@@ -71,6 +74,18 @@ def _load(path: Path) -> object:
             f"{str(path)!r} is damaged, or no file of tensors: neither safetensors nor torch's format ({reason}); get "
             f"it again from its publisher."
         ) from error
+
+
+def _flat(held: Mapping[object, object], depth: int) -> dict[object, object]:
+    """Join the names of dicts in dicts by dots; a number within one becomes a tensor without axes."""
+    flat: dict[object, object] = {}
+    for name, value in held.items():
+        if not depth or not isinstance(value, Mapping) or not value:
+            flat[name] = value
+            continue
+        for key, part in _flat(value, depth - 1).items():
+            flat[f"{name}.{key}"] = torch.as_tensor(part) if isinstance(part, bool | int | float) else part
+    return flat
 
 
 def _state(path: Path, held: object) -> dict[str, Tensor]:
