@@ -29,10 +29,14 @@ from histobench.contracts import (
 from histobench.data import (
     Counts,
     Float,
+    Generated,
+    Hidden,
+    ImageFeatures,
     Int,
     Kind,
     LabelledSamples,
     Lattice,
+    Pairing,
     Patches,
     Prediction,
     Samples,
@@ -50,9 +54,9 @@ from histobench.splits import PublishedFold, Scheme, leave_one_patient_out, leav
 
 __all__ = [
     "ConfigError", "ContextMetric", "Counts", "DataError", "Dataset", "DatasetCard", "Encoder", "EncoderCard",
-    "EncoderSlot", "FitContext", "Float", "HistobenchError", "Int", "Kind", "LabelledSamples", "Lattice", "Method",
-    "MethodCard", "Metric", "MetricCard", "Mode", "PatchGeometry", "Patches", "Prediction", "PublishedFold",
-    "Samples", "Scheme", "ScoreContext", "ShapeError", "Slide", "SlideImage", "Split", "SpotTable", "TargetFact",
-    "Targets", "TrainableEncoder", "TrainingFacts", "Transform", "UInt8", "Weights", "WeightsError", "hookimpl",
-    "leave_one_patient_out", "leave_one_slide_out",
+    "EncoderSlot", "FitContext", "Float", "Generated", "Hidden", "HistobenchError", "ImageFeatures", "Int", "Kind",
+    "LabelledSamples", "Lattice", "Method", "MethodCard", "Metric", "MetricCard", "Mode", "Pairing",
+    "PatchGeometry", "Patches", "Prediction", "PublishedFold", "Samples", "Scheme", "ScoreContext", "ShapeError",
+    "Slide", "SlideImage", "Split", "SpotTable", "TargetFact", "Targets", "TrainableEncoder", "TrainingFacts",
+    "Transform", "UInt8", "Weights", "WeightsError", "hookimpl", "leave_one_patient_out", "leave_one_slide_out",
 ]  # fmt: skip

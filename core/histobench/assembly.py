@@ -16,6 +16,7 @@ from histobench.contracts import Dataset, Encoder, PatchGeometry
 from histobench.data import (
     Counts,
     Float,
+    Hidden,
     LabelledSamples,
     Patches,
     Samples,
@@ -24,10 +25,12 @@ from histobench.data import (
     Targets,
     TrainingFacts,
 )
+from histobench.derived import GIVEN_COUNTS, find_target
 from histobench.embedding import Compute, PatchStack, slide_embeddings, slide_patches
 from histobench.encoder_card import Precision
 from histobench.errors import DataError
-from histobench.panels import Panel, fit_panel
+from histobench.hiding import Input, hide
+from histobench.panels import Panel, fit_panel, gene_columns, genes_seen
 from histobench.records import JobSpec
 from histobench.registry import Registry
 
@@ -42,6 +45,8 @@ class Assembler:
     ----------
     panel, companions
         What is predicted, and what the method trains with beside it, by name.
+    genes
+        Columns of the counts that methods are given where the task gives them any: every gene seen in training.
     training
         What the training spots say of each target.
     encoder, encoder_name
@@ -69,6 +74,7 @@ class Assembler:
     device: str = "cpu"
     embed_precision: Precision = "fp32"
     annotation: str = ""
+    genes: tuple[str, ...] = ()
 
     def slides(self) -> dict[str, Slide]:
         """Give the dataset's slides by their ids."""
@@ -79,18 +85,36 @@ class Assembler:
         return join([self._slide(slide) for slide in slides])
 
     def unlabelled(self, slide: Slide) -> tuple[Samples, LabelledSamples]:
-        """Make one test slide's samples, and apart from them the same with all that was observed."""
+        """Make one test slide's samples, and apart from them the same with all that was observed.
+
+        Of a slide whose patches are to be drawn none is shown; of one that is to be enhanced the molecules held out
+        are what was observed.
+        """
         labelled = self._slide(slide)
         columns = {column.name: getattr(labelled, column.name) for column in fields(Samples)}
+        if self.panel.kind == "generate":
+            columns["patches"] = None
+        if self.panel.kind == "enhance":
+            labelled = replace(labelled, targets=self._input(self.dataset.table(slide, self.target)).held_out)
         return Samples(**columns), labelled
+
+    def hidden(self, slide: Slide) -> Hidden | None:
+        """Give what is kept from a method that enhances a slide; ``None`` for any other task."""
+        if self.panel.kind != "enhance":
+            return None
+        return self._input(self.dataset.table(slide, self.target)).hidden
 
     def regions(self, slide: Slide, spot_ids: Sequence[str]) -> npt.NDArray[np.str_] | None:
         """Name what each spot of a test slide was annotated as, for metrics only; ``None`` where nothing is known."""
         return read_regions(self.dataset, self.annotation, slide, spot_ids) if self.annotation else None
 
+    def _input(self, table: SpotTable) -> Input:
+        return hide(table, self.panel, self.genes)
+
     def _slide(self, slide: Slide) -> LabelledSamples:
         table = self.dataset.table(slide, self.target)
         n = len(table.spot_ids)
+        given = self._input(table) if self.panel.kind == "enhance" else None
         return LabelledSamples(
             slide_ids=np.full(n, slide.id),
             spot_ids=np.array(table.spot_ids, dtype=np.str_),
@@ -100,11 +124,18 @@ class Assembler:
             embeddings=self._embeddings(table),
             patches=self._patches(table),
             oracle=self._oracle(table),
-            targets=self.panel.read(table),
+            counts=self._counts(table) if given is None else given.counts,
+            targets=self.panel.read(table) if given is None else given.given,
             beside={name: companion.read(self.dataset, table) for name, companion in self.companions.items()},
             totals=None if table.counts is None else table.counts.values.sum(axis=1, dtype=np.float64),
             patients=np.full(n, slide.patient),
         )
+
+    def _counts(self, table: SpotTable) -> Counts | None:
+        """Give the counts of a task whose methods are shown them."""
+        if self.panel.kind not in GIVEN_COUNTS or table.counts is None:
+            return None
+        return Counts(names=self.genes, values=gene_columns(table.counts, self.genes))
 
     def _embeddings(self, table: SpotTable) -> Float | None:
         if self.encoder is None or self.patch is not None:
@@ -139,22 +170,25 @@ def open_assembler(spec: JobSpec, data_root: Path | None) -> Assembler:
     method = registry().methods.get(spec.method)
     card = registry().datasets.get(spec.dataset)
     dataset = _dataset(spec.dataset, data_root)
-    slides = {slide.id: slide for slide in dataset.slides(spec.target)}
-    train = [dataset.table(slides[name], spec.target) for name in spec.train]
-    target = next(fact for fact in card.targets if fact.name == spec.target)
+    target = find_target(card, spec.target)
+    slides = {slide.id: slide for slide in dataset.slides(target.read_from)}
+    train = [dataset.table(slides[name], target.read_from) for name in spec.train]
+    draws = target.kind == "generate"
     units = {fact.name: fact.unit for fact in card.targets}
     panel = checkpoint_panel(spec, unit=target.unit) or fit_panel(target.kind, train, unit=target.unit)
     asked = [(name, source, units[source]) for name, source in spec.beside_sources()]
     return Assembler(
         dataset=dataset,
-        target=spec.target,
+        target=target.read_from,
         panel=panel,
         training=TrainingFacts.of(_joined([panel.read(table) for table in train])),
         companions=fit_companions(asked, dataset, train, panel),
         cache=Cache(),
-        encoder=None if spec.encoder is None else _encoder(spec.encoder, spec.patch),
+        # what is to be drawn is no encoder's patch: the encoder looks at its own
+        encoder=None if spec.encoder is None else _encoder(spec.encoder, None if draws else spec.patch),
         encoder_name=spec.encoder or "",
-        patch=None if spec.mode == "frozen" else spec.patch,
+        patch=spec.patch if draws or spec.mode != "frozen" else None,
+        genes=genes_seen(train) if target.kind in GIVEN_COUNTS else (),
         shows_oracle=method.needs_oracle,
         device=spec.device,
         embed_precision=spec.embed_precision,

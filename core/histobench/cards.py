@@ -102,12 +102,24 @@ class MethodCard(Card):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFact:
-    """One thing a dataset can be asked to predict; ``kind`` or ``kind:variant`` is its name."""
+    """One thing a dataset can be asked to predict; ``kind`` or ``kind:variant`` is its name.
+
+    Attributes
+    ----------
+    source
+        The dataset's own target that it is read from, where core derives it (`histobench.derived`).
+    """
 
     name: str
     kind: Kind
     title: str
     unit: str
+    source: str = ""
+
+    @property
+    def read_from(self) -> str:
+        """Name the target to ask the dataset for."""
+        return self.source or self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,8 @@ class RunConfig(BaseModel):
         True to save memory where an encoder is trained: its blocks are computed again in the backward pass.
     allow_upsampling
         True to enlarge slides that are coarser than a frozen encoder wants; every result of it is marked.
+    judge
+        Encoder whose features judge generated patches; ``None`` takes the first that offers itself.
     threads
         CPU threads of one job; ``None`` shares the cores among the workers.
     """
@@ -71,6 +73,7 @@ class RunConfig(BaseModel):
     embed_precision: Precision | None = None
     allow_upsampling: bool = False
     gradient_checkpointing: bool = False
+    judge: str | None = None
     threads: int | None = Field(default=None, ge=1)
     tracking: bool = True
 

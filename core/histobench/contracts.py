@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 from histobench.data import (
     Float,
+    Generated,
     LabelledSamples,
+    Pairing,
     Prediction,
     Samples,
     ScoreContext,
@@ -202,8 +204,11 @@ class Method(Protocol):
         """Learn; select on ``val`` if there is one, else keep the last epoch."""
         ...
 
-    def predict(self, samples: Samples) -> Prediction:
-        """Predict every spot: (n_spots, n_targets), names as in training."""
+    def predict(self, samples: Samples) -> "Prediction | Pairing | Generated":
+        """Answer for every spot: a ``Prediction``, (n_spots, n_targets), names as in training.
+
+        Where the task is to ``retrieve`` it is a ``Pairing``, where it is to ``generate`` the ``Generated`` patches.
+        """
         ...
 
     def save(self, folder: Path) -> None:

@@ -103,6 +103,9 @@ class EncoderCard(Card):
         Names of the datasets that it has seen, as `DatasetCard.drawn_from` spells them; ``None`` where nobody tells.
     pretrained_patients
         Patients whose slides it has seen, where they are known by name: they are for one that was pretrained here.
+    judges
+        True for one whose features judge generated patches where no other is asked for; the first whose weights are
+        to be had does.
     """
 
     build: Callable[[PatchGeometry | None], Encoder]
@@ -125,6 +128,7 @@ class EncoderCard(Card):
     precision: Precision = "fp32"
     pretrained_on: tuple[str, ...] | None = None
     pretrained_patients: tuple[str, ...] = ()
+    judges: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

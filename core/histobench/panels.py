@@ -13,7 +13,9 @@ import numpy as np
 from histobench.data import Counts, Float, Kind, SpotTable, Targets
 from histobench.errors import DataError
 
-__all__ = ["GENES_IN_PANEL", "Panel", "fit_panel", "genes_seen", "log_normalise"]
+__all__ = ["GENES_IN_PANEL", "Panel", "fit_panel", "gene_columns", "genes_seen", "log_normalise"]
+
+_READ = ("cell_abundance", "label")  # off the dataset's own table; every other kind is made from counts
 
 GENES_IN_PANEL = 250
 """Genes of highest mean expression (He et al. 2020, ST-Net; also CUCA and Hist2Cell)."""
@@ -49,7 +51,7 @@ class Panel:
 
     def read(self, table: SpotTable) -> Targets:
         """Read the panel's values off a slide: (n, t) float32. A gene never seen on a slide counts zero there."""
-        if self.kind == "gene_expression":
+        if self.kind not in _READ:
             return _read_genes(self, table)
         targets = table.targets
         if targets is None or targets.kind != self.kind:
@@ -60,7 +62,7 @@ class Panel:
 
     def counts(self, table: SpotTable) -> Targets:
         """Read the raw counts of the panel's genes: (n, t) float32."""
-        return Targets(kind="gene_expression", names=self.names, values=_columns(_counts(table), self.names))
+        return Targets(kind=self.kind, names=self.names, values=gene_columns(_counts(table), self.names))
 
 
 def log_normalise(counts: Float, /) -> Float:
@@ -93,7 +95,7 @@ def fit_panel(kind: Kind, tables: Sequence[SpotTable], *, unit: str) -> Panel:
     DataError
         If the slides disagree about their columns or have no counts.
     """
-    if kind == "gene_expression":
+    if kind not in _READ:
         names = _genes_of_highest_mean(tables)
         return Panel(kind=kind, names=names, unit=unit, fitted_on=tuple(t.slide.id for t in tables))
     first = tables[0].targets
@@ -127,10 +129,10 @@ def _genes_of_highest_mean(tables: Sequence[SpotTable]) -> tuple[str, ...]:
 def _read_genes(panel: Panel, table: SpotTable) -> Targets:
     counts = _counts(table)
     normalised = replace(counts, values=log_normalise(counts.values))  # over all genes first, selected second
-    return Targets(kind="gene_expression", names=panel.names, values=_columns(normalised, panel.names))
+    return Targets(kind=panel.kind, names=panel.names, values=gene_columns(normalised, panel.names))
 
 
-def _columns(counts: Counts, names: tuple[str, ...]) -> Float:
+def gene_columns(counts: Counts, names: tuple[str, ...]) -> Float:
     """Pick (n, t) columns by name; a gene that is not there is zero."""
     place = {gene: column for column, gene in enumerate(counts.names)}
     columns = np.array([place.get(gene, -1) for gene in names], dtype=np.int64)

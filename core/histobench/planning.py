@@ -27,7 +27,7 @@ from histobench.selection import (
     asked_metrics,
     refuse_unused_settings,
 )
-from histobench.slots import EncoderChoice, asked_encoder, converted_encoder, published_encoder
+from histobench.slots import EncoderChoice, asked_encoder, converted_encoder, judging_encoder, published_encoder
 from histobench.tasks import LeftOut, Plan, Task, read_tasks
 
 __all__ = ["Machine", "plan_study"]
@@ -69,7 +69,9 @@ def plan_study(config: RunConfig, registry: Registry, machine: Machine) -> Plan:
     datasets = asked_datasets(config, registry)
     for dataset in datasets:
         try:
-            for task in read_tasks(plan, config, dataset):
+            for task in read_tasks(plan, config, dataset, methods):
+                if task.target.kind == "generate" and not any(plan.judge):
+                    plan.judge = _judge(plan, registry, config.judge)
                 for method in methods:
                     for choice in _choices(plan, config, registry, method, task):
                         plan.jobs += _jobs(plan, config, machine, task, method=method, choice=choice)
@@ -94,7 +96,8 @@ def _choices(
     checkpoint = plan.checkpoints.get(method.name)
     why_not = _why_not(method, task) if checkpoint is None else _why_no_evaluation(checkpoint, task)
     if why_not:
-        if not method.control:  # nobody asked for a control by name
+        # nobody asked for a control by name, nor for a target that another method brought along
+        if not method.control and (config.targets or not task.kinds.intersection(method.targets)):
             plan.left_out.append(LeftOut(task.dataset.name, f"{method.name} on {task.target.name}", why_not))
         return []
     slot = method.encoder
@@ -164,7 +167,7 @@ def _compare(plan: Plan, config: RunConfig, checkpoint: Checkpoint, task: Task) 
     """Refuse a checkpoint of other targets than are observed, and announce its evaluation."""
     dataset = task.dataset.build(config.data_root)
     tested = {slide.id: slide for split in task.splits for slide in split.test}
-    tables = [dataset.table(slide, task.target.name) for slide in tested.values()]
+    tables = [dataset.table(slide, task.target.read_from) for slide in tested.values()]
     for sentence in (notice(checkpoint), *compare_targets(checkpoint, task.target.kind, task.dataset.name, tables)):
         plan.notice(sentence)
 
@@ -213,7 +216,7 @@ def _jobs(
             edition=task.edition,
             **_pretrained(plan, task, choice, split),
             beside={} if checkpoint else _beside(method, task),
-            **_evaluated(checkpoint),
+            **_evaluated(plan, task, checkpoint),
             control=method.control,
             oracle=method.needs_oracle,
             versions=_versions(task, method, choice),
@@ -235,6 +238,13 @@ def _pretrained(
     return {"weights": choice.weights_hash(), "contamination": seen}
 
 
+def _judge(plan: Plan, registry: Registry, asked: str | None) -> tuple[str, str]:
+    """Choose the encoder whose features judge generated patches, and announce it."""
+    choice = judging_encoder(registry, asked)
+    plan.notice(f"generated patches are judged by features of {choice.card.name!r}; --judge ENCODER takes another.")
+    return choice.card.name, choice.weights_hash()
+
+
 def _beside(method: MethodCard, task: Task) -> dict[Auxiliary, tuple[str, str]]:
     return {name: task.beside[name] for name in (*method.auxiliary, *method.optional) if name in task.beside}
 
@@ -243,11 +253,15 @@ def _ids(slides: Iterable[Slide]) -> tuple[str, ...]:
     return tuple(slide.id for slide in slides)
 
 
-def _evaluated(checkpoint: Checkpoint | None) -> dict[str, Any]:  # Any: as above
-    """Say which published weights a job evaluates, and where they lie."""
-    if checkpoint is None:
-        return {}
-    return {"checkpoint": checkpoint.identity, "checkpoint_file": str(checkpoint.path.resolve())}
+def _evaluated(
+    plan: Plan, task: Task, checkpoint: Checkpoint | None
+) -> dict[str, Any]:  # Any: fields of a job of different types
+    """Say which published weights a job evaluates and where they lie, and which encoder judges what is generated."""
+    published = {}
+    if checkpoint is not None:
+        published = {"checkpoint": checkpoint.identity, "checkpoint_file": str(checkpoint.path.resolve())}
+    judge = dict(zip(("judge", "judge_weights"), plan.judge, strict=True)) if task.target.kind == "generate" else {}
+    return {**published, **judge}
 
 
 def _seen(
@@ -259,7 +273,7 @@ def _seen(
     options: Options,
 ) -> dict[str, Any]:  # Any: fields of a job of different types
     """Decide the patch: a method's own wish counts where it trains what looks at the patch; and how it is embedded."""
-    if choice is None or choice.mode != "frozen":
+    if choice is None or choice.mode != "frozen" or task.target.kind == "generate":
         wanted = choice.geometry(options) if choice else None
         patch = method.patch(options) if method.patch is not None else wanted
         return {"patch": patch, "gradient_checkpointing": config.gradient_checkpointing and choice is not None}

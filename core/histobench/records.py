@@ -67,6 +67,9 @@ class JobSpec(Model):
         In which a frozen encoder computes.
     beside
         What it trains with beside its targets → the dataset's target it is read from, and the edition of that.
+    judge, judge_weights
+        The encoder whose features judge generated patches, and the identity of its weights; empty where nothing is
+        generated.
     oracle
         True for the control that is shown the truth: the ceiling of a board, not a baseline to be beaten.
     gradient_checkpointing
@@ -103,6 +106,8 @@ class JobSpec(Model):
     beside: dict[Auxiliary, tuple[str, str]] = Field(default_factory=dict)
     checkpoint: str = ""
     checkpoint_file: str = ""
+    judge: str = ""
+    judge_weights: str = ""
     control: bool = False
     oracle: bool = False
     versions: dict[str, str]
@@ -127,6 +132,9 @@ def job_id(spec: JobSpec) -> str:
         del decides["patch"]["upsampling"]
     if spec.embed_precision == "fp32":
         del decides["embed_precision"]
+    for part in ("judge", "judge_weights"):
+        if not decides[part]:
+            del decides[part]
     text = json.dumps(decides, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -9,20 +9,20 @@ import json
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from histobench.assembly import Assembler, open_assembler, registry
-from histobench.checkpoints.evaluation import in_order, load_checkpoint
+from histobench.checkpoints.evaluation import load_checkpoint
 from histobench.config import options_from_json
 from histobench.contracts import FitContext, Method
-from histobench.data import Prediction, Slide, SlideResult
-from histobench.errors import ShapeError, StoreError, told
+from histobench.data import SlideResult
+from histobench.errors import StoreError, told
 from histobench.evaluation import score
+from histobench.outcomes import open_outcomes
 from histobench.panels import Panel
 from histobench.provenance import Watch, determinism, git_commit, limit_threads, machine, versions
 from histobench.records import JobSpec, PanelRecord, RunRecord
@@ -109,10 +109,11 @@ class _Job:
             assembler = open_assembler(self.spec, self.workspace.data_root)
         method, n_train = self._fit(lambda: card.build(options), assembler)
         results = self._predict(method, assembler)
-        write_predictions(self.folder.predictions, results, assembler.training)
+        training = None if self.spec.kind == "retrieve" else assembler.training  # its columns are no targets
+        write_predictions(self.folder.predictions, results, training)
         with self.watch.phase("score"):
             metrics = [registry().metrics.get(name) for name in self.workspace.metrics]
-            evaluation = score(results, metrics, assembler.training)
+            evaluation = score(results, metrics, training)
         n_test = sum(len(result.spot_ids) for result in results)
         return RunRecord(
             job_id=self.job_id,
@@ -200,39 +201,19 @@ class _Job:
 
     def _predict(self, method: Method, assembler: Assembler) -> list[SlideResult]:
         slides = assembler.slides()
+        with self.watch.phase("judge" if self.spec.judge else "read"):
+            outcomes = open_outcomes(self.spec, assembler, self.watch.warnings.append)
         results = []
         for name in self.spec.test:
             with self.watch.phase("embed"):
                 samples, seen = assembler.unlabelled(slides[name])
-            spot_ids, xy_um = samples.spot_ids.copy(), samples.xy_um.copy()  # before a stranger can write into them
+            # before a stranger can write into them
+            kept = replace(samples, spot_ids=samples.spot_ids.copy(), xy_um=samples.xy_um.copy())
             with self.watch.phase("predict"):
-                predicted = method.predict(samples)
-            if not isinstance(predicted, Prediction):
-                raise ShapeError(f"predict must return a Prediction, got {type(predicted).__name__}.")
-            if self.spec.checkpoint:
-                predicted = in_order(predicted, seen.targets.names)
-            predicted.check_against(len(spot_ids), seen.targets.names)
-            results.append(
-                SlideResult(
-                    slide_id=name,
-                    spot_ids=spot_ids,
-                    xy_um=xy_um,
-                    mpp=slides[name].mpp,
-                    predicted=predicted.copy(),  # it may reuse its buffer
-                    observed=seen.targets,
-                    beside={beside: seen.beside[beside] for beside in predicted.beside if beside in seen.beside},
-                    regions=self._regions(assembler, slides[name], spot_ids.tolist()),
-                )
-            )
+                said = method.predict(samples)
+            with self.watch.phase("judge" if self.spec.judge else "read"):
+                results.append(outcomes.result(said, kept, seen, slides[name]))
         return results
-
-    def _regions(self, assembler: Assembler, slide: Slide, spot_ids: list[str]) -> npt.NDArray[np.str_] | None:
-        """Read a slide's annotation; one that cannot be read costs the scores of regions, not the job."""
-        try:
-            return assembler.regions(slide, spot_ids)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's dataset raises
-            self.watch.warnings.append(f"slide {slide.id!r} is scored without its annotation: {told(error)}")
-            return None
 
 
 @contextmanager

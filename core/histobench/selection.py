@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from histobench.cards import DatasetCard, MethodCard, MetricCard, TargetFact
 from histobench.config import RunConfig
+from histobench.derived import targets_of
 from histobench.errors import ConfigError, did_you_mean
 from histobench.registry import Registry
 from histobench.splits import Scheme
@@ -59,18 +60,27 @@ def refuse_unused_settings(config: RunConfig, methods: Sequence[MethodCard]) -> 
             raise ConfigError(f"--set {key}: {did_you_mean('method of this study', method, [m.name for m in methods])}")
 
 
-def asked_targets(config: RunConfig, dataset: DatasetCard) -> list[TargetFact]:
-    """Give what is to be predicted on a dataset; a bare kind means the first of its variants."""
-    if not config.targets:
-        return [dataset.targets[0]]
-    return [_target(dataset, name) for name in config.targets]
+def asked_targets(config: RunConfig, dataset: DatasetCard, methods: Sequence[MethodCard] = ()) -> list[TargetFact]:
+    """Give what is asked of a dataset; a bare kind means the first of its variants.
+
+    Where no target is named it is the dataset's first, and for a method asked for by name that does not predict that,
+    whatever it does predict here.
+    """
+    if config.targets:
+        return [_target(dataset, name) for name in config.targets]
+    first = dataset.targets[0]
+    strangers = [card for card in methods if card.name in config.methods and first.kind not in card.targets]
+    known = {fact.kind: fact for fact in reversed(targets_of(dataset))}
+    theirs = [known[kind] for card in strangers for kind in card.targets if kind in known]
+    at_home = ALL in config.methods or len(strangers) < len(set(config.methods)) or not theirs
+    return list({fact.name: fact for fact in [*([first] if at_home else []), *theirs]}.values())
 
 
 def _target(dataset: DatasetCard, name: str) -> TargetFact:
-    for target in dataset.targets:
+    for target in targets_of(dataset):
         if name in (target.name, target.kind):
             return target
-    raise did_you_mean(f"target of {dataset.name!r}", name, [target.name for target in dataset.targets])
+    raise did_you_mean(f"target of {dataset.name!r}", name, [target.name for target in targets_of(dataset)])
 
 
 def asked_scheme(config: RunConfig, dataset: DatasetCard) -> Scheme:

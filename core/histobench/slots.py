@@ -15,7 +15,7 @@ from histobench.errors import ConfigError, WeightsError, did_you_mean, told
 from histobench.registry import Registry
 from histobench.weights import weights_hash
 
-__all__ = ["MODES", "EncoderChoice", "asked_encoder", "converted_encoder", "published_encoder"]
+__all__ = ["MODES", "EncoderChoice", "asked_encoder", "converted_encoder", "judging_encoder", "published_encoder"]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 """The modes of an encoder slot, by name."""
@@ -130,6 +130,31 @@ def converted_encoder(registry: Registry, slot: EncoderSlot, name: str, mode: Mo
             f"encoder that was adapted."
         )
     return choice
+
+
+def judging_encoder(registry: Registry, asked: str | None) -> EncoderChoice:
+    """Choose the frozen encoder whose features judge generated patches.
+
+    Without one asked for, it is the first whose card offers itself and whose weights are to be had.
+
+    Raises
+    ------
+    ConfigError
+        If none offers itself.
+    UnknownNameError
+        If there is no encoder of the name asked for.
+    WeightsError
+        If its weights are not to be had.
+    """
+    if asked is not None:
+        return _resolve(registry, asked, "frozen")
+    for card in registry.encoders:
+        if card.judges:
+            try:
+                return _resolve(registry, card.name, "frozen")
+            except WeightsError:
+                continue
+    raise ConfigError("no encoder offers itself to judge generated patches: name one with --judge ENCODER.")
 
 
 def _natural_mode(slot: EncoderSlot, card: EncoderCard) -> Mode:

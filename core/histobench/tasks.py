@@ -1,15 +1,15 @@
 """From datasets to tasks: slides that can be read, cut into folds, with a reason for everything that is left out."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
-from histobench.cards import DatasetCard, MetricCard, TargetFact
+from histobench.cards import DatasetCard, MethodCard, MetricCard, TargetFact
 from histobench.checkpoints.files import Checkpoint
 from histobench.companions import SOURCES, source_of
 from histobench.config import RunConfig
 from histobench.contracts import Dataset
-from histobench.data import Auxiliary, Slide, Split
+from histobench.data import Auxiliary, Kind, Slide, Split
 from histobench.errors import ConfigError, DataError, HistobenchError, did_you_mean, told
 from histobench.records import JobSpec
 from histobench.selection import asked_scheme, asked_targets
@@ -44,6 +44,8 @@ class Plan:
         The cards to score with.
     checkpoints
         Method → converted checkpoint that is evaluated instead of training it.
+    judge
+        Encoder that judges generated patches, and the identity of its weights; empty where nothing is generated.
     """
 
     jobs: list[JobSpec] = field(default_factory=list)
@@ -51,6 +53,7 @@ class Plan:
     notices: list[str] = field(default_factory=list)
     metrics: list[MetricCard] = field(default_factory=list)
     checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
+    judge: tuple[str, str] = ("", "")
 
     @property
     def damaged(self) -> bool:
@@ -72,9 +75,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One dataset and target with its usable slides, cut into folds."""
+    """One dataset and target with its usable slides, cut into folds; and every kind that is asked of the dataset."""
 
     dataset: DatasetCard
+    kinds: frozenset[Kind]
     target: TargetFact
     scheme: Scheme
     splits: tuple[Split, ...]
@@ -82,12 +86,14 @@ class Task:
     beside: dict[Auxiliary, tuple[str, str]]
 
 
-def read_tasks(plan: Plan, config: RunConfig, card: DatasetCard) -> Iterator[Task]:
+def read_tasks(plan: Plan, config: RunConfig, card: DatasetCard, methods: Sequence[MethodCard]) -> Iterator[Task]:
     """Yield the dataset's tasks; whatever a stranger's dataset raises is told as its error."""
     try:
         dataset = card.build(config.data_root)
-        for target in asked_targets(config, card):
-            yield _task(plan, config, card, dataset, target)
+        targets = asked_targets(config, card, methods)
+        kinds = frozenset(target.kind for target in targets)
+        for target in targets:
+            yield replace(_task(plan, config, card, dataset, target), kinds=kinds)
     except HistobenchError:
         raise
     except Exception as error:
@@ -110,10 +116,11 @@ def _task(plan: Plan, config: RunConfig, card: DatasetCard, dataset: Dataset, ta
     used = [slide for slide in slides if any(slide in split.train + split.val + split.test for split in folds.splits)]
     return Task(
         dataset=card,
+        kinds=frozenset((target.kind,)),
         target=target,
         scheme=scheme,
         splits=_folds(config, card, folds),
-        edition=_edition(dataset, used, target.name),
+        edition=_edition(dataset, used, target.read_from),
         beside=_beside(card, dataset, used, target),
     )
 
@@ -146,16 +153,16 @@ def _beside(
 
 def _usable_slides(plan: Plan, card: DatasetCard, dataset: Dataset, target: TargetFact) -> Iterator[Slide]:
     """Yield the slides that can be read; one that is damaged costs only itself."""
-    for slide_id, why in dataset.left_out(target.name).items():
+    for slide_id, why in dataset.left_out(target.read_from).items():
         plan.left_out.append(LeftOut(card.name, f"slide {slide_id}", why))
-    for slide in dataset.slides(target.name):
+    for slide in dataset.slides(target.read_from):
         try:
-            dataset.table(slide, target.name)
+            dataset.table(slide, target.read_from)
             dataset.image(slide)
         except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
             plan.left_out.append(LeftOut(card.name, f"slide {slide.id}", told(error), damaged=True))
             continue
-        for note in dataset.notes(slide, target.name):
+        for note in dataset.notes(slide, target.read_from):
             plan.notice(f"{card.name}: {note}")
         yield slide
 

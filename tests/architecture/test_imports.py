@@ -40,7 +40,7 @@ PUBLIC_NAMES = [
     "Metric", "MetricCard", "Mode", "PatchGeometry", "Patches", "Prediction", "PublishedFold", "Samples", "Scheme",
     "ShapeError", "Slide", "SlideImage", "Split", "SpotTable", "TargetFact", "Targets", "TrainableEncoder", "UInt8",
     "Weights", "WeightsError", "hookimpl", "leave_one_patient_out", "leave_one_slide_out",
-    "ContextMetric", "ScoreContext", "TrainingFacts", "Transform",
+    "ContextMetric", "ScoreContext", "TrainingFacts", "Transform", "Generated", "Hidden", "ImageFeatures", "Pairing",
 ]  # fmt: skip
 """A name that is added or removed here is a change that plugin authors must be told of, in CHANGELOG.md."""
 

@@ -5,6 +5,7 @@ are kept in the job's folder, so that an interrupted panel goes on with the next
 """
 
 import json
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from histobench.contracts import FitContext, Method
 from histobench.data import Slide, SlideResult
 from histobench.errors import DataError, HistobenchError
 from histobench.evaluation import score
+from histobench.outcomes import open_outcomes
 from histobench.provenance import limit_threads
 from histobench.records import RunRecord
 from histobench.shifts import PANEL, HeldDataset, Shift, ShiftedDataset
@@ -77,7 +79,7 @@ def analyse_robustness(study: StudyResults, /) -> Findings:
     DataError
         If no job does.
     """
-    jobs = [record for record in study.done() if record.job.patch is not None]
+    jobs = [record for record in study.done() if record.job.patch is not None and not record.job.judge]
     if not jobs:
         raise DataError("no finished job of this study looks at images, so no shift can change a score.")
     notes: list[str] = []
@@ -239,16 +241,9 @@ class _Worker:
 
     def _predict(self, assembler: Assembler, slide: Slide) -> SlideResult:
         samples, seen = assembler.unlabelled(slide)
-        predicted = replace(self._method.predict(samples), beside={})
-        return SlideResult(
-            slide_id=slide.id,
-            spot_ids=samples.spot_ids,
-            xy_um=samples.xy_um,
-            predicted=predicted,
-            observed=seen.targets,
-            mpp=slide.mpp,
-            regions=self._assembler.regions(slide, samples.spot_ids.tolist()),
-        )
+        outcomes = open_outcomes(self._record.job, self._assembler, warnings.warn)
+        result = outcomes.result(self._method.predict(samples), samples, seen, slide)
+        return replace(result, predicted=replace(result.predicted, beside={}), beside={})
 
 
 def _load(record: RunRecord, folder: JobFolder, assembler: Assembler) -> Method:

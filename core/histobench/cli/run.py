@@ -47,6 +47,7 @@ _OPTIONS = (
     click.option(
         "--gradient-checkpointing", is_flag=True, default=None, help="Train encoders in less memory and more time."
     ),
+    click.option("--judge", metavar="ENCODER", help="Encoder whose features judge generated patches. [one offered]"),
     click.option("--threads", type=int, help="CPU threads of one job. [cores / workers]"),
     click.option("--tracking/--no-tracking", default=None, help="Log to MLflow. [on]"),
     click.option("--config", "file", type=click.Path(path_type=Path), help="YAML with the same settings."),

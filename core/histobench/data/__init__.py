@@ -6,6 +6,7 @@ All are frozen, keyword-only dataclasses over numpy that check themselves when m
 """
 
 from histobench.data.context import Need, ScoreContext
+from histobench.data.outcomes import Generated, Hidden, ImageFeatures, Pairing
 from histobench.data.predictions import Prediction, SlideResult, TrainingFacts
 from histobench.data.samples import LabelledSamples, Samples
 from histobench.data.slides import Slide, Split
@@ -16,11 +17,15 @@ __all__ = [
     "Auxiliary",
     "Counts",
     "Float",
+    "Generated",
+    "Hidden",
+    "ImageFeatures",
     "Int",
     "Kind",
     "LabelledSamples",
     "Lattice",
     "Need",
+    "Pairing",
     "Patches",
     "Prediction",
     "Samples",

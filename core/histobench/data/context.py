@@ -7,17 +7,21 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from histobench.data.outcomes import Hidden, ImageFeatures
 from histobench.data.predictions import TrainingFacts
 from histobench.data.types import Float
 
 __all__ = ["Need", "ScoreContext"]
 
-Need: TypeAlias = Literal["place", "pixels", "training", "regions", "interval", "nb", "zinb"]
+Need: TypeAlias = Literal[
+    "place", "pixels", "training", "regions", "interval", "nb", "zinb", "latent", "hidden", "features"
+]
 """What a metric asks for beside prediction and observation.
 
 ``place``: where the spots lie. ``pixels``: and how many microns a pixel of the image spans. ``training``: what the
 training spots say of each target. ``regions``: an annotation of the spots. ``interval``: the ends of 90 % predictive
-intervals. ``nb``, ``zinb``: the parameters of a negative binomial, without and with zero inflation.
+intervals. ``nb``, ``zinb``: the parameters of a negative binomial, without and with zero inflation. ``latent``: what
+an enhancing method makes of each spot. ``hidden``: what was kept from it. ``features``: of generated and real patches.
 """
 
 _PARAMETERS: Mapping[str, tuple[str, ...]] = {
@@ -47,6 +51,12 @@ class ScoreContext:
         (n,) str name of each spot's annotation, empty where it has none; ``None`` where no test slide is annotated.
     parameters
         Of the predictive distribution, (n, t) each, as in `histobench.Prediction`.
+    latent
+        (n, d) what an enhancing method makes of each spot.
+    hidden
+        What was kept from a method that enhances.
+    features
+        Of generated patches and of the real ones.
     """
 
     names: tuple[str, ...]
@@ -56,6 +66,9 @@ class ScoreContext:
     training: TrainingFacts | None = None
     regions: npt.NDArray[np.str_] | None = None
     parameters: Mapping[str, Float] = field(default_factory=dict)
+    latent: Float | None = None
+    hidden: Hidden | None = None
+    features: ImageFeatures | None = None
 
     def lacks(self, need: Need, /) -> str:
         """Say why a need cannot be met; empty where it is."""
@@ -66,6 +79,11 @@ class ScoreContext:
             return "nothing is known of the training spots"
         if need == "pixels" and self.mpp is None:
             return "the microns per pixel are not known"
-        if need == "regions" and self.regions is None:
-            return "the spots are not annotated"
-        return ""
+        absent_part = {
+            "regions": (self.regions, "the spots are not annotated"),
+            "latent": (self.latent, "the method makes no latent of the spots"),
+            "hidden": (self.hidden, "nothing was hidden from the method"),
+            "features": (self.features, "no patches were generated"),
+        }
+        part, why = absent_part.get(need, (self, ""))
+        return why if part is None else ""

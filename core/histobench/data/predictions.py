@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench.data._checks import check_finite, check_rows, check_shape, check_table
+from histobench.data.outcomes import Hidden, ImageFeatures
 from histobench.data.tables import Targets
 from histobench.data.types import Float, Int
 from histobench.errors import ShapeError
@@ -32,12 +33,15 @@ class Prediction:
     beside
         What it predicts beside its targets, by the names of `histobench.data.Auxiliary`: stored and scored beside
         them, never ranked.
+    latent
+        (n, d) float32, what it makes of each spot on the way, where it is asked to ``enhance``; to be clustered.
     """
 
     names: tuple[str, ...]
     values: Float
     parameters: Mapping[str, Float] = field(default_factory=dict)
     beside: "Mapping[str, Prediction]" = field(default_factory=dict)
+    latent: Float | None = None
 
     def __post_init__(self) -> None:
         """Refuse anything but a finite (n, t) table of real numbers; it is kept as float32."""
@@ -50,6 +54,11 @@ class Prediction:
         check_table("prediction", self.names, self.values)
         check_finite("prediction", self.names, self.values)
         self._check_parameters()
+        if self.latent is not None:
+            check_rows("the latent", self.latent, len(self.values))
+            if self.latent.ndim != 2 or not np.isfinite(self.latent).all():
+                raise ShapeError(f"the latent must be a finite (n, d) table, got {self.latent.shape}.")
+            object.__setattr__(self, "latent", self.latent.astype(np.float32, copy=False))
         for name, other in self.beside.items():
             check_rows(f"the prediction of {name!r} beside it", other.values, len(self.values))
 
@@ -68,6 +77,7 @@ class Prediction:
             values=self.values.copy(),
             parameters={name: values.copy() for name, values in self.parameters.items()},
             beside={name: other.copy() for name, other in self.beside.items()},
+            latent=None if self.latent is None else self.latent.copy(),
         )
 
     def take(self, rows: Int) -> Self:
@@ -77,6 +87,7 @@ class Prediction:
             values=self.values[rows],
             parameters={name: values[rows] for name, values in self.parameters.items()},
             beside={name: other.take(rows) for name, other in self.beside.items()},
+            latent=None if self.latent is None else self.latent[rows],
         )
 
     def check_against(self, n_spots: int, names: tuple[str, ...]) -> None:
@@ -106,6 +117,10 @@ class SlideResult:
     regions
         (n,) str name of what each spot was annotated as, empty where it was not; ``None`` where the slide has no
         annotation. Metrics may know it, methods never see it.
+    hidden
+        What was kept from a method that enhances; ``None`` for other tasks.
+    features
+        Of generated patches and the real ones; ``None`` for other tasks.
     """
 
     slide_id: str
@@ -116,6 +131,8 @@ class SlideResult:
     beside: Mapping[str, Targets] = field(default_factory=dict)
     mpp: float | None = None
     regions: npt.NDArray[np.str_] | None = None
+    hidden: Hidden | None = None
+    features: ImageFeatures | None = None
 
     def __post_init__(self) -> None:
         """Refuse a prediction of other spots or targets than were observed."""
@@ -124,6 +141,10 @@ class SlideResult:
         if self.regions is not None:
             check_shape("regions", self.regions, (n,))
         check_rows("observed", self.observed.values, n)
+        if self.hidden is not None:
+            check_rows("what was hidden", self.hidden.truth, n)
+        if self.features is not None:
+            check_rows("features of generated patches", self.features.generated, n)
         self.predicted.check_against(n, self.observed.names)
         if set(self.beside) != set(self.predicted.beside):
             said, seen = sorted(self.predicted.beside), sorted(self.beside)

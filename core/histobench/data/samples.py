@@ -35,7 +35,8 @@ class Samples:
     patches
         n patches of (h, w, 3) uint8 RGB, read when indexed, if the method asked for them.
     counts
-        Raw counts, only where the task gives them to the method as an input.
+        (n, g) raw counts of every gene seen in training, only where the task gives them to the method as an input: to
+        ``enhance`` (less what is hidden, see `histobench.hiding`), to ``retrieve`` and to ``generate``.
     oracle
         The truth behind the targets, only for a control that says it is an oracle.
     """

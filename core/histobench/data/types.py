@@ -12,7 +12,13 @@ Float: TypeAlias = npt.NDArray[np.floating[Any]]
 Int: TypeAlias = npt.NDArray[np.integer[Any]]
 UInt8: TypeAlias = npt.NDArray[np.uint8]
 
-Kind: TypeAlias = Literal["gene_expression", "cell_abundance", "label"]
+Kind: TypeAlias = Literal["gene_expression", "cell_abundance", "label", "enhance", "retrieve", "generate"]
+"""What a task asks for at a spot.
+
+``gene_expression``, ``cell_abundance``, ``label``: read off the image. ``enhance``: expression cleaned of its noise.
+``retrieve``: the spot's image found by its expression, and back. ``generate``: a patch for an expression.
+"""
+
 Lattice: TypeAlias = Literal["square", "hex"]
 
 Auxiliary: TypeAlias = Literal["gene_expression", "other_genes", "counts", "label", "cell_abundance"]

@@ -4,7 +4,7 @@ Pixels are taken as they lie in the file: no colour management, no EXIF rotation
 to the stored pixels. Patches are numbers ``0 … 255`` in RGB; what a model makes of them is the encoder's business.
 """
 
-from histobench.images.cutting import UPSAMPLING_TOLERANCE, cut_patches, is_upsampled
+from histobench.images.cutting import UPSAMPLING_TOLERANCE, cut_patches, is_upsampled, resize
 from histobench.images.files import MAX_PIXELS, ArrayImage, FileImage, check_image
 from histobench.images.pyramids import LeveledImage, TiffPyramid, cut_regions, open_image, patch_cutter
 
@@ -21,4 +21,5 @@ __all__ = [
     "is_upsampled",
     "open_image",
     "patch_cutter",
+    "resize",
 ]

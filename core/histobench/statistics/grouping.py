@@ -135,6 +135,8 @@ def _terms(record: RunRecord, metric: str) -> dict[str, str]:
     """Name what must not differ: throughout, and within the fold."""
     job, panel = record.job, record.panel
     terms = {f"fold {job.fold}: test slides": " ".join(sorted(job.test)), "metric": record.scores[metric].revision}
+    if job.judge:
+        terms["judge"] = f"{job.judge} {job.judge_weights}"
     if panel is not None:
         fitted = bool(panel.fitted_on)
         terms["rule"] = f"{'fitted' if fitted else 'fixed'}, {panel.unit}"

@@ -4,11 +4,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
-from histobench.data import Prediction, SlideResult, Targets, TrainingFacts
+from histobench.data import Hidden, ImageFeatures, Prediction, SlideResult, Targets, TrainingFacts
 from histobench.errors import DataError
 from histobench.store.files import store_errors
 
@@ -36,6 +37,8 @@ def write_predictions(path: Path, results: Sequence[SlideResult], training: Trai
                     if result.regions is not None:
                         group["regions"] = np.array(result.regions, dtype=h5py.string_dtype())
                     _write_table(group, result.predicted, result.observed)
+                    _write_arrays(group, "hidden", result.hidden)
+                    _write_arrays(group, "features", result.features)
                     for name, observed in result.beside.items():
                         _write_table(group.create_group(f"beside/{name}"), result.predicted.beside[name], observed)
                 if training is not None:
@@ -78,11 +81,26 @@ def read_training(path: Path) -> TrainingFacts | None:
         raise DataError(f"{path} holds no predictions: {error}.") from error
 
 
+def _write_arrays(group: h5py.Group, name: str, holder: Hidden | ImageFeatures | None) -> None:
+    """Write a dataclass of arrays; images are the only large ones, and shrink to a half."""
+    for column in fields(holder) if holder is not None else ():
+        values = getattr(holder, column.name)
+        if values is not None:
+            small = {"compression": "gzip", "chunks": (1, *values.shape[1:])} if values.dtype == np.uint8 else {}
+            group.create_dataset(f"{name}/{column.name}", data=values, **(small if len(values) else {}))
+
+
+def _read_arrays(group: h5py.Group, name: str) -> dict[str, Any]:  # Any: arrays of different types
+    return {column: values[:] for column, values in group[name].items()}
+
+
 def _write_table(group: h5py.Group, predicted: Prediction, observed: Targets) -> None:
     group.attrs["kind"] = observed.kind
     group["names"] = np.array(observed.names, dtype=h5py.string_dtype())
     group["predicted"] = predicted.values
     group["observed"] = observed.values
+    if predicted.latent is not None:
+        group["latent"] = predicted.latent
     for name, values in predicted.parameters.items():
         group[f"parameters/{name}"] = values
 
@@ -90,7 +108,8 @@ def _write_table(group: h5py.Group, predicted: Prediction, observed: Targets) ->
 def _read_table(group: h5py.Group) -> tuple[Prediction, Targets]:
     names = tuple(group["names"].asstr()[:])
     parameters = {name: values[:] for name, values in group.get("parameters", {}).items()}
-    predicted = Prediction(names=names, values=group["predicted"][:], parameters=parameters)
+    latent = group["latent"][:] if "latent" in group else None
+    predicted = Prediction(names=names, values=group["predicted"][:], parameters=parameters, latent=latent)
     return predicted, Targets(kind=group.attrs["kind"], names=names, values=group["observed"][:])
 
 
@@ -106,4 +125,6 @@ def _read_slide(group: h5py.Group) -> SlideResult:
         predicted=replace(predicted, beside={name: said for name, (said, _) in beside.items()}),
         observed=observed,
         beside={name: seen for name, (_, seen) in beside.items()},
+        hidden=Hidden(**_read_arrays(group, "hidden")) if "hidden" in group else None,
+        features=ImageFeatures(**_read_arrays(group, "features")) if "features" in group else None,
     )

@@ -69,6 +69,8 @@ def columns(samples: Samples, /) -> list[npt.NDArray[np.generic]]:
     found: list[npt.NDArray[np.generic]] = [samples.slide_ids, samples.spot_ids, samples.xy_um, samples.array]
     parts = [samples.embeddings, samples.patches]
     found += [part for part in parts if isinstance(part, np.ndarray)]
+    if samples.counts is not None:
+        found.append(samples.counts.values)
     if isinstance(samples, LabelledSamples):
         found += [table.values for table in (samples.targets, *samples.beside.values())]
     return found

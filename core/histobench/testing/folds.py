@@ -1,16 +1,18 @@
 """One fold of the toy dataset, ready to be handed to a method."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from histobench.companions import SOURCES, Companion, fit_companions
 from histobench.contracts import PatchGeometry
-from histobench.data import Auxiliary, Float, Kind, LabelledSamples, Samples, Slide, SpotTable, Targets, UInt8
+from histobench.data import Auxiliary, Counts, Float, Kind, LabelledSamples, Samples, Slide, SpotTable, Targets, UInt8
+from histobench.derived import GIVEN_COUNTS
 from histobench.errors import DataError
+from histobench.hiding import hide
 from histobench.images import cut_patches
-from histobench.panels import fit_panel
+from histobench.panels import Panel, fit_panel, gene_columns, genes_seen
 from histobench.testing.toy import SPOT_PX, ToyDataset
 
 __all__ = ["EMBEDDING_DIM", "ToyFold", "toy_fold", "unlabelled"]
@@ -42,15 +44,17 @@ def toy_fold(kind: Kind = "cell_abundance", /, *, patch_px: int = 32, beside: Se
         What a method trains with beside the targets that it predicts.
     """
     toy = ToyDataset()
-    tables = [toy.table(slide, kind) for slide in toy.slides(kind)]
+    read = "gene_expression" if kind in GIVEN_COUNTS else kind
+    tables = [toy.table(slide, read) for slide in toy.slides(read)]
     panel = fit_panel(kind, tables[_TRAIN], unit="toy")
     companions = fit_companions([(name, SOURCES[name], "toy") for name in beside], toy, tables[_TRAIN], panel)
+    genes = genes_seen(tables[_TRAIN]) if kind in GIVEN_COUNTS else ()
     sides = {}
     for side, part in (("train", _TRAIN), ("val", _VAL), ("test", _TEST)):
         sides[side] = _samples(
             tables[part],
             np.concatenate([_patches(toy, table.slide, patch_px) for table in tables[part]]),
-            targets=_stack([panel.read(table) for table in tables[part]]),
+            shown=[_shown(table, panel, genes) for table in tables[part]],
             beside=_beside(toy, companions, tables[part]),
         )
     return ToyFold(**sides)
@@ -66,7 +70,17 @@ def unlabelled(samples: LabelledSamples, /) -> Samples:
         lattice=samples.lattice,
         embeddings=samples.embeddings,
         patches=samples.patches,
+        counts=samples.counts,
     )
+
+
+def _shown(table: SpotTable, panel: Panel, genes: tuple[str, ...]) -> tuple[Targets, Counts | None]:
+    """Read what a slide is to be learned by, and the counts that the task shows beside it."""
+    if panel.kind == "enhance":
+        given = hide(table, panel, genes)
+        return given.given, given.counts
+    counts = Counts(names=genes, values=gene_columns(table.counts, genes)) if genes and table.counts else None
+    return panel.read(table), counts
 
 
 def _beside(toy: ToyDataset, companions: Mapping[str, Companion], tables: Sequence[SpotTable]) -> dict[str, Targets]:
@@ -80,8 +94,15 @@ def _patches(toy: ToyDataset, slide: Slide, patch_px: int) -> UInt8:
 
 
 def _samples(
-    tables: Sequence[SpotTable], patches: UInt8, /, *, targets: Targets, beside: Mapping[str, Targets]
+    tables: Sequence[SpotTable],
+    patches: UInt8,
+    /,
+    *,
+    shown: Sequence[tuple[Targets, Counts | None]],
+    beside: Mapping[str, Targets],
 ) -> LabelledSamples:
+    targets = _stack([values for values, _ in shown])
+    counts = [given for _, given in shown if given is not None]
     oracles = [_choose(table.oracle, targets.names) for table in tables if table.oracle is not None]
     return LabelledSamples(
         slide_ids=np.concatenate([np.full(len(table.spot_ids), table.slide.id) for table in tables]),
@@ -90,6 +111,7 @@ def _samples(
         array=np.concatenate([table.array for table in tables]),
         embeddings=_embed(patches),
         patches=patches,
+        counts=replace(counts[0], values=np.concatenate([given.values for given in counts])) if counts else None,
         oracle=_stack(oracles),
         targets=targets,
         beside=beside,

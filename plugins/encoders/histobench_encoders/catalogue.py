@@ -63,6 +63,7 @@ def _card(name: str, entry: TimmEntry, *, stem: str | None = None) -> EncoderCar
         precision=entry.precision,
         pretrained_on=entry.pretrained_on,
         pretrained_patients=entry.pretrained_patients,
+        judges=name == _JUDGE,
         build=partial(_build, name, entry, find),
     )
 
@@ -128,6 +129,10 @@ def _within(member: str) -> str:
         raise ConfigError(f"an encoder's name must stay within the folder of weights, got {member!r}.")
     return member
 
+
+_JUDGE = "resnet18.random"
+"""Judges generated patches where nothing better is asked for: it has no weights to be had, and random features tell
+images apart (Naeem et al. 2020, ICML)."""
 
 _FAMILIES = (
     EncoderCard(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from histobench.cards import MetricCard
 from histobench.data import Float, ScoreContext, SlideResult, TrainingFacts
 from histobench.errors import DataError, ShapeError, told
+from histobench.evaluation.parts import Part, locked
 from histobench.records import MetricScores, RunRecord, SideScore, SideScores
 
 __all__ = ["Evaluation", "score"]
@@ -62,41 +63,6 @@ class Evaluation:
                 "passed_over": {name: why for name, why in passed_over.items() if name not in self.scores},
                 "warnings": (*record.warnings, *self.warnings),
             }
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """What a metric is given: one slide, or all of them."""
-
-    where: str
-    results: tuple[SlideResult, ...]
-    training: TrainingFacts | None
-    annotated: bool
-
-    @property
-    def n_spots(self) -> int:
-        return sum(len(result.spot_ids) for result in self.results)
-
-    def tables(self, columns: slice) -> tuple[Float, Float]:
-        """Give prediction and observation of some targets, locked."""
-        predicted = _stacked([result.predicted.values for result in self.results], columns)
-        return predicted, _stacked([result.observed.values for result in self.results], columns)
-
-    def context(self, columns: slice) -> ScoreContext:
-        """Give what the results hold beside prediction and observation."""
-        mpp = {result.mpp for result in self.results}
-        slides = [np.full(len(result.spot_ids), result.slide_id) for result in self.results]
-        tables = [result.predicted.parameters for result in self.results]
-        shared = set(tables[0]).intersection(*tables[1:])
-        return ScoreContext(
-            names=self.results[0].observed.names[columns],
-            slide_ids=np.concatenate(slides),
-            xy_um=_stacked([result.xy_um for result in self.results], slice(None)),
-            mpp=mpp.pop() if len(mpp) == 1 else None,
-            training=None if self.training is None else self.training.take(columns),
-            regions=_regions(self.results) if self.annotated else None,
-            parameters={name: _stacked([table[name] for table in tables], columns) for name in sorted(shared)},
         )
 
 
@@ -165,8 +131,8 @@ def _score_table(
         "training": training,
         "annotated": any(result.regions is not None for result in results),
     }
-    parts = [_Part(where=result.slide_id, results=(result,), **facts) for result in results]
-    pooled = _Part(where="all slides pooled", results=tuple(results), **facts)
+    parts = [Part(where=result.slide_id, results=(result,), **facts) for result in results]
+    pooled = Part(where="all slides pooled", results=tuple(results), **facts)
     contexts = [part.context(slice(0, 0)) for part in parts]
     scores: dict[str, MetricScores] = {}
     passed_over: dict[str, str] = {}
@@ -183,7 +149,7 @@ def _score_table(
     return scores, passed_over, warnings
 
 
-def _score_one(card: MetricCard, parts: Sequence[_Part], *, pooled: _Part) -> tuple[MetricScores, list[str]]:
+def _score_one(card: MetricCard, parts: Sequence[Part], *, pooled: Part) -> tuple[MetricScores, list[str]]:
     failures = _Failures(card.name)
     metric = _build(card)
     names = pooled.results[0].observed.names
@@ -191,7 +157,7 @@ def _score_one(card: MetricCard, parts: Sequence[_Part], *, pooled: _Part) -> tu
     size = len(columns or names)
     undefined = np.full(size, np.nan)
 
-    def evaluate(part: _Part) -> _ScoreRow:
+    def evaluate(part: Part) -> _ScoreRow:
         return _evaluate(metric, part, card=card, size=size, failures=failures)
 
     rows = {part.where: undefined if card.pools == "only" else evaluate(part) for part in parts}
@@ -216,7 +182,7 @@ def _broken(cause: str) -> Callable[..., object]:
 
 
 def _evaluate(
-    metric: Callable[..., object], part: _Part, *, card: MetricCard, size: int, failures: _Failures
+    metric: Callable[..., object], part: Part, *, card: MetricCard, size: int, failures: _Failures
 ) -> _ScoreRow:
     n_targets = len(part.results[0].observed.names)
     found: list[_ScoreRow] = []
@@ -224,7 +190,7 @@ def _evaluate(
         for columns in _blocks(card, part.n_spots, n_targets):
             predicted, observed = part.tables(columns)
             if card.clips_predictions:
-                predicted = _locked(np.maximum(predicted, 0))
+                predicted = locked(np.maximum(predicted, 0))
             beside: dict[str, Any] = {"context": part.context(columns)} if card.needs else {}  # Any: see ScoreContext
             values = np.asarray(metric(predicted, observed, **beside), dtype=np.float64)
             wanted = observed.shape[1] if not card.columns else size
@@ -258,12 +224,6 @@ def _side(result: SlideResult, name: str) -> SlideResult:
     )
 
 
-def _regions(results: Sequence[SlideResult]) -> npt.NDArray[np.str_]:
-    """Name the annotation of every spot; empty on a slide that has none."""
-    found = [np.full(len(r.spot_ids), "") if r.regions is None else r.regions for r in results]
-    return np.concatenate(found).astype(np.str_)
-
-
 def _check(results: Sequence[SlideResult]) -> None:
     if not results:
         raise DataError("there is nothing to score: no slide was predicted.")
@@ -275,17 +235,3 @@ def _check(results: Sequence[SlideResult]) -> None:
         if result.slide_id in seen:
             raise ShapeError(f"slide {result.slide_id!r} stands twice among the results.")
         seen.add(result.slide_id)
-
-
-def _stacked(tables: Sequence[Float], columns: slice) -> Float:
-    """Put some columns of tables below each other."""
-    parts = [table[:, columns] for table in tables]
-    return _locked(parts[0] if len(parts) == 1 else np.concatenate(parts))
-
-
-def _locked(values: Float) -> Float:
-    """Round to float32 and lock, so that no metric changes what the next one sees."""
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and its score undefined
-        table = np.asarray(values, dtype=np.float32).view()
-    table.flags.writeable = False
-    return table

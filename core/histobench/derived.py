@@ -1,0 +1,33 @@
+"""Tasks that any dataset with counts and images has, whether its card knows of them or not."""
+
+from histobench.cards import DatasetCard, TargetFact
+from histobench.data import Kind
+
+__all__ = ["FROM_COUNTS", "GIVEN_COUNTS", "find_target", "targets_of"]
+
+FROM_COUNTS: dict[Kind, str] = {
+    "enhance": "expression cleaned of its noise; scored on molecules that were held out",
+    "retrieve": "the spot's image found by its expression among the slide's, and back",
+    "generate": "a patch drawn for the spot's expression",
+}
+"""Kinds of task that need counts and an image, and no more."""
+
+GIVEN_COUNTS = frozenset(FROM_COUNTS)
+"""Kinds whose methods are given counts when they predict."""
+
+
+def targets_of(card: DatasetCard) -> tuple[TargetFact, ...]:
+    """List what a dataset can be asked for: what its card says, and what follows from its expression."""
+    expression = next((fact for fact in card.targets if fact.kind == "gene_expression"), None)
+    if expression is None:
+        return card.targets
+    derived = (
+        TargetFact(name=kind, kind=kind, title=title, unit=expression.unit, source=expression.name)
+        for kind, title in FROM_COUNTS.items()
+    )
+    return (*card.targets, *derived)
+
+
+def find_target(card: DatasetCard, name: str) -> TargetFact:
+    """Give the target of this very name, which planning has found before."""
+    return next(fact for fact in targets_of(card) if fact.name == name)

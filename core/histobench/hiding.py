@@ -1,0 +1,84 @@
+"""What is kept from a method that enhances expression: a tenth of every spot's molecules, and some genes of each spot.
+
+A molecule is counted or not by chance, so counts split molecule by molecule are two independent measurements of one
+spot, and what predicts the part held out is signal. Every method, fold and seed is given the same split of a slide.
+
+References
+----------
+Batson, Royer & Webber (2019), *bioRxiv* 786269 (molecular cross-validation); expression protocol, section 12.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from histobench.data import Counts, Float, Hidden, SpotTable, Targets
+from histobench.errors import DataError
+from histobench.panels import Panel, gene_columns, log_normalise
+
+__all__ = ["KEPT", "MASKED", "Input", "hide"]
+
+KEPT = 0.9
+"""Chance of a molecule to stay in what the method is given (expression protocol, section 12)."""
+
+MASKED = 0.1
+"""Share of the panel's entries that are given as zero, to be recovered from other genes and spots."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One slide as an enhancing method is given it, and what it is scored with.
+
+    Attributes
+    ----------
+    counts
+        (n, g) what is left of the raw counts.
+    given, held_out
+        (n, t) ln(1 + counts per 10,000) of the panel's genes: of what is given, and of the molecules held out.
+    """
+
+    counts: Counts
+    given: Targets
+    held_out: Targets
+    hidden: Hidden
+
+
+def hide(table: SpotTable, panel: Panel, genes: tuple[str, ...]) -> Input:
+    """Split a slide's counts.
+
+    Parameters
+    ----------
+    genes
+        The columns that the method is given; the panel's are among them.
+
+    Raises
+    ------
+    DataError
+        If the slide has no counts, or they are no whole numbers.
+    """
+    if table.counts is None:
+        raise DataError(f"slide {table.slide.id!r} has no counts to enhance.")
+    whole = gene_columns(table.counts, genes)
+    if not np.array_equal(whole, np.rint(whole)):
+        raise DataError(f"slide {table.slide.id!r}: counts must be whole numbers to be split, and some are not.")
+    draw = np.random.default_rng(list(hashlib.sha256(table.slide.id.encode()).digest()))
+    kept = draw.binomial(whole.astype(np.int64), KEPT).astype(np.float32)
+    held_out = whole - kept
+    place = {gene: column for column, gene in enumerate(genes)}
+    columns = np.array([place[gene] for gene in panel.names], dtype=np.int64)
+    masked = draw.random((len(whole), len(columns))) < MASKED
+    kept[:, columns] = np.where(masked, 0.0, kept[:, columns])
+    return Input(
+        counts=Counts(names=genes, values=kept),
+        given=_expression(panel, kept, columns),
+        held_out=_expression(panel, held_out, columns),
+        hidden=Hidden(
+            depth=held_out.sum(axis=1, dtype=np.float64), truth=log_normalise(whole)[:, columns], masked=masked
+        ),
+    )
+
+
+def _expression(panel: Panel, counts: Float, columns: np.ndarray) -> Targets:
+    """Normalise (n, g) counts over all genes first, and select the panel's second."""
+    return Targets(kind=panel.kind, names=panel.names, values=log_normalise(counts)[:, columns])

@@ -1,0 +1,118 @@
+"""Judging generated patches: what an encoder sees in them, and the expression that is read off them.
+
+A generator could draw beautiful patches that have nothing to do with what it was asked for. So a reader, ridge
+regression on the features of real training patches, reads the panel's expression off what was drawn, and that is held
+against the expression asked for. What it reads off the real patches of the same spots is the ceiling.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.spatial import cKDTree
+from sklearn.linear_model import RidgeCV
+
+from histobench.contracts import Encoder
+from histobench.data import Float, Generated, ImageFeatures, LabelledSamples, Patches, Prediction, Targets, UInt8
+from histobench.errors import ShapeError
+from histobench.images import resize
+
+__all__ = ["Judge", "open_judge"]
+
+_PENALTIES = np.logspace(0.0, 6.0, 13)
+"""Tried for the reader, on standardised features; leave-one-out chooses, the same for all targets."""
+
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judge:
+    """An encoder and a reader that has learned from real training patches.
+
+    Attributes
+    ----------
+    reader
+        From standardised features to the panel's expression.
+    mean, deviation
+        (d,) of the training patches' features.
+    seen
+        The training patches by their standardised features, to be looked up.
+    """
+
+    encoder: Encoder
+    device: str
+    reader: Any  # Any: scikit-learn's, which has no types
+    mean: Float
+    deviation: Float
+    seen: Any  # Any: SciPy's, likewise
+
+    def judge(self, drawn: Generated, real: Patches, observed: Targets) -> tuple[Prediction, ImageFeatures]:
+        """Read the expression off n generated patches, and measure them beside the real ones of the same spots.
+
+        Returns
+        -------
+        The (n, t) expression that is read off them, and what else metrics need.
+
+        Raises
+        ------
+        ShapeError
+            If there are not as many patches as spots, or they are not of the real ones' size.
+        """
+        patches = real[np.arange(len(real))]
+        if drawn.images.shape != patches.shape:
+            raise ShapeError(f"generated patches must be {patches.shape}, got {drawn.images.shape}.")
+        generated = _features(self.encoder, drawn.images, self.device)
+        genuine = _features(self.encoder, patches, self.device)
+        read = Prediction(names=observed.names, values=self._read(generated))
+        return read, ImageFeatures(
+            generated=generated,
+            real=genuine,
+            read_real=self._read(genuine),
+            nearest_generated=self._nearest(generated),
+            nearest_real=self._nearest(genuine),
+            images=drawn.images,
+            patches=patches,
+            image=drawn.image,
+            expression=drawn.expression,
+        )
+
+    def _scaled(self, features: Float) -> Float:
+        scaled: Float = (features.astype(np.float64) - self.mean) / self.deviation
+        return scaled
+
+    def _read(self, features: Float) -> Float:
+        read: Float = self.reader.predict(self._scaled(features)).reshape(len(features), -1)
+        return read.astype(np.float32)
+
+    def _nearest(self, features: Float) -> Float:
+        distances: Float = self.seen.query(self._scaled(features))[0] / np.sqrt(features.shape[1])
+        return distances
+
+
+def open_judge(encoder: Encoder, train: LabelledSamples, *, device: str) -> Judge:
+    """Teach the reader on the training patches, (n, h, w, 3), and their (n, t) expression.
+
+    Raises
+    ------
+    ShapeError
+        If the samples carry no patches.
+    """
+    if train.patches is None:
+        raise ShapeError("training samples carry no patches to teach the judge with.")
+    features = _features(encoder, train.patches, device).astype(np.float64)
+    mean, deviation = features.mean(axis=0), features.std(axis=0)
+    deviation[deviation < 1e-6] = 1.0  # what never varies says nothing
+    scaled = (features - mean) / deviation
+    reader = RidgeCV(alphas=_PENALTIES).fit(scaled, train.targets.values.astype(np.float64))
+    return Judge(encoder=encoder, device=device, reader=reader, mean=mean, deviation=deviation, seen=cKDTree(scaled))
+
+
+def _features(encoder: Encoder, patches: Patches, device: str) -> Float:
+    """Embed (n, h, w, 3) patches as (n, d), resized to the side that the encoder wants."""
+    side = encoder.geometry.patch_px
+    parts = []
+    for start in range(0, len(patches), _AT_ONCE):
+        some: UInt8 = patches[np.arange(start, min(start + _AT_ONCE, len(patches)))]
+        fitting = some if some.shape[1] == side else np.stack([resize(patch, side) for patch in some])
+        parts.append(encoder.embed(fitting, device=device))
+    return np.concatenate(parts) if parts else np.empty((0, encoder.dim), dtype=np.float32)

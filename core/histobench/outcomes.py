@@ -1,0 +1,140 @@
+"""From what a method returns for a test slide to the result that is stored and scored, each task in its own way."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from histobench.assembly import Assembler, open_encoder, registry
+from histobench.checkpoints.evaluation import in_order
+from histobench.contracts import PatchGeometry
+from histobench.data import (
+    Generated,
+    LabelledSamples,
+    Pairing,
+    Prediction,
+    Samples,
+    Slide,
+    SlideResult,
+    Targets,
+)
+from histobench.errors import ShapeError, told
+from histobench.judging import Judge, open_judge
+from histobench.records import JobSpec
+
+__all__ = ["Outcomes", "open_outcomes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """Turns what a method returns into results.
+
+    Attributes
+    ----------
+    judge
+        Of generated patches; ``None`` where nothing is generated.
+    warn
+        Told, a sentence each, what could not be had for a result.
+    """
+
+    spec: JobSpec
+    assembler: Assembler
+    warn: Callable[[str], None]
+    judge: Judge | None = None
+
+    def result(self, said: Any, samples: Samples, seen: LabelledSamples, slide: Slide) -> SlideResult:
+        """Make the result of one slide.
+
+        Parameters
+        ----------
+        said
+            What the method's ``predict`` returned: a stranger's, so that it may be anything.
+        samples, seen
+            What it was given, and the same with all that was observed.
+
+        Raises
+        ------
+        ShapeError
+            If it is not what the task asks for, or of other spots or targets.
+        """
+        return SlideResult(
+            slide_id=slide.id,
+            spot_ids=samples.spot_ids,
+            xy_um=samples.xy_um,
+            mpp=slide.mpp,
+            hidden=self.assembler.hidden(slide),
+            regions=self._regions(slide, samples.spot_ids.tolist()),
+            **_TASKS.get(self.spec.kind, _table)(self, said, seen),
+        )
+
+    def _regions(self, slide: Slide, spot_ids: list[str]) -> npt.NDArray[np.str_] | None:
+        """Read a slide's annotation; one that cannot be read costs the scores of regions, not the job."""
+        try:
+            return self.assembler.regions(slide, spot_ids)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's dataset raises
+            self.warn(f"slide {slide.id!r} is scored without its annotation: {told(error)}")
+            return None
+
+
+def open_outcomes(spec: JobSpec, assembler: Assembler, warn: Callable[[str], None]) -> Outcomes:
+    """Make ready to read a job's outcomes; where patches are generated their judge learns from the training slides."""
+    if not spec.judge:
+        return Outcomes(spec=spec, assembler=assembler, warn=warn)
+    # one without weights is made for the patches as they are; another wants what it was trained on
+    from_scratch = registry().encoders.get(spec.judge).weights is None
+    side = spec.patch.patch_px if from_scratch and spec.patch is not None else None
+    encoder = open_encoder(spec.judge, None if side is None else PatchGeometry(patch_px=side))
+    slides = assembler.slides()
+    train = assembler.labelled([slides[name] for name in spec.train])
+    judge = open_judge(encoder, train, device=spec.device)
+    return Outcomes(spec=spec, assembler=assembler, warn=warn, judge=judge)
+
+
+def _table(outcomes: Outcomes, said: Any, seen: LabelledSamples) -> dict[str, Any]:
+    predicted = _expect(said, Prediction)
+    if outcomes.spec.checkpoint:
+        predicted = in_order(predicted, seen.targets.names)
+    predicted.check_against(len(seen), seen.targets.names)
+    predicted = predicted.copy()  # it may reuse its buffer
+    beside = {name: seen.beside[name] for name in predicted.beside if name in seen.beside}
+    return {"predicted": predicted, "observed": seen.targets, "beside": beside}
+
+
+def _pairing(_outcomes: Outcomes, said: Any, seen: LabelledSamples) -> dict[str, Any]:
+    """Keep the two vectors of a spot as a table each, with the space's dimensions for columns."""
+    pairing = _expect(said, Pairing)
+    _check_rows(len(pairing), len(seen))
+    names = tuple(str(number) for number in range(1, pairing.image.shape[1] + 1))
+    return {
+        "predicted": Prediction(names=names, values=pairing.image.copy()),
+        "observed": Targets(kind="retrieve", names=names, values=pairing.expression.copy()),
+    }
+
+
+def _generated(outcomes: Outcomes, said: Any, seen: LabelledSamples) -> dict[str, Any]:
+    drawn = _expect(said, Generated)
+    _check_rows(len(drawn), len(seen))
+    if outcomes.judge is None or seen.patches is None:
+        raise ShapeError("a job that generates names no judge.")
+    read, features = outcomes.judge.judge(drawn, seen.patches, seen.targets)
+    return {"predicted": read, "observed": seen.targets, "features": features}
+
+
+_TASKS: dict[str, Callable[[Outcomes, Any, LabelledSamples], dict[str, Any]]] = {
+    "retrieve": _pairing,
+    "generate": _generated,
+}
+"""Tasks whose answer is no table of targets."""
+
+
+def _expect(said: Any, wanted: type) -> Any:  # Any: a stranger's answer, of the type wanted when it comes back
+    if not isinstance(said, wanted):
+        raise ShapeError(f"predict must return a {wanted.__name__}, got {type(said).__name__}.")
+    return said
+
+
+def _check_rows(found: int, n: int) -> None:
+    if found != n:
+        raise ShapeError(f"predict must answer for {n} spots, got {found}.")
