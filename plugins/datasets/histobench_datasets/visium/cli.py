@@ -1,0 +1,255 @@
+"""``histobench prepare``; what it needs is imported when it runs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+if TYPE_CHECKING:
+    from histobench_datasets.visium.extract import Cutting, Source
+
+__all__ = ["prepare"]
+
+_PATH = click.Path(path_type=Path)
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+_Command = Callable[..., Any]
+
+_PATCH = (
+    click.option("--patch-sz-um", default=55.0, show_default=True, type=_POSITIVE, help="Side of a patch in µm."),
+    click.option("--patch-sz-px", default=128, show_default=True, type=click.IntRange(min=1), help="And in pixels."),
+    click.option("--mpp", type=_POSITIVE, help="Microns per pixel of the slide, in place of what its file says."),
+    click.option("--antialias", is_flag=True, help="Widen the filter where a patch is reduced."),
+)
+_SPOTS = (
+    click.option("--space-ranger-dir", type=_PATH, help="Folder with the matrix and 'spatial'; of HD, one of bins."),
+    click.option("--spots", type=_PATH, help="In its place: .h5ad with obsm['spatial'], or .h5 with corners 'xy'."),
+    click.option("--wsi-file", required=True, type=_PATH, help="Full-resolution image."),
+    click.option("--is-hd", is_flag=True, help="Visium HD: add bins up to pseudo-spots."),
+    click.option("--stride", default=5, show_default=True, type=click.IntRange(min=1), help="Bins between them."),
+    click.option(
+        "--min-coverage",
+        default=1.0,
+        show_default=True,
+        type=click.FloatRange(0, 1),
+        help="Share of bins under tissue.",
+    ),
+    click.option("--use-wsi-res", is_flag=True, help="Take microns per pixel from the slide, not from Space Ranger."),
+    click.option(
+        "--spot-diameter-um", default=65.0, show_default=True, type=_POSITIVE, help="Of spots; published: 55."
+    ),
+    click.option("--background", default=255.0, show_default=True, help="Drop patches brighter than this on average."),
+    click.option("--coordinates", type=_PATH, help="Also write the patches' places to this .h5 file."),
+)
+_OUT_DIR = click.option("--out-dir", required=True, type=_PATH, help="Folder to write to.")
+_VOCABULARY = click.option("--vocab-file", required=True, type=_PATH, help="Text file with one gene a line.")
+_MISSING = click.option(
+    "--missing", default="error", show_default=True, type=click.Choice(["error", "zero"]), help="Genes not measured."
+)
+_NORMALIZE = click.option("--normalize/--no-normalize", default=True, show_default=True, help="Macenko's stains.")
+
+
+def _with(options: tuple[Callable[[_Command], _Command], ...]) -> Callable[[_Command], _Command]:
+    """Give a command several options."""
+
+    def add(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+@click.group()
+def prepare() -> None:
+    """Make patches and counts in the same order from Visium, Visium HD or AnnData and a slide."""
+
+
+@prepare.command()
+@_with((*_SPOTS, *_PATCH))
+@_OUT_DIR
+def extract(out_dir: Path, **given: Any) -> None:  # Any: options, each typed by click
+    """Cut a patch around every spot: OUT_DIR/imgs.h5, and gex.h5ad with the same rows."""
+    _extract(out_dir, given)
+
+
+@prepare.command("filter")
+@click.option("--raw-file", required=True, type=_PATH, help="Counts, x.h5ad.")
+@_VOCABULARY
+@click.option("--out-file", type=_PATH, help="File to write.  [x_filt.h5ad beside it]")
+@_MISSING
+def filter_(raw_file: Path, vocab_file: Path, out_file: Path | None, missing: str) -> None:
+    """Keep a vocabulary's genes, in its order."""
+    _filter(raw_file, vocab_file, out_file, missing)
+
+
+@prepare.command()
+@click.argument("samples", nargs=-1, required=True, type=_PATH, metavar="X.h5ad...")
+@click.option("--out-file", required=True, type=_PATH, help="Vocabulary to write.")
+def vocabulary(samples: tuple[Path, ...], out_file: Path) -> None:
+    """Make a vocabulary: the genes that all samples have, but for mitochondrial ones."""
+    from histobench_datasets.visium.vocabulary import shared_genes, write_vocabulary
+
+    with _extra("anndata", "h5ad"):
+        from histobench_datasets.visium.h5ad import read_counts
+    genes = shared_genes([read_counts(path).genes for path in samples])
+    write_vocabulary(out_file, genes)
+    click.echo(f"{out_file}: {len(genes)} genes of {len(samples)} samples")
+
+
+@prepare.command()
+@click.option("--ids", help="Comma-separated samples, each ROOT_DIR/<id>/imgs.h5.")
+@click.option("--root-dir", type=_PATH, help="Folder of the samples' folders.")
+@click.option("--wsi-dir", type=_PATH, help="Folder of slides, each of which has a name that ends in a sample's id.")
+@click.option("--images", type=_PATH, help="In place of the three: one file of patches …")
+@click.option("--wsi-file", type=_PATH, help="… and its slide; not needed without normalising.")
+@_OUT_DIR
+@_NORMALIZE
+def dump(out_dir: Path, normalize: bool, images: Path | None, wsi_file: Path | None, **given: Any) -> None:
+    """Write patches as PNG files whose names are in their order, in one stain."""
+    from histobench import ConfigError
+    from histobench_datasets.visium.samples import find_slide, sample_ids
+
+    ids, root_dir, wsi_dir = given["ids"], given["root_dir"], given["wsi_dir"]
+    if images is not None:
+        if any(value is not None for value in given.values()):
+            raise ConfigError("--images names one file of patches, --ids and --root-dir many; give one or the other.")
+        _dump(images, wsi_file, out_dir, normalize=normalize)
+        return
+    if ids is None or root_dir is None or (normalize and wsi_dir is None):
+        raise ConfigError("patches come from --images, or from --ids and --root-dir, with --wsi-dir to normalise.")
+    samples = sample_ids(ids)
+    slides = {sample: find_slide(wsi_dir, sample) if normalize else None for sample in samples}
+    for sample in samples:
+        _dump(root_dir / sample / "imgs.h5", slides[sample], out_dir / sample, normalize=normalize)
+
+
+@prepare.command()
+@click.option("--wsi-file", required=True, type=_PATH, help="Full-resolution image.")
+@click.option("--tissue-seg-file", type=_PATH, help="GeoJSON of tissue.  [segmented by saturation]")
+@click.option("--out-file", required=True, type=_PATH, help="HDF5 file of patches to write.")
+@click.option("--n-pts", default=50_000, show_default=True, type=click.IntRange(min=1), help="Patches.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
+@click.option(
+    "--by", default="corner", show_default=True, type=click.Choice(["corner", "centre"]), help="What is random."
+)
+@_with(_PATCH)
+def random(wsi_file: Path, tissue_seg_file: Path | None, out_file: Path, **given: Any) -> None:
+    """Cut patches at random inside tissue: the reference of image-quality metrics."""
+    from histobench import ConfigError
+    from histobench_datasets.visium.patches import PatchField, cut_patches, write_patches
+    from histobench_datasets.visium.slide import open_slide
+    from histobench_datasets.visium.written import replaced_file
+
+    with _extra("shapely", "prepare"):
+        from histobench_datasets.visium.tissue import Sampling, random_corners, read_contours, segment_tissue
+    slide = open_slide(wsi_file, given["mpp"])
+    if slide.mpp is None:
+        raise ConfigError(f"'{wsi_file}' does not say its microns per pixel: give them with --mpp.")
+    px = given["patch_sz_px"]
+    field = PatchField.of(patch_um=given["patch_sz_um"], patch_px=px, mpp=slide.mpp, antialias=given["antialias"])
+    tissue = segment_tissue(slide) if tissue_seg_file is None else read_contours(tissue_seg_file, slide)
+    sampling = Sampling(n=given["n_pts"], seed=given["seed"], by=given["by"])
+    corners = random_corners(tissue, field.slide_px, sampling)
+    with replaced_file(out_file) as beside:
+        write_patches(beside, cut_patches(slide, corners, field), patch_px=px, barcodes=None)
+    click.echo(f"{out_file}: {len(corners)} patches of {field.slide_px} pixels of the slide")
+
+
+@prepare.command("all")
+@_with((*_SPOTS, *_PATCH))
+@_OUT_DIR
+@_VOCABULARY
+@_MISSING
+@_NORMALIZE
+def all_(out_dir: Path, vocab_file: Path, missing: str, normalize: bool, **given: Any) -> None:
+    """Extract, filter and dump a sample: OUT_DIR/gex_filt.h5ad and the folder OUT_DIR/patches."""
+    from histobench import ConfigError
+    from histobench_datasets.visium.vocabulary import read_vocabulary
+
+    if given["spots"] is not None and given["spots"].suffix != ".h5ad":
+        raise ConfigError("places without counts cannot be filtered: run extract and dump, or give --spots an .h5ad.")
+    read_vocabulary(vocab_file)  # told of now rather than after the patches are cut
+    _extract(out_dir, given)
+    _filter(out_dir / "gex.h5ad", vocab_file, None, missing)
+    _dump(out_dir / "imgs.h5", given["wsi_file"], out_dir / "patches", normalize=normalize)
+
+
+def _extract(out_dir: Path, given: dict[str, Any]) -> None:
+    with _extra("anndata", "h5ad"):
+        from histobench_datasets.visium import extract as extraction
+    from histobench_datasets.visium.slide import open_slide
+
+    source, cutting = _asked(given)
+    slide = open_slide(given["wsi_file"], given["mpp"])
+    done = extraction.extract(source, slide, out_dir, cutting=cutting, coordinates=given["coordinates"])
+    dropped = f", {done.n_dropped} dropped as glass" if done.n_dropped else ""
+    where = f"of {done.slide_px} pixels at {done.mpp:.4g} µm per pixel"
+    click.echo(f"{out_dir / extraction.IMAGES}: {done.n} patches {where}{dropped}")
+
+
+def _asked(given: dict[str, Any]) -> tuple["Source", "Cutting"]:
+    from histobench import ConfigError
+    from histobench_datasets.visium.extract import Cutting, Source
+    from histobench_datasets.visium.spots import SpotRules
+
+    folder, places = given["space_ranger_dir"], given["spots"]
+    if (folder is None) == (places is None):
+        raise ConfigError("spots come from --space-ranger-dir or from --spots; give one of the two.")
+    rules = SpotRules(
+        patch_um=given["patch_sz_um"],
+        stride=given["stride"],
+        min_coverage=given["min_coverage"],
+        spot_diameter_um=given["spot_diameter_um"],
+    )
+    kind: Literal["visium", "visium-hd"] = "visium-hd" if given["is_hd"] else "visium"
+    source = Source(path=folder or places, kind="places" if folder is None else kind, rules=rules)
+    use_slide_mpp = given["use_wsi_res"] or given["mpp"] is not None
+    return source, Cutting(
+        patch_px=given["patch_sz_px"],
+        use_slide_mpp=use_slide_mpp,
+        antialias=given["antialias"],
+        brightest=given["background"],
+    )
+
+
+def _filter(raw_file: Path, vocab_file: Path, out_file: Path | None, missing: str) -> None:
+    from histobench_datasets.visium.vocabulary import read_vocabulary
+
+    with _extra("anndata", "h5ad"):
+        from histobench_datasets.visium.h5ad import filter_genes, filtered_path
+    genes = read_vocabulary(vocab_file)
+    done = filter_genes(
+        raw_file, genes, out_file or filtered_path(raw_file), missing="zero" if missing == "zero" else "error"
+    )
+    if done.missing:
+        share = len(done.missing) / done.n_genes
+        click.echo(f"warning: {len(done.missing)} genes ({share:.1%}) were not measured and are zero", err=True)
+    if not done.is_raw:
+        click.echo(f"warning: '{raw_file}' holds numbers that are not whole; raw counts are expected", err=True)
+    click.echo(f"{done.path}: {done.n_genes} genes")
+
+
+def _dump(images: Path, wsi_file: Path | None, folder: Path, *, normalize: bool) -> None:
+    from histobench import ConfigError
+    from histobench_datasets.visium.dump import dump_patches, slide_stains
+    from histobench_datasets.visium.slide import open_slide
+
+    if normalize and wsi_file is None:
+        raise ConfigError("normalising needs the slide (--wsi-file); else do without (--no-normalize).")
+    stains = slide_stains(open_slide(wsi_file)) if normalize and wsi_file is not None else None
+    click.echo(f"{folder}: {dump_patches(images, folder, stains=stains)} patches")
+
+
+@contextmanager
+def _extra(package: str, extra: str) -> Iterator[None]:
+    """Say how to install what an import did not find."""
+    from histobench import ConfigError
+
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != package:
+            raise
+        raise ConfigError(f"this needs {package}: pip install 'histobench[{extra}]'.") from error

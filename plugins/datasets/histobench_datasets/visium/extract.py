@@ -1,0 +1,127 @@
+"""Patches and counts of a sample, in the same order."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from histobench import ConfigError
+from histobench_datasets.visium.h5ad import read_centres, read_counts, write_counts
+from histobench_datasets.visium.patches import (
+    NOTHING_DROPPED,
+    PatchField,
+    corners_around,
+    cut_patches,
+    write_patches,
+)
+from histobench_datasets.visium.slide import WholeSlide
+from histobench_datasets.visium.space_ranger import read_scale_factors
+from histobench_datasets.visium.spots import (
+    SpotRules,
+    Spots,
+    read_coordinates,
+    read_pseudo_spots,
+    read_spots,
+    spot_mpp,
+    write_coordinates,
+)
+from histobench_datasets.visium.written import replaced_file
+
+__all__ = ["COUNTS", "IMAGES", "Cutting", "Extracted", "Source", "extract"]
+
+IMAGES, COUNTS = "imgs.h5", "gex.h5ad"
+"""Files that are written into a sample's folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where spots come from: Space Ranger's folder, or a file of places (``.h5ad``, or ``.h5`` with corners)."""
+
+    path: Path
+    kind: Literal["visium", "visium-hd", "places"]
+    rules: SpotRules = field(default_factory=SpotRules)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cutting:
+    """How patches are cut and which are kept; defaults are those of the published preprocessing."""
+
+    patch_px: int = 128
+    use_slide_mpp: bool = False
+    antialias: bool = False
+    brightest: float = NOTHING_DROPPED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """How many patches were written and how many dropped as glass, and the scale they were cut at."""
+
+    n: int
+    n_dropped: int
+    mpp: float
+    slide_px: int
+
+
+def extract(
+    source: Source, slide: WholeSlide, out: Path, /, *, cutting: Cutting, coordinates: Path | None = None
+) -> Extracted:
+    """Write ``imgs.h5`` and, where there are counts, ``gex.h5ad`` with the same rows; all of it or nothing.
+
+    Parameters
+    ----------
+    coordinates
+        File to write the places of the patches to as well.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged or does not fit the others.
+    ConfigError
+        If microns per pixel are unknown, or counts of an earlier run would stand beside patches without any.
+    """
+    mpp = _mpp(source, slide, cutting)
+    shown = PatchField.of(
+        patch_um=source.rules.patch_um, patch_px=cutting.patch_px, mpp=mpp, antialias=cutting.antialias
+    )
+    spots = _read(source, with_members=coordinates is not None)
+    if spots.counts is None and (out / COUNTS).exists():
+        raise ConfigError(
+            f"'{out}' holds counts ('{COUNTS}') that would not belong to the patches: name another folder."
+        )
+    corners = spots.xy_px.astype(int) if spots.are_corners else corners_around(spots.xy_px, shown, slide)
+    with replaced_file(out / IMAGES) as images:
+        kept = write_patches(
+            images,
+            cut_patches(slide, corners, shown),
+            patch_px=cutting.patch_px,
+            barcodes=spots.barcodes,
+            brightest=cutting.brightest,
+        )
+        written = spots.rows(kept)
+        if coordinates is not None:
+            with replaced_file(coordinates) as places:
+                write_coordinates(places, written, corners[kept])
+        if written.counts is not None:
+            with replaced_file(out / COUNTS) as counts:
+                write_counts(counts, written.counts)
+    return Extracted(n=len(kept), n_dropped=len(spots.barcodes) - len(kept), mpp=mpp, slide_px=shown.slide_px)
+
+
+def _mpp(source: Source, slide: WholeSlide, cutting: Cutting) -> float:
+    """Take microns per pixel from the slide if told to, or if nothing else knows, else from Space Ranger."""
+    if source.kind != "places" and not cutting.use_slide_mpp:
+        scales = read_scale_factors(source.path / "spatial")
+        return spot_mpp(scales, is_hd=source.kind == "visium-hd", spot_diameter_um=source.rules.spot_diameter_um)
+    if slide.mpp is None:
+        raise ConfigError(f"'{slide.name}' does not say its microns per pixel: give them with --mpp.")
+    return slide.mpp
+
+
+def _read(source: Source, *, with_members: bool) -> Spots:
+    if source.kind == "visium-hd":
+        return read_pseudo_spots(source.path, source.rules, with_members=with_members)
+    if source.kind == "visium":
+        return read_spots(source.path)
+    if source.path.suffix == ".h5ad":
+        counts = read_counts(source.path)
+        return Spots(barcodes=counts.barcodes, xy_px=read_centres(source.path), counts=counts)
+    return read_coordinates(source.path)

@@ -1,0 +1,111 @@
+"""Counts in AnnData files; needs anndata, which nothing else of `prepare` does."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import anndata
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from histobench import DataError, Float
+from histobench_datasets.visium.gene_counts import GeneCounts, unique_names
+from histobench_datasets.visium.vocabulary import Missing, find_columns, select_genes
+from histobench_datasets.visium.written import replaced_file
+
+__all__ = ["Filtered", "filter_genes", "filtered_path", "read_centres", "read_counts", "write_counts"]
+
+_READ_ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError)  # anndata's words for damage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filtered:
+    """What filtering did: genes of the vocabulary, those taken for zero, and whether the values were raw counts."""
+
+    path: Path
+    n_genes: int
+    missing: tuple[str, ...]
+    is_raw: bool
+
+
+def write_counts(path: Path, counts: GeneCounts, /) -> None:
+    """Write raw counts: ``X`` (n, g) CSR, barcodes as ``obs``, genes as ``var``."""
+    anndata.AnnData(
+        X=counts.values, obs=pd.DataFrame(index=list(counts.barcodes)), var=pd.DataFrame(index=list(counts.genes))
+    ).write_h5ad(path)
+
+
+def read_counts(path: Path, /) -> GeneCounts:
+    """Read raw counts, sparse or dense; names of genes are made unique.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged or has no counts.
+    """
+    return _counts(_read(path), path)
+
+
+def read_centres(path: Path, /) -> Float:
+    """Read the spots' centres (n, 2), x first, from ``obsm["spatial"]``.
+
+    Raises
+    ------
+    DataError
+        If there are none, or one is not finite.
+    """
+    read = _read(path)
+    if "spatial" not in read.obsm:
+        raise DataError(f"'{path}' has no obsm['spatial'] with the spots' centres in pixels.")
+    centres: Float = np.asarray(read.obsm["spatial"], dtype=np.float64)
+    if centres.ndim != 2 or centres.shape[1] != 2 or not np.isfinite(centres).all():
+        raise DataError(f"'{path}': obsm['spatial'] must be ({read.n_obs}, 2) finite pixels, found {centres.shape}.")
+    return centres
+
+
+def filter_genes(path: Path, vocabulary: tuple[str, ...], out: Path, /, *, missing: Missing = "error") -> Filtered:
+    """Write the same spots with the vocabulary's genes, in its order; what else is known of the spots is kept.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or a gene is missing and must not be.
+    """
+    read = _read(path)
+    counts = _counts(read, path)
+    selection = find_columns(counts.genes, vocabulary, missing=missing)
+    chosen = anndata.AnnData(
+        X=select_genes(counts.values, selection),
+        obs=read.obs,
+        var=pd.DataFrame(index=list(vocabulary)),
+        obsm=dict(read.obsm),
+    )
+    with replaced_file(out) as beside:
+        chosen.write_h5ad(beside)
+    is_raw = bool((counts.values.data == np.rint(counts.values.data)).all())
+    return Filtered(path=out, n_genes=len(vocabulary), missing=selection.missing, is_raw=is_raw)
+
+
+def filtered_path(path: Path, /) -> Path:
+    """Name the file that filtering makes of ``x.h5ad``: ``x_filt.h5ad`` beside it."""
+    return path.with_name(f"{path.name.removesuffix('.h5ad')}_filt.h5ad")
+
+
+def _read(path: Path) -> anndata.AnnData:
+    if not path.is_file():
+        raise DataError(f"there is no file '{path}'.")
+    try:
+        return anndata.io.read_h5ad(path)
+    except _READ_ERRORS as error:
+        raise DataError(f"'{path}' is no readable AnnData file ({' '.join(str(error).split())}).") from error
+
+
+def _counts(read: anndata.AnnData, path: Path) -> GeneCounts:
+    if read.X is None:
+        raise DataError(f"'{path}' has no counts (X is empty).")
+    values = sparse.csr_matrix(read.X, dtype=np.float32)
+    if not np.isfinite(values.data).all() or (values.data < 0).any():
+        raise DataError(f"'{path}' holds counts that are negative or not finite.")
+    return GeneCounts(
+        barcodes=tuple(map(str, read.obs_names)), genes=unique_names(list(map(str, read.var_names))), values=values
+    )

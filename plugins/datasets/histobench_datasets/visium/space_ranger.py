@@ -1,0 +1,187 @@
+"""Space Ranger's output: the matrix of counts, where the spots lie, and the scale of the image.
+
+Read: ``filtered_feature_bc_matrix.h5`` as 10x Genomics lays it out; ``spatial/tissue_positions`` as parquet (Visium
+HD), as CSV with a header (Space Ranger 2 and later), or without one (before); ``spatial/scalefactors_json.json``.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from histobench import ConfigError, DataError, Float, Int
+from histobench_datasets.visium.gene_counts import GeneCounts, unique_names
+
+__all__ = ["Positions", "ScaleFactors", "read_matrix", "read_positions", "read_scale_factors"]
+
+MATRIX = "filtered_feature_bc_matrix.h5"
+"""Spots (or bins) that Space Ranger found under tissue."""
+
+_COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
+_POSITIONS = ("tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv")
+_SCALES = "scalefactors_json.json"
+_HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError)  # h5py's words for damage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Positions:
+    """Where spots or bins lie: their place (n, 2) on the array (row, column) and centre (n, 2) in pixels, x first."""
+
+    barcodes: tuple[str, ...]
+    array: Int
+    xy_px: Float
+
+    def of(self, barcodes: Sequence[str]) -> "Positions":
+        """Take the positions of these spots, in this order.
+
+        Raises
+        ------
+        DataError
+            If one has no position.
+        """
+        rows = pd.Index(self.barcodes).get_indexer(pd.Index(barcodes))
+        if (rows < 0).any():
+            first = barcodes[int((rows < 0).argmax())]
+            raise DataError(
+                f"{int((rows < 0).sum())} of the matrix's {len(barcodes)} spots have no position under tissue, "
+                f"{first!r} for one: take matrix and positions of the same run of Space Ranger."
+            )
+        return Positions(barcodes=tuple(barcodes), array=self.array[rows], xy_px=self.xy_px[rows])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleFactors:
+    """What Space Ranger says of the full-resolution image; ``None`` where it does not."""
+
+    spot_diameter_px: float | None
+    bin_um: float | None
+    mpp: float | None
+
+
+def read_matrix(path: Path, /) -> GeneCounts:
+    """Read raw counts; names of genes are made unique, other kinds of features are left out.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, or not a matrix of 10x Genomics.
+    """
+    if not path.is_file():
+        raise DataError(f"there is no matrix '{path}': name the folder that Space Ranger wrote.")
+    try:
+        with h5py.File(path) as file:
+            group = file["matrix"]
+            parts = [group[name][:] for name in ("data", "indices", "indptr")]
+            n_genes, n_spots = (int(n) for n in group["shape"][:])
+            barcodes = tuple(name.decode() for name in group["barcodes"][:])
+            genes = [name.decode() for name in group["features/name"][:]]
+            kinds = np.array([kind.decode() for kind in group["features/feature_type"][:]])
+        # genes x barcodes by columns is barcodes x genes by rows
+        values = sparse.csr_matrix((parts[0].astype(np.float32), *parts[1:]), shape=(n_spots, n_genes))
+        values.check_format()
+        if len(barcodes) != n_spots or len(genes) != n_genes:
+            raise ValueError(f"{n_spots} x {n_genes} counts for {len(barcodes)} spots and {len(genes)} genes")
+    except _HDF5_ERRORS as error:
+        raise DataError(f"'{path}' is no readable 10x matrix ({error}): fetch it again.") from error
+    if not np.isfinite(values.data).all() or (values.data < 0).any():
+        raise DataError(f"'{path}' holds counts that are negative or not finite: fetch it again.")
+    kept = np.flatnonzero(kinds == "Gene Expression")
+    return GeneCounts(barcodes=barcodes, genes=unique_names([genes[i] for i in kept]), values=values[:, kept])
+
+
+def read_positions(folder: Path, /) -> Positions:
+    """Read the spots or bins under tissue from a ``spatial`` folder, whichever version of Space Ranger wrote it.
+
+    Raises
+    ------
+    DataError
+        If there is no file of positions, a column is missing, a value is not a number, or a barcode repeats.
+    """
+    path = next((folder / name for name in _POSITIONS if (folder / name).is_file()), None)
+    if path is None:
+        raise DataError(f"'{folder}' has none of {', '.join(_POSITIONS)}: name the folder that Space Ranger wrote.")
+    frame = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
+    missing = [name for name in _COLUMNS if name not in frame.columns]
+    if missing:
+        raise DataError(f"'{path}' has no column {missing[0]!r}; found {', '.join(map(str, frame.columns))}.")
+    numbers = {name: _numbers(frame[name], path) for name in _COLUMNS[1:]}
+    if frame["barcode"].duplicated().any():
+        raise DataError(f"'{path}': barcode {frame.loc[frame['barcode'].duplicated(), 'barcode'].iloc[0]!r} repeats.")
+    kept = numbers["in_tissue"] == 1
+    return Positions(
+        barcodes=tuple(frame["barcode"][kept]),
+        array=np.column_stack([numbers["array_row"], numbers["array_col"]])[kept].astype(np.int64),
+        xy_px=np.column_stack([numbers["pxl_col_in_fullres"], numbers["pxl_row_in_fullres"]])[kept],
+    )
+
+
+def read_scale_factors(folder: Path, /) -> ScaleFactors:
+    """Read ``scalefactors_json.json`` of a ``spatial`` folder.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or not JSON, or a factor is not a positive number.
+    """
+    path = folder / _SCALES
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"there is no '{path}': name the folder that Space Ranger wrote.") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"'{path}' is not JSON ({error}): fetch it again.") from error
+    if not isinstance(read, dict):
+        raise DataError(f"'{path}' must hold an object of factors, found {type(read).__name__}.")
+
+    def factor(name: str) -> float | None:
+        value = read.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+            raise DataError(f"'{path}': {name!r} must be a positive number, found {value!r}.")
+        return float(value)
+
+    return ScaleFactors(
+        spot_diameter_px=factor("spot_diameter_fullres"), bin_um=factor("bin_size_um"), mpp=factor("microns_per_pixel")
+    )
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """Read either CSV: before Space Ranger 2 there was no header, whatever the file is called."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            first = next(csv.reader(file), [])
+        has_header = "barcode" in first
+        if not has_header and len(first) != len(_COLUMNS):
+            raise DataError(
+                f"'{path}' must have the columns {', '.join(_COLUMNS)}; its first line has {len(first)} fields."
+            )
+        names = None if has_header else list(_COLUMNS)
+        return pd.read_csv(path, names=names, header=0 if has_header else None, dtype=str, na_filter=False)
+    except (OSError, UnicodeDecodeError, csv.Error, pd.errors.ParserError) as error:
+        raise DataError(f"'{path}' is not a comma-separated table: {str(error).strip()}.") from error
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except ImportError as error:
+        raise ConfigError(f"'{path}' needs pyarrow to be read: pip install pyarrow.") from error
+    except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
+        raise DataError(f"'{path}' is no readable parquet file ({error}): fetch it again.") from error
+
+
+def _numbers(column: "pd.Series[str]", path: Path) -> Float:
+    values: Float = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    broken = ~np.isfinite(values)
+    if broken.any():
+        row = int(broken.argmax())
+        raise DataError(f"'{path}', spot {row}: {column.name!r} is not a finite number: {column.iloc[row]!r}.")
+    return values

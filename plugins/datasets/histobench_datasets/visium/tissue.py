@@ -1,0 +1,163 @@
+"""Where tissue lies on a slide, and patches of it chosen at random: the reference of image-quality metrics.
+
+Contours come from a GeoJSON file in full-resolution pixels, as HEST writes them, or from a plain segmentation by
+saturation, which needs no weights. Needs shapely.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import shapely
+import shapely.geometry
+from skimage import filters, measure, morphology
+
+from histobench import DataError, Float, Int
+from histobench_datasets.visium.slide import WholeSlide
+
+__all__ = ["Sampling", "random_corners", "read_contours", "segment_tissue"]
+
+_THUMBNAIL_PIXELS = 1_000_000
+_LEAST_SHARE = 1e-3  # of the thumbnail; less is dust
+_LEAST_TRIES, _TRIES_PER_PATCH = 20_000, 200
+_AT_ONCE = 50_000
+
+Place = Literal["corner", "centre"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How random patches are placed."""
+
+    n: int = 50_000
+    seed: int = 0
+    by: Place = "corner"  # what is uniform over the tissue: the patch's first corner, as published, or its centre
+
+
+def read_contours(path: Path, slide: WholeSlide, /) -> shapely.Geometry:
+    """Read the polygons of a GeoJSON file and join them, cut to the slide.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or no GeoJSON of polygons, or a polygon lies outside the slide.
+    """
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+        features = read["features"] if read["type"] == "FeatureCollection" else [read]
+        shapes = [shapely.geometry.shape(feature.get("geometry", feature)) for feature in features]
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file of contours '{path}'.") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, shapely.errors.ShapelyError) as error:
+        raise DataError(f"'{path}' is no GeoJSON ({type(error).__name__}: {error}).") from error
+    shapes = [shapely.make_valid(shape) for shape in shapes]
+    polygons = [part for shape in shapes for part in shapely.get_parts(shape) if part.geom_type.endswith("Polygon")]
+    if not polygons:
+        raise DataError(f"'{path}' holds no polygon.")
+    image = shapely.box(0, 0, slide.width, slide.height)
+    for number, polygon in enumerate(polygons):
+        if not polygon.intersects(image):
+            raise DataError(
+                f"'{path}': polygon {number} spans {[round(x) for x in polygon.bounds]}, outside '{slide.name}' of "
+                f"{slide.width} x {slide.height} pixels: contours must be in full-resolution pixels of this slide."
+            )
+    return shapely.union_all(polygons).intersection(image)
+
+
+def segment_tissue(slide: WholeSlide, /) -> shapely.Geometry:
+    """Find tissue by its colour: saturation above Otsu's threshold on a thumbnail, closed, opened and freed of dust.
+
+    Raises
+    ------
+    DataError
+        If nothing stands out.
+    """
+    last = len(slide.regions.downsamples()) - 1
+    level = next((at for at in range(last, 0, -1) if _pixels(slide, at) >= _THUMBNAIL_PIXELS), 0)
+    thumbnail = slide.sample(level, 0.0, _THUMBNAIL_PIXELS).astype(np.float32)
+    brightest = thumbnail.max(axis=2)
+    saturation = 1 - thumbnail.min(axis=2) / np.maximum(brightest, 1)  # HSV
+    if np.ptp(saturation) == 0:
+        raise DataError(f"no tissue stands out from the glass of '{slide.name}': give contours (--tissue-seg-file).")
+    mask = saturation > filters.threshold_otsu(saturation)
+    disk = morphology.disk(3)
+    mask = morphology.opening(morphology.closing(mask, disk), disk)
+    outlines = _outlines(mask, np.array([slide.width, slide.height]) / mask.shape[::-1])
+    if outlines.is_empty:
+        raise DataError(f"no tissue stands out from the glass of '{slide.name}': give contours (--tissue-seg-file).")
+    return outlines.intersection(shapely.box(0, 0, slide.width, slide.height))
+
+
+def random_corners(tissue: shapely.Geometry, side: int, sampling: Sampling, /) -> Int:
+    """Choose squares that lie wholly inside tissue.
+
+    Parameters
+    ----------
+    tissue
+        Polygons in full-resolution pixels; a square lies in one of them and covers no hole.
+    side
+        Of the squares, in such pixels.
+
+    Returns
+    -------
+    (n, 2) int
+        First pixel of each, x first; the same for the same seed.
+
+    Raises
+    ------
+    DataError
+        If squares that fit are too rare.
+    """
+    polygons = [part for part in shapely.get_parts(tissue) if part.geom_type == "Polygon" and not part.is_empty]
+    for polygon in polygons:
+        shapely.prepare(polygon)
+    bounds = np.array([polygon.bounds for polygon in polygons]).reshape(-1, 4)
+    extents = bounds[:, 2:] - bounds[:, :2]
+    # polygons do not overlap: one drawn by the area of its frame, then a point of the frame, is uniform over all
+    frames = extents.prod(axis=1)
+    random = np.random.default_rng(sampling.seed)
+    found: list[Int] = []
+    n_found, tries, most = 0, 0, max(_LEAST_TRIES, _TRIES_PER_PATCH * sampling.n)
+    while n_found < sampling.n and tries < most and len(polygons):
+        chosen = random.choice(len(polygons), size=min(_AT_ONCE, 4 * sampling.n), p=frames / frames.sum())
+        points = bounds[chosen, :2] + random.random((len(chosen), 2)) * extents[chosen]
+        fit = _fitting(polygons, chosen, points, side=side, by=sampling.by)
+        found.append(fit)
+        n_found, tries = n_found + len(fit), tries + len(chosen)
+    if n_found < sampling.n:
+        raise DataError(
+            f"only {n_found} of {sampling.n} patches of {side} pixels were found inside tissue in {tries} tries: "
+            "is the tissue smaller than a patch? Take fewer or smaller ones."
+        )
+    return np.concatenate(found)[: sampling.n]
+
+
+def _fitting(polygons: list[Any], chosen: Int, points: Float, *, side: int, by: Place) -> Int:
+    """Keep the (n, 2) points that lie in their polygon together with their square; give the squares' corners (m, 2)."""
+    corners = np.floor(points - (side / 2 if by == "centre" else 0)).astype(np.int64)
+    fits = np.zeros(len(points), dtype=bool)
+    for number, polygon in enumerate(polygons):  # Any: shapely's polygons
+        mine = np.flatnonzero(chosen == number)
+        mine = mine[shapely.contains_xy(polygon, points[mine])]
+        left, top = corners[mine].T
+        fits[mine] = shapely.covers(polygon, shapely.box(left, top, left + side, top + side))
+    return np.asarray(corners[fits])
+
+
+def _outlines(mask: "np.ndarray[Any, np.dtype[np.bool_]]", per_pixel: Float) -> shapely.Geometry:
+    """Draw the regions of an (h, w) mask, with their holes, as polygons in full-resolution pixels."""
+    least = _LEAST_SHARE * mask.size
+    rings = measure.find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
+    # contours run through centres of pixels of the padded mask: half a pixel right of and below where pixels begin
+    polygons = [shapely.make_valid(shapely.Polygon((ring[:, ::-1] - 0.5) * per_pixel)) for ring in rings]
+    outlines = shapely.Polygon()
+    for polygon in sorted(polygons, key=lambda drawn: -drawn.area):
+        if polygon.area >= least * per_pixel.prod():  # a ring in a ring is a hole, one in that an island
+            outlines = outlines.symmetric_difference(polygon)
+    return outlines
+
+
+def _pixels(slide: WholeSlide, level: int) -> float:
+    return slide.width * slide.height / float(slide.regions.downsamples()[level]) ** 2
