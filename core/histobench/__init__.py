@@ -48,14 +48,15 @@ from histobench.data import (
     TrainingFacts,
     UInt8,
 )
+from histobench.drawing import Drawer, Drawing
 from histobench.errors import ConfigError, DataError, HistobenchError, ShapeError, WeightsError
 from histobench.hookspecs import hookimpl
 from histobench.splits import PublishedFold, Scheme, leave_one_patient_out, leave_one_slide_out
 
 __all__ = [
-    "ConfigError", "ContextMetric", "Counts", "DataError", "Dataset", "DatasetCard", "Encoder", "EncoderCard",
-    "EncoderSlot", "FitContext", "Float", "Generated", "Hidden", "HistobenchError", "ImageFeatures", "Int", "Kind",
-    "LabelledSamples", "Lattice", "Method", "MethodCard", "Metric", "MetricCard", "Mode", "Pairing",
+    "ConfigError", "ContextMetric", "Counts", "DataError", "Dataset", "DatasetCard", "Drawer", "Drawing", "Encoder",
+    "EncoderCard", "EncoderSlot", "FitContext", "Float", "Generated", "Hidden", "HistobenchError", "ImageFeatures",
+    "Int", "Kind", "LabelledSamples", "Lattice", "Method", "MethodCard", "Metric", "MetricCard", "Mode", "Pairing",
     "PatchGeometry", "Patches", "Prediction", "PublishedFold", "Samples", "Scheme", "ScoreContext", "ShapeError",
     "Slide", "SlideImage", "Split", "SpotTable", "TargetFact", "Targets", "TrainableEncoder", "TrainingFacts",
     "Transform", "UInt8", "Weights", "WeightsError", "hookimpl", "leave_one_patient_out", "leave_one_slide_out",

@@ -1,0 +1,88 @@
+"""What ``histobench generate`` asks of a method that draws patches: prompts, seeds, and paths between prompts."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias
+
+import numpy as np
+
+from histobench.contracts import Method
+from histobench.data import Counts, Float, UInt8
+from histobench.errors import ConfigError
+
+__all__ = ["Drawer", "Drawing", "NoiseMode", "interpolate"]
+
+NoiseMode: TypeAlias = Literal["const", "random", "none"]
+"""Noise added on the way to an image: what was drawn once for all images, fresh, or none."""
+
+_NEARLY_ONE = 0.9995  # clip_gan, section 7: a path so short is straight
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """How images are drawn from prompts; a method passes over what it has no use for.
+
+    Attributes
+    ----------
+    seeds
+        Each gives its own images of every prompt.
+    n_samples
+        Images of a prompt for each seed.
+    truncation
+        ψ: 1 draws what was learned, 0 one image a prompt.
+    same_seed
+        Give every prompt the same latents; else one stream runs through all images of a seed.
+    translate, rotate
+        Shift in the units of the waves that an image begins with, and turn in degrees.
+    """
+
+    seeds: tuple[int, ...] = (0,)
+    n_samples: int = 1
+    truncation: float = 1.0
+    noise_mode: NoiseMode = "const"
+    same_seed: bool = False
+    translate: tuple[float, float] = (0.0, 0.0)
+    rotate: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse to draw nothing."""
+        if not self.seeds or self.n_samples < 1:
+            raise ConfigError(
+                f"a drawing needs a seed and a sample at least, got {len(self.seeds)} seeds, {self.n_samples} samples."
+            )
+
+
+class Drawer(Method, Protocol):
+    """A method that draws patches from prompts of any origin, once it is fitted or loaded."""
+
+    def prompts(self, counts: Counts) -> Float:
+        """Embed raw counts (p, g), genes by their names: (p, c)."""
+        ...
+
+    def encode(self, expression: Float) -> Float:
+        """Embed normalised log expression (p, N), genes in the order of training: (p, c)."""
+        ...
+
+    def draw(self, prompts: Float, drawing: Drawing) -> UInt8:
+        """Draw from prompts (p, c): (p, seeds * samples, h, w, 3) uint8, all samples of a seed together."""
+        ...
+
+
+def interpolate(first: Float, second: Float, n_steps: int) -> Float:
+    """Lead from one prompt (c,) to another on the sphere, both ends included: (steps, c) rows, not normalised again.
+
+    Raises
+    ------
+    ConfigError
+        For fewer than two steps.
+    """
+    if n_steps < 2:
+        raise ConfigError(f"a path has two ends: take 2 steps or more, got {n_steps}.")
+    along = np.linspace(0.0, 1.0, n_steps)[:, None]
+    cosine = float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)))
+    if not abs(cosine) <= _NEARLY_ONE:
+        straight: Float = (1 - along) * first + along * second
+        return straight
+    angle = math.acos(cosine)
+    path: Float = (np.sin((1 - along) * angle) * first + np.sin(along * angle) * second) / math.sin(angle)
+    return path
