@@ -1,0 +1,207 @@
+"""How points of several slides lie in one space: whether slides mix, tissue stays apart, and two kinds of points meet.
+
+Definitions follow ``generative_metrics.md``, section 5, and scIB: every score is higher where the space is better, but
+for the Rand index and the mutual information with slides, which should be 0. The nearest neighbours that clusters are
+made from are unweighted; published: weighted as UMAP does.
+
+References
+----------
+Traag, Waltman & van Eck (2019), *Sci. Rep.* 9:5233: Leiden. Luecken et al. (2022), *Nat. Methods* 19:41–50: scIB.
+"""
+
+import random
+
+import igraph
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse.csgraph import connected_components
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.metrics import (
+    adjusted_rand_score,
+    normalized_mutual_info_score,
+    silhouette_samples,
+    silhouette_score,
+)
+from sklearn.neighbors import NearestNeighbors
+
+from histobench.data import Float, Int
+
+__all__ = [
+    "connectivity",
+    "joint_clusters",
+    "matched_clusters",
+    "meeting",
+    "mixing",
+    "neighbour_graph",
+    "transfer_accuracy",
+    "unit_rows",
+]
+
+NEIGHBOURS = 15  # generative_metrics, section 5.2
+RESOLUTION = 0.35  # generative_metrics, section 5.2: with all genes
+_COMPONENTS = 50  # generative_metrics, section 5.2
+_ITERATIONS = 2  # generative_metrics, section 5.2
+_PER_SLIDE = 5  # generative_metrics, section 5.1
+
+Labels = npt.NDArray[np.str_]
+
+
+def unit_rows(vectors: Float, /) -> Float:
+    """Scale (n, d) vectors to length 1; one of length 0 stays."""
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    scaled: Float = vectors / np.where(lengths > 0, lengths, 1.0)
+    return scaled
+
+
+def neighbour_graph(vectors: Float, /, *, neighbours: int = NEIGHBOURS) -> sparse.csr_matrix:
+    """Join each of (n, d) points with its nearest by Euclidean distance: (n, n) symmetric, of ones."""
+    nearest = NearestNeighbors(n_neighbors=min(neighbours, len(vectors) - 1)).fit(vectors)
+    graph = nearest.kneighbors_graph()  # without itself
+    return graph.maximum(graph.T).tocsr()
+
+
+def joint_clusters(vectors: Float, /, *, resolution: float = RESOLUTION, seed: int = 0) -> Int:
+    """Cluster (n, d) points by Leiden on their nearest neighbours: (n,) from 0, the largest cluster first."""
+    if len(vectors) < 3:
+        return np.zeros(len(vectors), dtype=np.int64)
+    links = sparse.triu(neighbour_graph(_reduced(vectors))).tocoo()
+    graph = igraph.Graph(n=len(vectors), edges=np.stack([links.row, links.col], axis=1).tolist())
+    igraph.set_random_number_generator(random.Random(seed))  # noqa: S311 -- no secret
+    try:
+        found = graph.community_leiden("modularity", resolution=resolution, n_iterations=_ITERATIONS).membership
+    finally:
+        igraph.set_random_number_generator(random)
+    return _by_size(np.asarray(found, dtype=np.int64))
+
+
+def matched_clusters(vectors: Float, slide_ids: Labels, /, *, clusters: int = _PER_SLIDE, seed: int = 0) -> Int:
+    """Cluster each slide's (n, d) points by themselves, and name clusters alike that point the same way: (n,).
+
+    The slide with most spots names them; every other one's are matched to it by the cosine of their centroids (Kuhn
+    1955). The published matching is by hand.
+    """
+    names, counts = np.unique(slide_ids, return_counts=True)
+    found = np.zeros(len(vectors), dtype=np.int64)
+    first: Float | None = None
+    for slide in names[np.argsort(-counts, kind="stable")]:
+        rows = np.flatnonzero(slide_ids == slide)
+        fitted = KMeans(min(clusters, len(rows)), random_state=seed, n_init=4).fit(vectors[rows])
+        centroids = unit_rows(fitted.cluster_centers_)
+        if first is None:
+            first = centroids
+        own, theirs = linear_sum_assignment(-(centroids @ first.T))
+        renamed = dict(zip(own.tolist(), theirs.tolist(), strict=True))
+        found[rows] = [renamed[int(cluster)] for cluster in fitted.labels_]
+    return found
+
+
+def mixing(vectors: Float, /, *, joint: Int, biology: Labels | Int, slide_ids: Labels) -> dict[str, float]:
+    """Score (n, d) points by what they keep of the (n,) biology and how far they hide the (n,) slide.
+
+    Parameters
+    ----------
+    joint
+        (n,) clusters of all points together.
+
+    Returns
+    -------
+    dict
+        ``ARI`` and ``NMI`` of the joint clusters with biology and with slides, ``silhouette`` of both in [0, 1],
+        ``connectivity`` of the biology's classes; NaN where there is but one class or slide.
+    """
+    undefined = float("nan")
+    classes, slides = len(np.unique(biology)), len(np.unique(slide_ids))
+    scores = dict.fromkeys(
+        ("ARI biology", "NMI biology", "ARI slide", "NMI slide", "silhouette biology", "silhouette slide"), undefined
+    )
+    if classes > 1:
+        scores["ARI biology"] = float(adjusted_rand_score(biology, joint))
+        scores["NMI biology"] = float(normalized_mutual_info_score(biology, joint))
+    if slides > 1:
+        scores["ARI slide"] = float(adjusted_rand_score(slide_ids, joint))
+        scores["NMI slide"] = float(normalized_mutual_info_score(slide_ids, joint))
+        scores["silhouette slide"] = _silhouette_slide(vectors, biology, slide_ids)
+    if 1 < classes < len(vectors):
+        scores["silhouette biology"] = (float(silhouette_score(vectors, biology)) + 1) / 2
+    return {**scores, "connectivity": connectivity(vectors, biology) if classes > 1 else undefined}
+
+
+def connectivity(vectors: Float, biology: Labels | Int, /) -> float:
+    """Take the mean over classes of the share of its points that hang together among the nearest neighbours."""
+    graph = neighbour_graph(vectors)
+    shares = []
+    for name in np.unique(biology):
+        rows = np.flatnonzero(biology == name)
+        parts = connected_components(graph[rows][:, rows], directed=False)[1]
+        shares.append(np.bincount(parts).max() / len(rows))
+    return float(np.mean(shares))
+
+
+def transfer_accuracy(vectors: Float, biology: Labels | Int, slide_ids: Labels, /) -> float:
+    """Take the share of (n, d) points whose nearest neighbours on other slides vote for their own class.
+
+    Classes that stand on no other slide cannot be voted for and are left out; NaN where none is left. Ties go to the
+    first class in order.
+    """
+    classes, codes = np.unique(biology, return_inverse=True)
+    right: list[bool] = []
+    for slide in np.unique(slide_ids):
+        here, there = np.flatnonzero(slide_ids == slide), np.flatnonzero(slide_ids != slide)
+        here = here[np.isin(codes[here], codes[there])]
+        if not len(here):
+            continue
+        nearest = NearestNeighbors(n_neighbors=min(NEIGHBOURS, len(there))).fit(vectors[there])
+        votes = np.eye(len(classes))[codes[there][nearest.kneighbors(vectors[here], return_distance=False)]].sum(axis=1)
+        right += (votes.argmax(axis=1) == codes[here]).tolist()
+    return float(np.mean(right)) if right else float("nan")
+
+
+def meeting(image: Float, expression: Float, /) -> dict[str, float]:
+    """Say how far (n, d) image vectors and (n, d) expression vectors of the same spots meet.
+
+    Returns
+    -------
+    dict
+        ``modality gap``: the distance between the two means of vectors of length 1. ``paired cosine`` and ``unpaired
+        cosine``: their means over a spot's own two vectors, and over those of different spots; the latter is NaN with
+        one spot.
+    """
+    one, other = unit_rows(image), unit_rows(expression)
+    paired = float((one * other).sum(axis=1).mean())
+    n = len(one)
+    everything = float(one.mean(axis=0) @ other.mean(axis=0))
+    return {
+        "modality gap": float(np.linalg.norm(one.mean(axis=0) - other.mean(axis=0))),
+        "paired cosine": paired,
+        "unpaired cosine": (n * everything - paired) / (n - 1) if n > 1 else float("nan"),
+    }
+
+
+def _reduced(vectors: Float) -> Float:
+    if vectors.shape[1] <= _COMPONENTS:
+        return vectors
+    n_components = min(_COMPONENTS, len(vectors))
+    reduced: Float = PCA(n_components=n_components, svd_solver="full").fit_transform(vectors)
+    return reduced
+
+
+def _by_size(clusters: Int) -> Int:
+    """Give clusters numbers by their size, the first seen first among equals."""
+    _, first, codes, counts = np.unique(clusters, return_index=True, return_inverse=True, return_counts=True)
+    place = np.empty(len(counts), dtype=np.int64)
+    place[np.lexsort((first, -counts))] = np.arange(len(counts))
+    renamed: Int = place[codes]
+    return renamed
+
+
+def _silhouette_slide(vectors: Float, biology: Labels | Int, slide_ids: Labels) -> float:
+    """Take 1 - |silhouette by slide| within every class that several slides have, and average over classes."""
+    values = []
+    for name in np.unique(biology):
+        rows = np.flatnonzero(biology == name)
+        if 1 < len(np.unique(slide_ids[rows])) < len(rows):
+            values.append(float((1 - np.abs(silhouette_samples(vectors[rows], slide_ids[rows]))).mean()))
+    return float(np.mean(values)) if values else float("nan")

@@ -1,0 +1,182 @@
+"""The geometry of latent spaces, against values by hand and clouds whose truth is known."""
+
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score, homogeneity_score
+
+from histobench.analyses import ANALYSES, latent
+from histobench.analyses.geometry import (
+    connectivity,
+    joint_clusters,
+    matched_clusters,
+    meeting,
+    mixing,
+    transfer_accuracy,
+)
+from histobench.analyses.latent import analyse_latent, spaces_of
+from histobench.data import Float, Prediction, SlideResult, Targets
+from histobench.errors import ConfigError, DataError
+
+SLIDES = np.repeat(["a", "b"], 90)
+KINDS = np.tile(np.repeat(["tumour", "stroma", "immune"], 30), 2)
+
+
+def _clouds(*, by_kind: float, by_slide: float, seed: int = 0) -> Float:
+    """Two slides of three kinds of spots, as clouds that lie apart by kind, by slide, or both."""
+    centres = {name: np.eye(8)[row] for row, name in enumerate(["tumour", "stroma", "immune", "a", "b"])}
+    kinds = np.stack([centres[name] for name in KINDS])
+    slides = np.stack([centres[name] for name in SLIDES])
+    noise = np.random.default_rng(seed).normal(0, 0.1, (180, 8))
+    clouds: Float = by_kind * kinds + by_slide * slides + noise
+    return clouds
+
+
+def _scores(vectors: Float) -> dict[str, float]:
+    return mixing(vectors, joint=joint_clusters(vectors), biology=KINDS, slide_ids=SLIDES)
+
+
+def test_clouds_by_kind_keep_biology_and_mix_slides() -> None:
+    scores = _scores(_clouds(by_kind=2, by_slide=0))
+    assert scores["ARI biology"] == 1
+    assert scores["NMI biology"] == pytest.approx(1)
+    assert scores["ARI slide"] == pytest.approx(0, abs=0.02)
+    assert scores["silhouette slide"] > 0.9
+    assert scores["silhouette biology"] > 0.9
+    assert scores["connectivity"] == 1
+
+
+def test_clouds_by_slide_lose_both() -> None:
+    scores = _scores(_clouds(by_kind=0, by_slide=2))
+    assert scores["ARI slide"] == 1
+    assert scores["ARI biology"] == pytest.approx(0, abs=0.02)
+    assert scores["silhouette slide"] < 0.3
+    assert scores["silhouette biology"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_one_slide_says_nothing_of_mixing() -> None:
+    vectors = _clouds(by_kind=2, by_slide=0)[:90]
+    scores = mixing(vectors, joint=joint_clusters(vectors), biology=KINDS[:90], slide_ids=SLIDES[:90])
+    assert np.isnan([scores["ARI slide"], scores["NMI slide"], scores["silhouette slide"]]).all()
+    assert scores["ARI biology"] == 1
+
+
+def test_clusters_depend_on_the_seed_alone_and_are_numbered_by_size() -> None:
+    vectors = _clouds(by_kind=2, by_slide=0)[:80]  # the third kind has fewest
+    found = joint_clusters(vectors)
+    assert (joint_clusters(vectors) == found).all()
+    assert np.bincount(found).tolist() == [30, 30, 20]
+
+
+def test_a_torn_class_is_connected_by_its_largest_part() -> None:
+    vectors = np.concatenate([np.zeros((30, 1)), np.full((10, 1), 100.0)]) + np.arange(40)[:, None] * 1e-3
+    # ten points cannot fill fifteen neighbours among themselves, so both classes are made of three clouds
+    vectors = np.concatenate([vectors, vectors[:20] + 100.005])
+    biology = np.array(["x"] * 40 + ["y"] * 20)
+    assert connectivity(vectors, biology) == pytest.approx((30 / 40 + 1) / 2)
+
+
+def test_clusters_of_slides_are_matched_by_their_direction() -> None:
+    vectors = _clouds(by_kind=2, by_slide=0.3)
+    found = matched_clusters(vectors, SLIDES, clusters=3)
+    assert adjusted_rand_score(KINDS, found) == 1
+
+
+def test_labels_are_transferred_between_slides() -> None:
+    assert transfer_accuracy(_clouds(by_kind=2, by_slide=1), KINDS, SLIDES) == 1
+    assert transfer_accuracy(_clouds(by_kind=0, by_slide=2), KINDS, SLIDES) == pytest.approx(1 / 3, abs=0.12)
+
+
+def test_a_class_of_one_slide_cannot_be_transferred() -> None:
+    kinds = np.where(SLIDES == "a", "tumour", "stroma")
+    assert np.isnan(transfer_accuracy(_clouds(by_kind=1, by_slide=1), kinds, SLIDES))
+
+
+def test_meeting_of_two_spots_by_hand() -> None:
+    image = np.array([[2.0, 0.0], [0.0, 1.0]])
+    expression = np.array([[1.0, 0.0], [3.0, 0.0]])
+    found = meeting(image, expression)
+    # means (1/2, 1/2) and (1, 0); own cosines 1 and 0; those of others 1 and 0
+    assert found["modality gap"] == pytest.approx(np.sqrt(0.5))
+    assert found["paired cosine"] == pytest.approx(0.5)
+    assert found["unpaired cosine"] == pytest.approx(0.5)
+
+
+def _result(slide: str, regions: list[str] | None) -> SlideResult:
+    vectors = _clouds(by_kind=2, by_slide=0).astype(np.float32)[slide == SLIDES]
+    names = tuple(map(str, range(8)))
+    return SlideResult(
+        slide_id=slide,
+        spot_ids=np.arange(90).astype(str),
+        xy_um=np.zeros((90, 2)),
+        predicted=Prediction(names=names, values=-3 * vectors),
+        observed=Targets(kind="retrieve", names=names, values=vectors),
+        regions=None if regions is None else np.array(regions),
+    )
+
+
+def test_both_sides_of_retrieval_are_collected_beside_the_annotation() -> None:
+    space = spaces_of([_result("a", KINDS[:90].tolist()), _result("b", None)])
+    assert space is not None
+    np.testing.assert_allclose(space.sides["image"], -space.sides["expression"], atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(space.sides["image"], axis=1), 1)
+    assert (space.source, space.biology is not None) == ("annotation", True)
+    assert (space.biology == [*KINDS[:90], *[""] * 90]).all()
+
+
+def test_without_annotation_biology_is_the_groups_of_expression() -> None:
+    space = spaces_of([_result("a", None), _result("b", None)])
+    assert space is not None
+    assert space.source == "expression clusters"
+    assert space.biology is not None
+    assert homogeneity_score(KINDS, space.biology) > 0.8  # five groups of three kinds, one by one between slides
+
+
+def _study(*results: SlideResult) -> Any:
+    job = SimpleNamespace(kind=results[0].observed.kind, method="clip-gan", encoder=None, mode=None, fold="B", seed=0)
+    record = SimpleNamespace(job=job, job_id="0123")
+    return SimpleNamespace(done=lambda: [record], predictions=lambda _: list(results))
+
+
+def test_every_side_is_measured_and_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latent, "_project", lambda vectors: vectors[:, :2])  # UMAP compiles itself for half a minute
+    kinds = KINDS[:90].tolist()
+    findings = analyse_latent(_study(_result("a", kinds), _result("b", kinds)))
+    sides = {row["side"]: row for row in findings.tables["latent"]}
+    assert set(sides) == {"image", "expression"}
+    assert sides["image"]["ARI biology"] == 1
+    assert sides["image"]["label transfer"] == 1
+    assert (sides["image"]["slides"], sides["image"]["spots"], sides["image"]["biology"]) == (2, 180, "annotation")
+    (meets,) = findings.tables["latent-meeting"]
+    assert meets["paired cosine"] == pytest.approx(-1)
+    assert set(findings.figures) == {"latent-image-clip-gan-0123", "latent-expression-clip-gan-0123"}
+    titles = [axes.get_title() for axes in findings.figures["latent-image-clip-gan-0123"].axes]
+    assert titles == ["slide", "joint cluster", "annotation"]
+
+
+def test_a_study_without_a_space_is_refused() -> None:
+    with pytest.raises(DataError, match="puts its spots into a space"):
+        analyse_latent(_study(_amounts()))
+
+
+def _amounts() -> SlideResult:
+    result = _result("a", None)
+    amounts = Targets(kind="cell_abundance", names=result.observed.names, values=result.observed.values)
+    return replace(result, observed=amounts)
+
+
+def test_amounts_have_no_space() -> None:
+    assert spaces_of([_amounts()]) is None
+
+
+@pytest.mark.parametrize("absent", ["igraph", "umap"])
+def test_what_is_not_installed_is_named(absent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, absent, None)
+    for name in ("latent", "geometry"):
+        monkeypatch.delitem(sys.modules, f"histobench.analyses.{name}", raising=False)
+    with pytest.raises(ConfigError, match=r"needs igraph and umap-learn: pip install 'histobench\[clusters\]'"):
+        ANALYSES["latent"](_study(_result("a", None)))
