@@ -73,6 +73,8 @@ class MetricCard(Card):
         True for one that is computed only where it is asked for.
     lowest, highest
         Its bounds; infinite where there is none.
+    reached
+        Whether a perfect prediction reaches the better of its bounds.
     unit
         ``target`` if the score is in the target's unit, ``target squared``, ``nats``; empty where it has none.
     ranks
@@ -94,6 +96,7 @@ class MetricCard(Card):
     expensive: bool = False
     lowest: float = float("-inf")
     highest: float = float("inf")
+    reached: bool = True
     unit: str = ""
     ranks: bool = False
     clips_predictions: bool = False

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -116,9 +117,11 @@ def _check_perfection(judge: _Judge, spots: ScoredSpots) -> None:
     perfect, imperfect = judge.overall(spots.perfect()), judge.overall(spots)
     best = judge.card.highest if judge.card.higher_is_better else judge.card.lowest
     beaten = judge.beats(perfect, imperfect) or (bool(judge.card.gamed_by) and imperfect == perfect == best)
+    # what can be gamed without end may exceed what is right
+    beaten = beaten or (bool(judge.card.gamed_by) and not judge.card.reached and math.isinf(best))
     expect(beaten, f"{judge.it}: a perfect prediction does not beat a noisy one: {perfect} against {imperfect}.")
     # no distribution of counts is certain of them
-    certain = math.isfinite(best) and not {"nb", "zinb"} & set(judge.card.needs)
+    certain = math.isfinite(best) and judge.card.reached and not {"nb", "zinb"} & set(judge.card.needs)
     reached = judge(spots.perfect()) if certain and not judge.card.headline else np.array([perfect])
     told = f"{judge.it}: a perfect prediction scores {reached}, not its card's best, {best}."
     expect(not certain or np.allclose(reached[~np.isnan(reached)], best, atol=1e-5), told)
@@ -142,14 +145,10 @@ def _check_awkward(judge: _Judge, spots: ScoredSpots, *, independent: bool) -> N
     flats = [(spots.predicted, flat), (flat, spots.observed), (flat, flat)]
     halves = [(spots.predicted, half), (half, spots.observed), (half, half)]
     for predicted, observed in flats:
-        judge(_tables(spots, predicted, observed))
+        judge(replace(spots, predicted=predicted, observed=observed))
     if independent:
         for predicted, observed in halves:
-            _check_alone(judge, _tables(spots, predicted, observed))
-
-
-def _tables(spots: ScoredSpots, predicted: Float, observed: Float) -> ScoredSpots:
-    return ScoredSpots(predicted=predicted, observed=observed, place=spots.place, training=spots.training)
+            _check_alone(judge, replace(spots, predicted=predicted, observed=observed))
 
 
 def _check_ignorance(judge: _Judge, spots: ScoredSpots) -> None:
