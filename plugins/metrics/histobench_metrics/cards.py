@@ -4,12 +4,28 @@ from functools import partial
 
 from histobench import Kind, MetricCard
 
-__all__ = ["MEAN_MEDIAN", "amount", "expression", "label"]
+__all__ = [
+    "COMPARED",
+    "CORRELATED",
+    "MEAN_MEDIAN",
+    "amount",
+    "enhancement",
+    "expression",
+    "generation",
+    "label",
+    "retrieval",
+]
 
 MEAN_MEDIAN = ("mean over spots", "median over spots")
 """Columns of a score of spots."""
 
 _AMOUNTS: tuple[Kind, ...] = ("gene_expression", "cell_abundance")
+
+COMPARED: tuple[Kind, ...] = (*_AMOUNTS, "generate")
+"""Kinds whose two tables hold one unit: beside the amounts, expression read off generated patches."""
+
+CORRELATED: tuple[Kind, ...] = (*COMPARED, "enhance")
+"""Those, and enhanced expression, whose held-out part is thinner: their levels do not compare, their patterns do."""
 
 amount = partial(MetricCard, licence="Apache-2.0", kinds=_AMOUNTS)
 """Make the card of a metric of expression and abundance."""
@@ -19,3 +35,12 @@ expression = partial(MetricCard, licence="Apache-2.0", kinds=("gene_expression",
 
 label = partial(MetricCard, licence="Apache-2.0", kinds=("label",))
 """Make the card of a metric of classes."""
+
+enhancement = partial(MetricCard, licence="Apache-2.0", kinds=("enhance",))
+"""Make the card of a metric of enhanced expression."""
+
+retrieval = partial(MetricCard, licence="Apache-2.0", kinds=("retrieve",), view="slide")
+"""Make the card of a metric of retrieval, whose gallery is a whole slide."""
+
+generation = partial(MetricCard, licence="Apache-2.0", kinds=("generate",), view="slide")
+"""Make the card of a metric of sets of generated patches."""

@@ -1,6 +1,6 @@
 """Correlations and errors, ours and the publications'."""
 
-from histobench_metrics.cards import MEAN_MEDIAN, amount
+from histobench_metrics.cards import COMPARED, CORRELATED, MEAN_MEDIAN, amount
 from histobench_metrics.regression.correlation import concordance, pearson, pearson_or_zero, spearman
 from histobench_metrics.regression.deviation import mae, nrmse, r2, rmse
 from histobench_metrics.regression.hist2scrna import CARDS as HIST2SCRNA
@@ -11,6 +11,7 @@ __all__ = ["CARDS"]
 CARDS = (
     amount(
         name="pearson",
+        kinds=CORRELATED,
         title="Pearson correlation over spots",
         build=lambda: pearson,
         citation="Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
@@ -22,6 +23,7 @@ CARDS = (
     ),
     amount(
         name="pearson-or-zero",
+        kinds=CORRELATED,
         title="Pearson correlation over spots, 0 where a target that varies is predicted constant",
         build=lambda: pearson_or_zero,
         citation="abundance protocol, section 8; Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
@@ -32,6 +34,7 @@ CARDS = (
     ),
     amount(
         name="spearman",
+        kinds=CORRELATED,
         title="Spearman correlation of ranks over spots, ties averaged",
         build=lambda: spearman,
         citation="Spearman (1904), Am. J. Psychol. 15:72-101",
@@ -42,6 +45,7 @@ CARDS = (
     ),
     amount(
         name="concordance",
+        kinds=COMPARED,
         title="Lin's concordance correlation over spots: agreement in value, not only in order",
         build=lambda: concordance,
         citation="Lin (1989), Biometrics 45:255-268",
@@ -52,6 +56,7 @@ CARDS = (
     ),
     amount(
         name="r2",
+        kinds=COMPARED,
         title="share of the observed variance explained",
         build=lambda: r2,
         citation="Kvalseth (1985), Am. Stat. 39:279-285",
@@ -61,6 +66,7 @@ CARDS = (
     ),
     amount(
         name="rmse",
+        kinds=COMPARED,
         title="root mean squared error over spots",
         build=lambda: rmse,
         citation="Willmott & Matsuura (2005), Clim. Res. 30:79-82",
@@ -82,6 +88,7 @@ CARDS = (
     ),
     amount(
         name="nrmse",
+        kinds=COMPARED,
         title="root mean squared error in observed standard deviations; 1 is what the slide's mean reaches",
         build=lambda: nrmse,
         citation="Moriasi et al. (2007), Trans. ASABE 50:885-900",

@@ -1,0 +1,1 @@
+"""Domains found in a latent, and whether they are the annotated regions."""

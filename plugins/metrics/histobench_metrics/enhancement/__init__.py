@@ -1,0 +1,1 @@
+"""Enhanced expression against the molecules that were kept from the method."""

@@ -1,0 +1,88 @@
+"""Enhanced expression."""
+
+from histobench import ContextMetric
+from histobench_metrics.cards import enhancement
+
+__all__ = ["CARDS", "CONTRAST"]
+
+CONTRAST = ("enhanced auroc", "raw auroc", "enhanced variance between", "raw variance between")
+"""Columns of the contrast of regions."""
+
+
+def _heldout_deviance() -> ContextMetric:
+    from histobench_metrics.enhancement.molecules import heldout_deviance
+
+    return heldout_deviance
+
+
+def _masked_pearson() -> ContextMetric:
+    from histobench_metrics.enhancement.molecules import masked_pearson
+
+    return masked_pearson
+
+
+def _masked_rmse() -> ContextMetric:
+    from histobench_metrics.enhancement.molecules import masked_rmse
+
+    return masked_rmse
+
+
+def _marker_contrast() -> ContextMetric:
+    from histobench_metrics.enhancement.markers import marker_contrast
+
+    return marker_contrast
+
+
+CARDS = (
+    enhancement(
+        name="heldout-deviance",
+        title="share of the held-out molecules' Poisson deviance explained; 0 is what each gene's mean reaches",
+        build=_heldout_deviance,
+        citation="Cameron & Windmeijer (1996), J. Bus. Econ. Stat. 14:209-220; expression protocol, section 12",
+        needs=("hidden",),
+        higher_is_better=True,
+        highest=1.0,
+        reached=False,
+        undefined="a gene without held-out molecules, or one whose lie as its mean says",
+    ),
+    enhancement(
+        name="masked-pearson",
+        title="Pearson over the spots in which the gene was masked, with what was counted there",
+        build=_masked_pearson,
+        citation="Batson & Royer (2019), ICML, 524-533; Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
+        needs=("hidden",),
+        higher_is_better=True,
+        lowest=-1.0,
+        highest=1.0,
+        undefined="either side constant over the masked spots, or fewer than three of them",
+    ),
+    enhancement(
+        name="masked-rmse",
+        title="root mean squared error over the spots in which the gene was masked",
+        build=_masked_rmse,
+        citation="Batson & Royer (2019), ICML, 524-533",
+        needs=("hidden",),
+        higher_is_better=False,
+        lowest=0.0,
+        unit="target",
+        undefined="fewer than three masked spots",
+    ),
+    enhancement(
+        name="marker-contrast",
+        title="how well each gene finds the region it is highest in, enhanced and raw",
+        build=_marker_contrast,
+        citation="Hanley & McNeil (1982), Radiology 143:29-36; expression protocol, section 12",
+        needs=("regions", "hidden"),
+        higher_is_better=True,
+        view="slide",
+        columns=CONTRAST,
+        headline=CONTRAST[0],
+        pools="never",
+        lowest=0.0,
+        highest=1.0,
+        reached=False,
+        gamed_by="smoothing within regions",
+        undefined="fewer than two regions of five spots, or no gene that varies",
+    ),
+)
+"""The metrics of this family."""

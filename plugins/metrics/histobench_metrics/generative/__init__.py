@@ -1,0 +1,1 @@
+"""Generated patches beside real ones: their quality, their variety, and whether they show what was asked for."""

@@ -1,0 +1,1 @@
+"""Whether an image finds its expression, and expression its image."""

@@ -1,0 +1,94 @@
+"""Retrieval."""
+
+from histobench import Metric
+from histobench_metrics.cards import retrieval
+
+__all__ = ["CARDS", "COSINES", "DIRECTIONS", "RECALLS"]
+
+DIRECTIONS = ("image to expression", "expression to image")
+"""Columns: what asks, and what is found."""
+
+_DEPTHS = ("at 1", "at 5", "at 10")
+
+RECALLS = (*(f"{way} {depth}" for way in (*DIRECTIONS, "chance") for depth in _DEPTHS), "gallery")
+"""Columns of the recall."""
+
+COSINES = ("paired", "unpaired", "difference", "modality gap")
+"""Columns of the cosines."""
+
+
+def _normalised_rank() -> Metric:
+    from histobench_metrics.retrieval.ranks import normalised_rank
+
+    return normalised_rank
+
+
+def _recall() -> Metric:
+    from histobench_metrics.retrieval.ranks import recall
+
+    return recall
+
+
+def _median_rank() -> Metric:
+    from histobench_metrics.retrieval.ranks import median_rank
+
+    return median_rank
+
+
+def _paired_cosine() -> Metric:
+    from histobench_metrics.retrieval.directions import paired_cosine
+
+    return paired_cosine
+
+
+CARDS = (
+    retrieval(
+        name="retrieval",
+        title="how far up the gallery each spot's own partner stands: 1 first, 0.5 by chance, 0 last",
+        build=_normalised_rank,
+        citation="Mueller et al. (2001), Pattern Recognit. Lett. 22:593-601 (normalised rank), turned about",
+        higher_is_better=True,
+        columns=DIRECTIONS,
+        ranks=True,
+        lowest=0.0,
+        highest=1.0,
+        undefined="fewer than two spots",
+    ),
+    retrieval(
+        name="retrieval-recall",
+        title="share of spots whose partner is among the first 1, 5 and 10 of the gallery, and chance beside it",
+        build=_recall,
+        citation="Radford et al. (2021), ICML, 8748-8763; generative metrics, section 5",
+        higher_is_better=True,
+        columns=RECALLS,
+        headline=RECALLS[2],
+        lowest=0.0,
+        highest=1.0,
+        undefined="depths that hold the whole gallery",
+    ),
+    retrieval(
+        name="median-rank",
+        title="median rank of every spot's own partner, with the gallery's size",
+        build=_median_rank,
+        citation="Faghri et al. (2018), BMVC (VSE++)",
+        higher_is_better=False,
+        columns=(*DIRECTIONS, "gallery"),
+        headline=DIRECTIONS[0],
+        lowest=1.0,
+        undefined="fewer than two spots",
+    ),
+    retrieval(
+        name="paired-cosine",
+        title="cosine of each spot's image and expression, beside that of different spots'",
+        build=_paired_cosine,
+        citation="Hessel et al. (2021), EMNLP, 7514-7528; Liang et al. (2022), NeurIPS 35 (modality gap)",
+        higher_is_better=True,
+        columns=COSINES,
+        headline=COSINES[0],
+        lowest=-1.0,
+        highest=1.0,
+        gamed_by="vectors that all point one way",
+        undefined="no spots",
+    ),
+)
+"""The metrics of this family."""
