@@ -1,0 +1,1 @@
+"""Stable Diffusion conditioned on embeddings of gene expression."""

@@ -1,0 +1,75 @@
+"""The diffusion model on expression."""
+
+from importlib.util import find_spec
+
+from histobench import ConfigError, EncoderSlot, Method, MethodCard, PatchGeometry
+from histobench_heads.cards import FROZEN_SLOT
+from histobench_heads.clip.options import QUICK_CLIP
+from histobench_heads.clip_diffusion.options import DiffusionOptions
+
+__all__ = ["CLIP_DIFFUSION"]
+
+
+def _clip_diffusion(options: DiffusionOptions) -> Method:
+    missing = [name for name in ("diffusers", "transformers") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"clip-diffusion needs {' and '.join(missing)}, which is not installed: pip install 'histobench[generate]'."
+        )
+    from histobench_heads.clip_diffusion.method import ClipDiffusion
+
+    return ClipDiffusion(options)
+
+
+def _patch(options: DiffusionOptions) -> PatchGeometry:
+    return PatchGeometry(patch_px=options.patch_px, field_px=224)
+
+
+CLIP_DIFFUSION = MethodCard(
+    name="clip-diffusion",
+    title="Stable Diffusion that draws a patch for an expression embedded by CLIP",
+    url="https://github.com/bowang-lab/MorphoDiff",
+    licence="Apache-2.0 (MorphoDiff, from which the published model derives; clean-room from its specification)",
+    citation="Lohmann, Valdeolivas, Vasiljevic (2025), ICML Workshop on Generative AI and Biology",
+    build=_clip_diffusion,
+    options=DiffusionOptions,
+    targets=("generate",),
+    patch=_patch,
+    encoder=EncoderSlot(
+        default="uni",
+        default_mode="frozen",
+        modes=("frozen",),
+        scratch=FROZEN_SLOT.scratch,
+        scratch_mode="frozen",
+    ),
+    parameters={  # diffusion, section 1
+        "SD v1.4, denoising network": 859_520_964,
+        "SD v1.4, autoencoder": 83_653_863,
+    },
+    presets={
+        # the image itself in squares of 4 x 4 pixels: nothing to download, and minutes on a CPU
+        "quick": {
+            **QUICK_CLIP,
+            "patch_px": 32,
+            "pretrained": "",
+            "space": "pixels",
+            "pixel_block": 4,
+            "channels": (64, 64),
+            "attention": (True, False),
+            "layers": 1,
+            "norm_groups": 8,
+            "prompt_width": 64,
+            "n_tokens": 1,
+            "uncond_mode": "sample",
+            # of the two, the velocity is learned from few steps, where most of what is denoised is the image's own
+            "prediction_type": "v_prediction",
+            "epochs": 15,
+            "accumulate": 1,
+            "lr": 1e-3,
+            "guidance_scale": 1.5,
+            "steps": 10,
+            "scheduler": "ddim",
+        },
+    },
+)
+"""Draws patches."""
