@@ -58,7 +58,7 @@ MEAN = MethodCard(
     licence=OURS,
     build=_mean,
     options=MeanOptions,
-    targets=ALL_KINDS,
+    targets=(*ALL_KINDS, "enhance"),
     control=True,
 )
 """The simplest."""
@@ -82,7 +82,7 @@ COLOUR = MethodCard(
     citation="Hoerl & Kennard (1970), Technometrics 12:55-67",
     build=_ridge,
     options=RidgeOptions,
-    targets=ALL_KINDS,
+    targets=(*ALL_KINDS, "enhance"),
     encoder=_COLOURS,
     control=True,
 )

@@ -26,7 +26,7 @@ RIDGE = MethodCard(
     citation="Hoerl & Kennard (1970), Technometrics 12:55-67",
     build=_ridge,
     options=RidgeOptions,
-    targets=ALL_KINDS,
+    targets=(*ALL_KINDS, "enhance"),
     encoder=FROZEN_SLOT,
 )
 """The dull, strong baseline."""

@@ -7,7 +7,8 @@ Around every amount stands an interval that should hold 90 % of the observations
 by target, the conformal quantile of the errors that cross-validation made on patients (or slides) left out. It is as
 wide at every spot. It holds its level as far as a new patient's errors are distributed as those of training patients
 left out, and as a fold less to learn from changes the fit little. With a handful of patients the former is a
-guess, which the scores of the intervals put to the test. Labels have none: 0 and 1 are no amounts.
+guess, which the scores of the intervals put to the test. Labels have none: 0 and 1 are no amounts. Neither has
+enhanced expression, which is learned from other molecules than it is scored on.
 
 References
 ----------
@@ -62,7 +63,7 @@ class Ridge(Method):
             folds=options.folds,
         )
         self.penalty = choice.penalty
-        self._margin = None if train.targets.kind == "label" else choice.margin(LEVEL)
+        self._margin = None if train.targets.kind in ("label", "enhance") else choice.margin(LEVEL)
         self._names = train.targets.names
         self._design = Design.of(embeddings)
         self._intercept = targets.mean(axis=0)

@@ -1,0 +1,63 @@
+"""The controls of enhancement: they always run, and say what cleaner expression is worth."""
+
+from histobench import Method, MethodCard
+from histobench_heads.cards import OURS
+from histobench_heads.enhancement.options import LatentOptions, NeighbourMeanOptions
+
+__all__ = ["NEIGHBOUR_MEAN", "PCA_RECONSTRUCTION", "RAW_COUNTS"]
+
+
+def _raw_counts(options: LatentOptions) -> Method:
+    from histobench_heads.enhancement.method import RawCounts
+
+    return RawCounts(options)
+
+
+def _neighbour_mean(options: NeighbourMeanOptions) -> Method:
+    from histobench_heads.enhancement.method import NeighbourMean
+
+    return NeighbourMean(options)
+
+
+def _pca_reconstruction(options: LatentOptions) -> Method:
+    from histobench_heads.enhancement.method import PcaReconstruction
+
+    return PcaReconstruction(options)
+
+
+RAW_COUNTS = MethodCard(
+    name="raw-counts",
+    title="control: the input itself, nothing cleaned",
+    licence=OURS,
+    build=_raw_counts,
+    options=LatentOptions,
+    targets=("enhance",),
+    unit="slide",  # the latent is the section's own
+    control=True,
+)
+"""The input."""
+
+NEIGHBOUR_MEAN = MethodCard(
+    name="neighbour-mean",
+    title="control: the mean of a spot's expression and its neighbours'",
+    licence=OURS,
+    build=_neighbour_mean,
+    options=NeighbourMeanOptions,
+    targets=("enhance",),
+    unit="slide",
+    control=True,
+)
+"""Place and no model."""
+
+PCA_RECONSTRUCTION = MethodCard(
+    name="pca-reconstruction",
+    title="control: a section's expression rebuilt from its own first principal components",
+    licence=OURS,
+    citation="Pearson (1901), Philos. Mag. 2:559-572",
+    build=_pca_reconstruction,
+    options=LatentOptions,
+    targets=("enhance",),
+    unit="slide",
+    control=True,
+)
+"""Few dimensions and no place."""

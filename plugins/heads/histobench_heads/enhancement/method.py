@@ -1,0 +1,129 @@
+"""Three ways to clean expression without any image: none, the neighbours' mean, and few principal components.
+
+Each works on one section's input alone and learns nothing from others. A smoother raises spatial autocorrelation and
+clusters by being smooth: what a method adds shows against these only.
+
+Every latent is the section's own principal components, of what the control gives out: as wide as GIST's, so that
+clusterings compare. That of the raw counts and that of their reconstruction therefore are the same.
+
+References
+----------
+``expression_protocol.md``, section 12. Pearson (1901), *Philos. Mag.* 2:559-572.
+"""
+
+from abc import abstractmethod
+from pathlib import Path
+
+import numpy as np
+from sklearn.decomposition import PCA
+from typing_extensions import override
+
+from histobench import DataError, FitContext, Float, LabelledSamples, Method, Prediction, Samples
+from histobench.graphs import adjacency
+from histobench_heads.enhancement.options import LatentOptions, NeighbourMeanOptions
+from histobench_heads.gist.expression import choose_genes, counts_of, read_genes
+from histobench_heads.gist.graph import radius_links
+from histobench_heads.saved import read_facts, write_facts
+
+__all__ = ["NeighbourMean", "PcaReconstruction", "RawCounts", "neighbour_mean", "principal_components"]
+
+
+class _Control(Method):
+    """Clean each section by itself; what is learned in training is only which genes there are."""
+
+    def __init__(self, options: LatentOptions) -> None:
+        self.options = options
+        self._names: tuple[str, ...] = ()
+        self._genes: tuple[str, ...] = ()
+        self._seed = 0
+
+    @abstractmethod
+    def enhance(self, expression: Float, xy_um: Float, /) -> tuple[Float, Float]:
+        """Clean one section's (n, g) expression of spots at (n, 2) places: (n, g), and its (n, components) latent."""
+
+    def components(self, expression: Float, /) -> tuple[Float, Float]:
+        """Give the options' number of `principal_components` of (n, g) expression, and what they rebuild."""
+        return principal_components(expression, self.options.components, seed=self._seed)
+
+    @override
+    def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
+        self._names, self._seed = train.targets.names, context.seed
+        self._genes = choose_genes(counts_of(train), self._names)
+
+    @override
+    def predict(self, samples: Samples) -> Prediction:
+        if not self._genes:
+            raise DataError("a control of enhancement does not know its genes yet: call fit or load first.")
+        columns = [self._genes.index(name) for name in self._names]
+        values = np.empty((len(samples), len(self._names)), dtype=np.float32)
+        latent = np.empty((len(samples), self.options.components), dtype=np.float32)
+        for _, rows in samples.by_slide():
+            expression = read_genes(counts_of(samples.take(rows)), self._genes)
+            enhanced, latent[rows] = self.enhance(expression, samples.xy_um[rows])
+            values[rows] = enhanced[:, columns]
+        return Prediction(names=self._names, values=values, latent=latent)
+
+    @override
+    def save(self, folder: Path) -> None:
+        write_facts(folder, {"names": self._names, "genes": self._genes, "seed": self._seed})
+
+    @override
+    def load(self, folder: Path, context: FitContext) -> None:
+        facts = read_facts(folder)
+        self._names, self._genes, self._seed = tuple(facts["names"]), tuple(facts["genes"]), int(facts["seed"])
+
+
+class RawCounts(_Control):
+    """Give the input back."""
+
+    @override
+    def enhance(self, expression: Float, xy_um: Float, /) -> tuple[Float, Float]:
+        return expression, self.components(expression)[0]
+
+
+class NeighbourMean(_Control):
+    """Average each spot with its neighbours."""
+
+    def __init__(self, options: NeighbourMeanOptions) -> None:
+        super().__init__(options)
+        self._radius_um = options.radius_um
+
+    @override
+    def enhance(self, expression: Float, xy_um: Float, /) -> tuple[Float, Float]:
+        smooth = neighbour_mean(expression, xy_um, radius_um=self._radius_um)
+        return smooth, self.components(smooth)[0]
+
+
+class PcaReconstruction(_Control):
+    """Keep what a few principal components of the section hold; nothing is expressed less than not at all."""
+
+    @override
+    def enhance(self, expression: Float, xy_um: Float, /) -> tuple[Float, Float]:
+        latent, rebuilt = self.components(expression)
+        return np.maximum(rebuilt, 0), latent
+
+
+def neighbour_mean(expression: Float, xy_um: Float, /, *, radius_um: float | None = None) -> Float:
+    """Average (n, g) expression of each spot and those within the radius: (n, g) float32, all with the same weight."""
+    links = adjacency(radius_links(xy_um, radius_um=radius_um), len(xy_um)).astype(np.float32)
+    together = np.asarray(links.sum(axis=1)).ravel() + 1
+    mean: Float = ((links @ expression + expression) / together[:, None]).astype(np.float32)
+    return mean
+
+
+def principal_components(expression: Float, wanted: int, /, *, seed: int) -> tuple[Float, Float]:
+    """Find principal components of (n, g) expression and rebuild it from them.
+
+    Returns
+    -------
+    scores, rebuilt : (n, wanted), (n, g) float32
+        Where n or g is less than ``wanted`` there are no more components, and the other columns of the scores are zero.
+    """
+    scores = np.zeros((len(expression), wanted), dtype=np.float32)
+    k = min(wanted, *expression.shape)
+    if len(expression) < 2:  # one spot varies in nothing
+        return scores, expression
+    found = PCA(n_components=k, random_state=seed)
+    scores[:, :k] = found.fit_transform(expression)
+    rebuilt: Float = found.inverse_transform(scores[:, :k]).astype(np.float32)
+    return scores, rebuilt
