@@ -1,11 +1,9 @@
-"""Macenko's stain normalisation: values of the specification, and plausible stains of a real section."""
+"""Macenko's stain normalisation: values of the specification."""
 
 import numpy as np
 import pytest
 
-from histobench_datasets.visium.dump import slide_stains
-from histobench_datasets.visium.macenko import REFERENCE, Stains, fit_stains, normalise
-from histobench_datasets.visium.slide import open_slide
+from histobench_datasets.visium.macenko import Stains, fit_stains, normalise
 
 pytestmark = pytest.mark.reference
 
@@ -58,16 +56,3 @@ def test_normalised_pixels_are_the_specifications(image, before, after, means):
     np.testing.assert_array_equal(image[places], before)
     np.testing.assert_array_equal(shown[places], after)
     np.testing.assert_allclose(shown.mean(axis=(0, 1)), means, atol=5e-5)
-
-
-def test_stains_of_a_real_section_look_like_haematoxylin_and_eosin(her2st_root):
-    path = next(iter(sorted((her2st_root / "data" / "ST-imgs").glob("*/*/*.jpg"))), None)
-    if path is None:
-        pytest.skip("no image of her2st is here")
-    stains = slide_stains(open_slide(path))
-    np.testing.assert_allclose(np.linalg.norm(stains.colours, axis=0), 1, atol=1e-9)
-    assert (stains.colours > 0).all()
-    assert stains.colours[0, 0] > stains.colours[0, 1]  # haematoxylin takes more of the red
-    cosines = (stains.colours * REFERENCE.colours).sum(axis=0) / np.linalg.norm(REFERENCE.colours, axis=0)
-    assert (cosines > 0.9).all()
-    assert ((stains.concentrations > 0.3) & (stains.concentrations < 4)).all()
