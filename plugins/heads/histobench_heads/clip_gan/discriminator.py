@@ -102,23 +102,23 @@ class Discriminator(nn.Module):
 
     Parameters
     ----------
-    augment
-        Whether images are changed at random first.
+    gain
+        What the condition is multiplied by.
     """
 
-    def __init__(self, features: FrozenFeatures, condition: int, *, augment: bool = True) -> None:
+    def __init__(self, features: FrozenFeatures, condition: int, *, gain: float = 1.0) -> None:
         super().__init__()
         # looked through and not learned: it is in no state of this module
         self._features = [features]
-        self._augment = augment
+        self._gain = gain
         self.heads = nn.ModuleDict(
             {str(place): Head(width, condition) for place, width in enumerate(features.widths())}
         )
 
     @override
     def forward(self, images: Tensor, condition: Tensor) -> Tensor:
-        seen = self._features[0](_crop(diff_augment(images) if self._augment else images))
-        logits = [head(maps, condition) for head, maps in zip(self.heads.values(), seen, strict=True)]
+        seen = self._features[0](_crop(diff_augment(images)))
+        logits = [head(maps, condition * self._gain) for head, maps in zip(self.heads.values(), seen, strict=True)]
         return torch.cat(logits, dim=2).flatten(1)
 
 

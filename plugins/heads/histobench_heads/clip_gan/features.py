@@ -90,11 +90,6 @@ class FrozenFeatures(nn.Module):
         self.side = side
         self._taps = choose_taps(encoder)
         self._seen: dict[int, Tensor] = {}
-        for place, tap in enumerate(self._taps):
-            if tap.before:
-                tap.layer.register_forward_pre_hook(partial(self._keep_input, place))
-            else:
-                tap.layer.register_forward_hook(partial(self._keep_output, place))
 
     def widths(self) -> list[int]:
         """Count each tap's channels, by looking at one blank image."""
@@ -108,7 +103,15 @@ class FrozenFeatures(nn.Module):
 
     @override
     def forward(self, images: Tensor) -> list[Tensor]:
+        hooks = [
+            tap.layer.register_forward_pre_hook(partial(self._keep_input, place))
+            if tap.before
+            else tap.layer.register_forward_hook(partial(self._keep_output, place))
+            for place, tap in enumerate(self._taps)
+        ]
         self.encoder(to_patches(images, self.side))
+        for hook in hooks:
+            hook.remove()
         seen = [_as_sequence(self._seen[place], tap) for place, tap in enumerate(self._taps)]
         self._seen.clear()
         return seen

@@ -69,10 +69,13 @@ def blur_sigma(images: int, *, initial: float, fade_kimg: float) -> float:
     return max(1 - images / (fade_kimg * 1000), 0.0) * initial if fade_kimg > 1 else 0.0
 
 
-def ema_decay(images: int, batch: int) -> float:
+def ema_decay(images: int, batch: int, *, ramp: bool = True) -> float:
     """Give how much of the averaged generator is kept at a step, after so many images.
 
-    The half-life is 10 / 32 thousand images for each sample of the batch, and never more than a twentieth of the way.
+    The half-life is 10 / 32 thousand images for each sample of the batch; with a ramp, never more than a twentieth of
+    the way so far.
     """
-    half_life = min(batch * 10 / 32 * 1000, 0.05 * images)
+    half_life = batch * 10 / 32 * 1000
+    if ramp:
+        half_life = min(half_life, 0.05 * images)
     return 0.5 ** (batch / max(half_life, 1e-8))

@@ -1,0 +1,259 @@
+"""StyleGAN-G: patches drawn from expression, after a contrastive model that retrieves.
+
+Lohmann, Valdeolivas & Vasiljevic (2025), *Connecting Gene Expression and Tissue Morphology with Conditional Generative
+Models*, ICML Workshop on Generative AI and Biology. Written from the specification ``clip_gan.md`` alone; no code was
+consulted: the authors' is Apache-2.0, but its generator and discriminator descend from StyleGAN-T, whose licence is
+NVIDIA's and non-commercial.
+
+Asked to ``generate``, the method first learns the contrastive model, on features of the very patches that it is to
+draw, then the generator under that model's embedding of the expression. What it is asked for otherwise, the
+contrastive model does alone (`histobench_heads.clip`).
+
+Differences from the published method
+-------------------------------------
+* The encoder is any registered one, and its own normalisation is used; published: UNI for CLIP and its guidance, a DINO
+  ViT-S with ImageNet's statistics for the discriminator. One encoder serves both here.
+* The features of the contrastive model are computed once; published: mirrored and with jittered colours, every step.
+* The generator is trained on clean embeddings; published: on embeddings with the contrastive model's dropout
+  (``condition_dropout``).
+* A prompt is scaled to the training slides' median total, so that a spot's patch does not depend on its company;
+  published: to the median of its file.
+* With an expression network of its own, the generator's condition is that network's; the discriminator's, of which the
+  specification says nothing, is the contrastive model's throughout.
+* One process: no exchange of gradients between several. Precision is the platform's; published: float16 on a GPU for
+  the four highest resolutions.
+* Fixed: the cosine in guidance is clamped, optimisers are kept on resuming, checkpoints hold no code.
+* The moving average is kept as it is after the last tick: nothing is selected.
+"""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from histobench import (
+    ConfigError,
+    Counts,
+    DataError,
+    Drawing,
+    FitContext,
+    Float,
+    Generated,
+    LabelledSamples,
+    Method,
+    Pairing,
+    Patches,
+    Prediction,
+    Samples,
+    UInt8,
+)
+from histobench.training import generator as random_generator
+from histobench.training import load_weights, save_weights, seeded
+from histobench_heads.clip.fitting import Pairs, embed_genes, embed_images, fit_clip
+from histobench_heads.clip.method import ClipRetrieval
+from histobench_heads.clip.modules import GeneClip
+from histobench_heads.clip.vocabulary import Vocabulary
+from histobench_heads.clip_gan.drawing import draw_images, render
+from histobench_heads.clip_gan.features import frozen_module, to_patches
+from histobench_heads.clip_gan.generator import Generator, GeneratorShape, make_generator
+from histobench_heads.clip_gan.mapping import Z_DIM
+from histobench_heads.clip_gan.options import ClipGanOptions
+from histobench_heads.clip_gan.published import continue_from
+from histobench_heads.clip_gan.training import Lesson, train_generator
+from histobench_heads.saved import read_facts, write_facts
+
+__all__ = ["ClipGan"]
+
+_WEIGHTS = "weights.safetensors"
+_AT_ONCE = 64
+_SHUFFLE = 10_003  # the stream of randomness that breaks the pairing
+
+
+class ClipGan(Method):
+    """Draw patches from expression, or retrieve by the contrastive model alone.
+
+    Attributes
+    ----------
+    vocabulary
+        Genes of a prompt; ``None`` before it has learned to generate.
+    """
+
+    def __init__(self, options: ClipGanOptions) -> None:
+        if options.epochs is not None:
+            options = replace(options, clip_epochs=options.epochs)
+        self.options = options
+        self.vocabulary: Vocabulary | None = None
+        self._retrieval: ClipRetrieval | None = None
+        self._clip: GeneClip | None = None
+        self._generator: Generator | None = None
+        self._encoder: nn.Module | None = None
+        self._side = 0
+        self._seed = 0
+
+    @override
+    def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
+        if train.targets.kind != "generate":
+            self._retrieval = ClipRetrieval(self.options)
+            self._retrieval.fit(train, val, context)
+            return
+        self._retrieval = None
+        self._seed = context.seed
+        self._look_through(context)
+        self.vocabulary = Vocabulary.of(_counts(train), train.slide_ids, self.options)
+        pairs = self._pairs(train)
+        if self.options.shuffle_prompts:
+            order = random_generator(context.seed, _SHUFFLE).permutation(len(train))
+            pairs = pairs._replace(expression=pairs.expression[order])
+        seen = None if val is None else self._pairs(val)
+        self._clip = fit_clip(*pairs, options=self.options, context=context, validation=seen)
+        self._clip.requires_grad_(False)
+        lesson = Lesson(
+            patches=_patches(train),
+            expression=torch.as_tensor(pairs.expression),
+            condition=torch.as_tensor(embed_genes(self._clip, pairs.expression)),
+            clip=self._clip,
+            encoder=self._network(),
+            side=self._side,
+        )
+        generator = self._new_generator(self._clip, self.vocabulary)
+        if self.options.start_from:
+            continue_from(generator, Path(self.options.start_from))
+        self._generator = train_generator(
+            generator,
+            lesson,
+            options=self.options,
+            context=context,
+            first_epoch=self.options.clip_epochs,
+        )
+
+    @override
+    def predict(self, samples: Samples) -> Prediction | Pairing | Generated:
+        if self._retrieval is not None:
+            return self._retrieval.predict(samples)
+        clip, generator, vocabulary = self._made()
+        expression = vocabulary.read(_counts(samples))
+        z = np.stack([self._latent(*spot) for spot in zip(samples.slide_ids, samples.spot_ids, strict=True)])
+        options = self.options
+        images = render(generator, z, self.encode(expression), truncation=options.truncation, noise=options.noise_mode)
+        return Generated(
+            images=images,
+            image=embed_images(clip, self._features(images)),
+            expression=embed_genes(clip, expression),
+        )
+
+    def prompts(self, counts: Counts) -> Float:
+        """Embed raw counts (p, g), genes by their names, as the generator's condition: (p, c)."""
+        _, _, vocabulary = self._made()
+        return self.encode(vocabulary.read(counts))
+
+    def encode(self, expression: Float) -> Float:
+        """Embed normalised log expression (p, N), genes in the vocabulary's order, as the condition: (p, c)."""
+        clip, generator, _ = self._made()
+        if generator.encoder is None:
+            return embed_genes(clip, expression)
+        with torch.no_grad():
+            given = torch.as_tensor(expression, dtype=torch.float32, device=generator.mapping.x_avg.device)
+            encoded: Float = generator.eval().encoder(given).cpu().numpy()
+        return encoded
+
+    def draw(self, prompts: Float, drawing: Drawing) -> UInt8:
+        """Draw from prompts (p, c): (p, seeds * samples, s, s, 3) uint8, all samples of a seed together."""
+        _, generator, _ = self._made()
+        return draw_images(generator, prompts, drawing)
+
+    @override
+    def save(self, folder: Path) -> None:
+        if self._retrieval is not None:
+            self._retrieval.save(folder)
+            return
+        clip, generator, vocabulary = self._made()
+        image_dim = clip.image_projection.projection.in_features
+        write_facts(folder, {"draws": True, "image_dim": image_dim, "seed": self._seed, **vocabulary.as_facts()})
+        save_weights(nn.ModuleDict({"clip": clip, "generator": generator}).requires_grad_(True), folder / _WEIGHTS)
+
+    @override
+    def load(self, folder: Path, context: FitContext) -> None:
+        facts = read_facts(folder)
+        if not facts.get("draws", False):
+            self._retrieval = ClipRetrieval(self.options)
+            self._retrieval.load(folder, context)
+            return
+        self._retrieval = None
+        self._seed = facts["seed"]
+        self.vocabulary = Vocabulary.from_facts(facts)
+        self._clip = GeneClip(len(self.vocabulary.names), facts["image_dim"], self.options)
+        self._generator = self._new_generator(self._clip, self.vocabulary)
+        both = nn.ModuleDict({"clip": self._clip, "generator": self._generator}).to(context.device)
+        load_weights(both, folder / _WEIGHTS)
+        both.eval().requires_grad_(False)
+        self._encoder = None
+        if context.encoder is not None:
+            self._look_through(context)
+
+    def _look_through(self, context: FitContext) -> None:
+        """Take the frozen encoder.
+
+        Raises
+        ------
+        ConfigError
+            If there is none.
+        """
+        if context.encoder is None:
+            raise ConfigError("clip-gan judges what it draws by a frozen encoder; none was given in the context.")
+        self._side = self.options.feature_px or context.encoder.geometry.patch_px
+        self._encoder = frozen_module(context.encoder, context.device)
+
+    def _network(self) -> nn.Module:
+        if self._encoder is None:
+            raise ConfigError("clip-gan looks at what it drew by its encoder; load it with one in the context.")
+        return self._encoder
+
+    def _new_generator(self, clip: GeneClip, vocabulary: Vocabulary) -> Generator:
+        shape = GeneratorShape(n_genes=len(vocabulary.names), latent=self.options.latent_dim)
+        with seeded(self._seed):
+            return make_generator(self.options, shape, clip)
+
+    def _pairs(self, samples: LabelledSamples) -> Pairs:
+        """See spots from both sides."""
+        if self.vocabulary is None:
+            raise ConfigError("this method has learned nothing yet; fit or load it first.")
+        expression = self.vocabulary.read(_counts(samples), samples.slide_ids)
+        return Pairs(self._features(_patches(samples)), expression)
+
+    def _features(self, patches: Patches) -> Float:
+        """Look at n patches of (s, s, 3) uint8 as at generated ones: (n, d) float32."""
+        network = self._network()
+        device = next(network.parameters()).device
+        parts: list[Tensor] = []
+        with torch.no_grad():
+            for start in range(0, len(patches), _AT_ONCE):
+                some = torch.as_tensor(patches[start : start + _AT_ONCE]).to(device).permute(0, 3, 1, 2).float()
+                parts.append(network(to_patches(some / 127.5 - 1, self._side)).float().cpu())
+        return torch.cat(parts).numpy()
+
+    def _latent(self, slide: str, spot: str) -> Float:
+        """Draw a spot's latent (z,), which its name and the seed of training decide, whatever spots come with it."""
+        name = hashlib.sha256(f"{slide}/{spot}".encode()).digest()
+        words = np.frombuffer(name, dtype=np.uint32).tolist()
+        return random_generator(self._seed, *words).standard_normal(Z_DIM)
+
+    def _made(self) -> tuple[GeneClip, Generator, Vocabulary]:
+        if self._clip is None or self._generator is None or self.vocabulary is None:
+            raise ConfigError("this method has not learned to draw; fit or load it for 'generate' first.")
+        return self._clip, self._generator, self.vocabulary
+
+
+def _counts(samples: Samples) -> Counts:
+    if samples.counts is None:
+        raise DataError("clip-gan draws from raw counts; the samples carry none.")
+    return samples.counts
+
+
+def _patches(samples: Samples) -> Patches:
+    if samples.patches is None:
+        raise DataError("clip-gan learns from patches; the samples carry none.")
+    return samples.patches

@@ -1,0 +1,149 @@
+"""Options of StyleGAN-G; no import here is heavy.
+
+Numbers marked *clip_gan* are the published ones, from the specification of Lohmann et al. (2025).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from histobench import ConfigError
+from histobench_heads.clip.options import RetrievalOptions
+
+__all__ = ["ClipGanOptions"]
+
+_FREEZE = re.compile(r"freeze(8|16|32|64|128)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipGanOptions(RetrievalOptions):
+    """How the generator and its discriminator are built and trained, beside the contrastive model before them.
+
+    Attributes
+    ----------
+    patch_px
+        Side of the patches that are learned and drawn: a power of two from 8 up.
+    feature_px
+        Side to which images are resized for the frozen encoder; ``None`` for the encoder's own.
+    channel_base, channel_max, res_blocks, groups
+        Of the synthesis network: a block at side r has min(base // r, max) channels, and so many pairs of layers.
+    gene_encoder
+        Where the generator's condition comes from: the contrastive model, or a network of its own.
+    train_mode
+        ``all``; ``text_encoder``: only what encodes the generator's condition; ``freeze8`` to ``freeze128``: only
+        blocks above that side, and what turns features into colours. The last two are for a generator that was trained
+        before (``start_from``).
+    start_from
+        Folder of a saved method whose generator is gone on from; empty for a new one.
+    kimg, tick_kimg
+        Real images shown, in thousands, and those between two reports. 0 leaves the generator untrained.
+    epochs
+        Epochs of the contrastive model and ticks of the generator; ``None`` for ``clip_epochs`` and ``kimg``.
+    batch, micro_batch
+        Images of a step, and of one pass, whose gradients are summed.
+    g_lr, d_lr, g_lr_schedule, d_lr_schedule
+        Of generator and discriminator; ``step`` halves them at ticks 400, 450 and 500, and at 400.
+    clip_weight, clip_schedule
+        Weight of CLIP guidance, and how it is reached: at once, after 1000 ticks, in 1000 ticks, or times 1.001 a tick.
+    clip_crop
+        Side of the random window of a larger image that guidance looks at; ``None`` for the whole image.
+    rec_weight
+        Weight of the squared error against the real patch of the same expression.
+    blur_init, blur_fade_kimg
+        Deviation in pixels of the blur before the discriminator, and after how many thousand images it is gone; none
+        if that is 1 or less.
+    condition_dropout
+        Train the generator on embeddings made with the contrastive model's dropout, as the published code does.
+    condition_gain
+        What the condition, of length 1, is multiplied by before generator and discriminator see it.
+    shuffle_prompts
+        Pair every patch with another's expression: a generator that can learn no condition.
+    truncation, noise_mode
+        Of the patches that are drawn for a record.
+    """
+
+    patch_px: int = 64  # clip_gan, section 6: required there; the smallest that is tabulated
+    feature_px: int | None = None  # clip_gan, section 4: 224 for every encoder named there
+    channel_base: int = 32768  # clip_gan, section 3.3: custom and lite
+    channel_max: int = 512  # clip_gan, section 3.3: custom and lite
+    res_blocks: int = 2  # clip_gan, section 3.3: custom and lite
+    groups: int = 32  # clip_gan, section 3.1
+    gene_encoder: Literal["clip", "mlp"] = "clip"  # clip_gan, section 6
+    train_mode: str = "all"  # clip_gan, section 6
+    start_from: str = ""  # clip_gan, section 6
+    kimg: float = 25_000.0  # clip_gan, section 6
+    tick_kimg: float = 4.0  # clip_gan, section 6
+    epochs: int | None = None
+    batch: int = 128  # clip_gan, sections 5 and 6: required there; the one that its examples have
+    micro_batch: int = 8  # clip_gan, section 6
+    g_lr: float | None = None  # clip_gan, section 6: see `generator_lr`
+    d_lr: float = 0.002  # clip_gan, section 6
+    g_lr_schedule: Literal["const", "step"] = "const"  # clip_gan, section 6
+    d_lr_schedule: Literal["const", "step"] = "const"  # clip_gan, section 6
+    clip_weight: float = 0.0  # clip_gan, section 6
+    clip_schedule: Literal["const", "step", "linear", "exp"] = "const"  # clip_gan, section 6
+    clip_crop: int | None = 64  # clip_gan, section 5
+    rec_weight: float = 0.0  # clip_gan, section 6
+    blur_init: float = 32.0  # clip_gan, section 6
+    blur_fade_kimg: float = 1000.0  # clip_gan, section 6
+    condition_dropout: bool = False  # clip_gan, section 5 recommends it off; published: on
+    condition_gain: float = 1.0  # clip_gan, section 3.2
+    shuffle_prompts: bool = False
+    truncation: float = 1.0  # clip_gan, section 7
+    noise_mode: Literal["const", "none"] = "const"  # clip_gan, section 7
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that make no network, and batches that cannot be cut or normalised."""
+        RetrievalOptions.__post_init__(self)  # super() does not work in a slotted dataclass
+        if self.patch_px < 8 or self.patch_px & (self.patch_px - 1):
+            raise ConfigError(f"patch_px must be a power of two from 8 up, got {self.patch_px}.")
+        for name in ("res_blocks", "groups", "micro_batch", "epochs", "feature_px", "clip_crop"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, got {value}.")
+        for name in ("tick_kimg", "g_lr", "d_lr", "condition_gain"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} must be positive, got {value}.")
+        for name in ("kimg", "clip_weight", "rec_weight", "blur_init", "blur_fade_kimg"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} must not be negative, got {getattr(self, name)}.")
+        self._check_channels()
+        self._check_batches()
+        self._check_train_mode()
+
+    @property
+    def generator_lr(self) -> float:
+        """Learning rate of the generator; a small one where what encodes its condition is trained alone."""
+        if self.g_lr is not None:
+            return self.g_lr
+        return 3e-6 if self.train_mode == "text_encoder" else 0.002  # clip_gan, section 6
+
+    @property
+    def frozen_px(self) -> int | None:
+        """Side of the largest block that is not trained; ``None`` where all are."""
+        found = _FREEZE.fullmatch(self.train_mode)
+        return int(found[1]) if found else None
+
+    def _check_channels(self) -> None:
+        fewest = min(self.channel_base // self.patch_px, self.channel_max)
+        if not fewest or fewest % self.groups or self.channel_max % self.groups:
+            raise ConfigError(
+                f"{self.groups} groups must divide every number of channels, and the last block has {fewest} "
+                f"(channel_base {self.channel_base} // patch_px {self.patch_px}, at most {self.channel_max})."
+            )
+
+    def _check_batches(self) -> None:
+        if self.batch < 1 or self.batch % self.micro_batch:
+            raise ConfigError(f"batch must be a multiple of micro_batch {self.micro_batch}, got {self.batch}.")
+        if self.micro_batch > 8 and self.micro_batch % 8:
+            raise ConfigError(
+                f"micro_batch must be up to 8 or a multiple of 8, samples being normalised by eights, got "
+                f"{self.micro_batch}."
+            )
+
+    def _check_train_mode(self) -> None:
+        if self.train_mode not in ("all", "text_encoder") and self.frozen_px is None:
+            raise ConfigError(
+                f"train_mode must be all, text_encoder, or freeze8 to freeze128, got {self.train_mode!r}."
+            )
