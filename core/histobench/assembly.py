@@ -12,7 +12,7 @@ import numpy.typing as npt
 from histobench.cache import Cache
 from histobench.checkpoints.evaluation import checkpoint_panel
 from histobench.companions import Companion, fit_companions, read_regions, source_of
-from histobench.contracts import Dataset, Encoder, PatchGeometry
+from histobench.contracts import Dataset, Encoder, FitContext, PatchGeometry, Report
 from histobench.data import (
     Counts,
     Float,
@@ -34,7 +34,7 @@ from histobench.panels import Panel, fit_panel, gene_columns, genes_seen
 from histobench.records import JobSpec
 from histobench.registry import Registry
 
-__all__ = ["Assembler", "join", "open_assembler", "open_dataset", "open_encoder", "registry"]
+__all__ = ["Assembler", "fit_context", "join", "open_assembler", "open_dataset", "open_encoder", "registry"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +193,23 @@ def open_assembler(spec: JobSpec, data_root: Path | None) -> Assembler:
         device=spec.device,
         embed_precision=spec.embed_precision,
         annotation="" if target.kind == "label" else source_of("label", card) or "",
+    )
+
+
+def fit_context(
+    spec: JobSpec, assembler: Assembler, *, resume: Path | None = None, report: Report | None = None
+) -> FitContext:
+    """Make what a job's method is given beside the data."""
+    trained = None if assembler.patch is None else assembler.encoder
+    return FitContext(
+        seed=spec.seed,
+        device=spec.device,
+        precision=spec.precision,
+        mode=spec.mode or "frozen",
+        encoder=trained,  # type: ignore[arg-type]  # planning lets only trainable ones into a training mode
+        resume=resume,
+        gradient_checkpointing=spec.gradient_checkpointing,
+        **({} if report is None else {"report": report}),
     )
 
 

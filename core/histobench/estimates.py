@@ -4,10 +4,10 @@ import time
 
 import numpy as np
 
-from histobench.assembly import Assembler, open_assembler, registry
+from histobench.assembly import fit_context, open_assembler, registry
 from histobench.checkpoints.evaluation import load_checkpoint
 from histobench.config import options_from_json
-from histobench.contracts import FitContext, Method
+from histobench.contracts import Method
 from histobench.provenance import limit_threads
 from histobench.records import JobSpec
 from histobench.runner import Workspace
@@ -28,7 +28,7 @@ def estimate_seconds(spec: JobSpec, workspace: Workspace, *, n_probe: int = 32) 
     with limit_threads(spec.threads):
         begun = time.perf_counter()
         assembler = open_assembler(spec, workspace.data_root)
-        context = _context(spec, assembler)
+        context = fit_context(spec, assembler)
         slides = assembler.slides()
         if spec.checkpoint:
             load_checkpoint(method, spec, context)
@@ -43,14 +43,3 @@ def estimate_seconds(spec: JobSpec, workspace: Workspace, *, n_probe: int = 32) 
             method.fit(few, None, context)
         fitting = (time.perf_counter() - begun) * epochs * len(one) * len(spec.train) / len(few)
     return reading + fitting
-
-
-def _context(spec: JobSpec, assembler: Assembler) -> FitContext:
-    trained = None if assembler.patch is None else assembler.encoder
-    return FitContext(
-        seed=0,
-        device=spec.device,
-        precision=spec.precision,
-        mode=spec.mode or "frozen",
-        encoder=trained,  # type: ignore[arg-type]  # planning lets only trainable ones into a training mode
-    )

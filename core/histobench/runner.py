@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from histobench.assembly import Assembler, open_assembler, registry
+from histobench.assembly import Assembler, fit_context, open_assembler, registry
 from histobench.checkpoints.evaluation import load_checkpoint
 from histobench.config import options_from_json
 from histobench.contracts import FitContext, Method
@@ -145,7 +145,7 @@ class _Job:
         """Fit and save, or load what an attempt that was killed afterwards has saved; count the training spots."""
         method = build()
         marker = self.folder.checkpoint / "fitted.json"
-        context = self._context(assembler)
+        context = fit_context(self.spec, assembler, resume=self.folder.resume, report=self._report)
         if self.spec.checkpoint:
             return self._published(method, context), 0
         if marker.exists():
@@ -177,19 +177,6 @@ class _Job:
             self.watch.warnings.append(load_checkpoint(method, self.spec, context))
         self.watch.seconds["fit"] = 0.0
         return method
-
-    def _context(self, assembler: Assembler) -> FitContext:
-        trained = assembler.encoder if assembler.patch is not None else None
-        return FitContext(
-            seed=self.spec.seed,
-            device=self.spec.device,
-            precision=self.spec.precision,
-            mode=self.spec.mode or "frozen",
-            encoder=trained,  # type: ignore[arg-type]  # planning lets only trainable ones into a training mode
-            resume=self.folder.resume,
-            report=self._report,
-            gradient_checkpointing=self.spec.gradient_checkpointing,
-        )
 
     def _report(self, epoch: int, numbers: Mapping[str, float]) -> None:
         plain = {name: float(value) for name, value in numbers.items()}

@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 
 from histobench.errors import told
-from histobench.maps import spot_map
+from histobench.maps import job_picture
 from histobench.records import JobSpec, MetricScores, RunRecord
 from histobench.store import JobFolder, read_predictions
 
@@ -122,7 +122,7 @@ class _Store:
         if record.status == "done":
             picture = folder.path / "spot_map.png"
             if not picture.exists():
-                spot_map(
+                job_picture(
                     read_predictions(folder.predictions), picture, title=f"{_group(record.job)}, fold {record.job.fold}"
                 )
         for name in ("record.json", "predictions.h5", "history.csv", "spot_map.png", "log.txt"):

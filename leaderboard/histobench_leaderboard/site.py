@@ -13,7 +13,7 @@ import filelock
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from histobench.errors import ConfigError, DataError, StoreError
-from histobench.maps import spot_map
+from histobench.maps import job_picture
 from histobench.records import RunRecord, read_record
 from histobench.store import read_predictions
 from histobench_leaderboard.jobs import job_page
@@ -25,6 +25,8 @@ MARKER = ".histobench-site"
 """File that says that a folder is a site and may be replaced by a newer one."""
 
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+_NO_PICTURE = "a space of the method's own has no map"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +177,7 @@ def _picture(record: RunRecord, source: Path, *, target: Path) -> tuple[str, str
     try:
         results = read_predictions(source / "predictions.h5")
         title = f"{job.method} on {job.dataset}, {job.target}, fold {job.fold}"
-        spot_map(results, target, title=title, unit=record.panel.unit if record.panel else "")
+        drawn = job_picture(results, target, title=title, unit=record.panel.unit if record.panel else "")
     except DataError as error:
         return "", _without_path(error, source)
-    return target.name, ""
+    return (target.name, "") if drawn else ("", _NO_PICTURE)

@@ -16,11 +16,10 @@ from matplotlib.figure import Figure
 from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
 from histobench.assembly import Assembler, open_assembler, registry
 from histobench.cards import MetricCard
-from histobench.config import options_from_json
-from histobench.contracts import FitContext, Method
 from histobench.data import Slide, SlideResult
 from histobench.errors import DataError, HistobenchError
 from histobench.evaluation import score
+from histobench.fitted import load_fitted
 from histobench.outcomes import open_outcomes
 from histobench.provenance import limit_threads
 from histobench.records import RunRecord
@@ -221,7 +220,7 @@ class _Worker:
     def __init__(self, record: RunRecord, folder: JobFolder, metric: MetricCard, data_root: Path | None) -> None:
         self._record, self._metric = record, metric
         self._assembler = open_assembler(record.job, data_root)
-        self._method = _load(record, folder, self._assembler)
+        self._method = load_fitted(record, folder, self._assembler)
 
     def score(self, shifts: Sequence[Shift]) -> dict[Shift, dict[str, list[float | None]]]:
         """Score every test slide under every shift; each image is decoded once."""
@@ -244,23 +243,3 @@ class _Worker:
         outcomes = open_outcomes(self._record.job, self._assembler, warnings.warn)
         result = outcomes.result(self._method.predict(samples), samples, seen, slide)
         return replace(result, predicted=replace(result.predicted, beside={}), beside={})
-
-
-def _load(record: RunRecord, folder: JobFolder, assembler: Assembler) -> Method:
-    job = record.job
-    card = registry().methods.get(job.method)
-    if not folder.checkpoint.exists():
-        raise DataError(f"job {record.job_id} ({job.method}) has no saved method: there is no '{folder.checkpoint}'.")
-    method: Method = card.build(options_from_json(card, job.options))
-    trained = assembler.encoder if assembler.patch is not None else None
-    method.load(
-        folder.checkpoint,
-        FitContext(
-            seed=job.seed,
-            device=job.device,
-            precision=job.precision,
-            mode=job.mode or "frozen",
-            encoder=trained,  # type: ignore[arg-type]  # planning lets only trainable ones into a training mode
-        ),
-    )
-    return method

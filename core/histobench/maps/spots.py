@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from histobench.data import Float, SlideResult
 from histobench.errors import DataError, did_you_mean
+from histobench.maps.writing import write_png
 
 __all__ = ["MAX_SLIDES", "draw_spot_map", "most_variable_target", "spot_map"]
 
@@ -51,7 +51,7 @@ def spot_map(
         If no target has that name.
     """
     figure, name = draw_spot_map(results, title=title, target=target, unit=unit)
-    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+    write_png(figure, path)
     return name
 
 

@@ -1,0 +1,37 @@
+"""Pictures of what a job predicted: one target over the tissue, patches beside each other, ranks found."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from histobench.data import SlideResult
+from histobench.maps.sheets import Row, contact_sheet, generated_sheet
+from histobench.maps.spots import MAX_SLIDES, draw_spot_map, most_variable_target, spot_map
+from histobench.maps.writing import write_png
+
+__all__ = [
+    "MAX_SLIDES",
+    "Row",
+    "contact_sheet",
+    "draw_spot_map",
+    "generated_sheet",
+    "job_picture",
+    "most_variable_target",
+    "spot_map",
+]
+
+
+def job_picture(results: Sequence[SlideResult], path: Path, *, title: str = "", unit: str = "") -> bool:
+    """Draw what a job predicted, as its task wants it, and write a PNG; False where there is nothing to be seen.
+
+    Raises
+    ------
+    DataError
+        If there are no results.
+    """
+    if results and results[0].features is not None:
+        write_png(generated_sheet(results, title=title), path)
+        return True
+    if results and results[0].observed.kind == "retrieve":
+        return False  # the dimensions of a space of the method's own
+    spot_map(results, path, title=title, unit=unit)
+    return True
