@@ -1,6 +1,6 @@
 """The output folder: a folder a job, its record written last and by rename, its predictions kept for later metrics."""
 
-from histobench.store.files import write_atomically
+from histobench.store.files import store_errors, write_atomically
 from histobench.store.folders import JobFolder, Store, write_history
 from histobench.store.predictions import read_predictions, read_training, write_predictions
 
@@ -9,6 +9,7 @@ __all__ = [
     "Store",
     "read_predictions",
     "read_training",
+    "store_errors",
     "write_atomically",
     "write_history",
     "write_predictions",

@@ -1,0 +1,158 @@
+"""``histobench generate``: patches drawn by a finished job's method."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from histobench.cli import App
+    from histobench.drawing import Drawer, Drawing
+    from histobench.generation import Prompts
+
+__all__ = ["generate"]
+
+
+@click.command()
+@click.argument("job")
+@click.option("--study", type=click.Path(path_type=Path), default=Path("histobench-out"), help="Folder of the study.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for images, manifest and sheet.")
+@click.option("--prompts", type=click.Path(path_type=Path), help="Spots: .h5ad of raw counts, or .npy of log values.")
+@click.option("--clusters", help="With .h5ad: a column of obs, or an .npy of labels; spots are drawn from each.")
+@click.option("--encoded", is_flag=True, help="The .npy holds embeddings, ready to draw from.")
+@click.option("--from", "first", metavar="FILE:ROW", help="Begin of a path between two prompts.")
+@click.option("--to", "second", metavar="FILE:ROW", help="Its end.")
+@click.option("--steps", type=int, default=5, show_default=True, help="Prompts on the path, both ends included.")
+@click.option("--n-samples", type=int, default=4, show_default=True, help="Spots of a cluster; images of an .npy row.")
+@click.option("--seeds", default="0", show_default=True, help="Such as 0,1,4-6; each draws its own images.")
+@click.option("--same-seed", is_flag=True, help="Give every prompt the same latents.")
+@click.option("--truncation", type=float, default=1.0, show_default=True, help="1 as learned, 0 one image a prompt.")
+@click.option("--noise-mode", type=click.Choice(["const", "random", "none"]), default="const", show_default=True)
+@click.option("--translate", default="0,0", metavar="X,Y", help="Shift what is drawn.")
+@click.option("--rotate", type=float, default=0.0, metavar="DEGREES", help="Turn what is drawn.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="Folder with the dataset's files.")
+@click.pass_obj
+def generate(app: "App", /, job: str, study: Path, out: Path, data_root: Path | None, **asked: Any) -> None:
+    """Draw patches by the fitted method of JOB, for the expression of spots, rows of numbers or a path between two."""
+    from histobench.generation import write_images
+
+    method = _load(app, job, study, data_root)
+    drawing = _drawing(asked)
+    prompts = _prompts(app, method, asked)
+    if not len(prompts):
+        raise click.UsageError("there is no prompt to draw from.")
+    images = method.draw(prompts.vectors, drawing)
+    entries = write_images(out, prompts, images, drawing)
+    app.output.result(f"{len(entries)} images of {len(prompts)} prompts: {out}")
+    app.output.result(f"what each is: {out / 'manifest.csv'}; all of them: {out / 'sheet.png'}")
+
+
+def _load(app: "App", job: str, study: Path, data_root: Path | None) -> "Drawer":
+    """Load a job's method, by its id or the beginning of it.
+
+    Raises
+    ------
+    HistobenchError
+        If there is no such job, it did not finish, or its method does not draw.
+    """
+    from histobench.assembly import open_assembler
+    from histobench.cli.results import read_records
+    from histobench.errors import ConfigError, did_you_mean
+    from histobench.fitted import load_fitted
+    from histobench.store import Store
+
+    store = Store(study, write=False)
+    known = {record.job_id: record for record in read_records(app, store) if record.status == "done"}
+    found = [name for name in known if name.startswith(job)]
+    if len(found) != 1:
+        drawing = [name for name, record in known.items() if record.job.kind == "generate"]
+        raise did_you_mean("finished job that draws", job, drawing)
+    record = known[found[0]]
+    if record.job.kind != "generate":
+        raise ConfigError(f"job {record.job_id} ({record.job.method}) was asked to {record.job.target}, not to draw.")
+    method: Any = load_fitted(record, store.folder(record.job_id), open_assembler(record.job, data_root))
+    if not all(hasattr(method, part) for part in ("prompts", "encode", "draw")):
+        raise ConfigError(f"{record.job.method} draws the test spots only, not on demand.")
+    drawer: Drawer = method
+    return drawer
+
+
+def _drawing(asked: "dict[str, Any]") -> "Drawing":
+    from histobench.drawing import Drawing
+    from histobench.errors import ConfigError
+
+    try:
+        across, down = (float(part) for part in asked["translate"].split(","))
+    except ValueError as error:
+        raise ConfigError(f"--translate takes X,Y, such as 0.1,0; got {asked['translate']!r}.") from error
+    spots = asked["prompts"] is not None and asked["prompts"].suffix == ".h5ad"
+    return Drawing(
+        seeds=_seeds(asked["seeds"]),
+        n_samples=1 if spots or asked["first"] else asked["n_samples"],
+        truncation=asked["truncation"],
+        noise_mode=asked["noise_mode"],
+        # the latents stay the same along a path
+        same_seed=asked["same_seed"] or asked["first"] is not None,
+        translate=(across, down),
+        rotate=asked["rotate"],
+    )
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    from histobench.errors import ConfigError
+
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise ConfigError(f"--seeds takes numbers and ranges, such as 0,1,4-6; got {text!r}.")
+        seeds += range(int(first), int(last if dash else first) + 1)
+    if max(seeds, default=-1) >= 2**32:
+        raise ConfigError(f"--seeds takes numbers below 2 to the power of 32, got {max(seeds)}.")
+    return tuple(dict.fromkeys(seeds))
+
+
+def _prompts(app: "App", method: "Drawer", asked: "dict[str, Any]") -> "Prompts":
+    from histobench.errors import ConfigError
+    from histobench.generation import between, from_counts, from_rows, read_matrix
+    from histobench.generation.prompts import read_counts
+
+    path: Path | None = asked["prompts"]
+    if (path is None) == (asked["first"] is None) or (asked["first"] is None) != (asked["second"] is None):
+        raise ConfigError("give either --prompts FILE, or both --from FILE:ROW and --to FILE:ROW.")
+    if path is None:
+        first, second = (_row(method, asked[end], encoded=asked["encoded"]) for end in ("first", "second"))
+        return between(first, second, asked["steps"])
+    if path.suffix == ".npy":
+        if asked["clusters"]:
+            raise ConfigError("--clusters goes with a file of spots (.h5ad), not with rows of numbers.")
+        return from_rows(method, read_matrix(path), encoded=asked["encoded"])
+    if path.suffix != ".h5ad":
+        raise ConfigError(f"--prompts takes an .h5ad or .npy file, got {str(path)!r}.")
+    if asked["encoded"]:
+        raise ConfigError("--encoded goes with rows of numbers (.npy), not with a file of spots.")
+    counts, clusters, warning = read_counts(path, asked["clusters"])
+    if warning:
+        app.output.warn(warning)
+    return from_counts(method, counts, clusters, n_samples=asked["n_samples"])
+
+
+def _row(method: "Drawer", asked: str, *, encoded: bool) -> Any:  # Any: an array, and numpy is imported late
+    """Embed ``FILE:ROW``."""
+    import numpy as np
+
+    from histobench.errors import ConfigError
+    from histobench.generation import read_matrix
+    from histobench.generation.prompts import read_counts
+
+    name, colon, number = asked.rpartition(":")
+    if not colon or not number.isdigit():
+        raise ConfigError(f"a prompt of a path is given as FILE:ROW, got {asked!r}.")
+    row, path = int(number), Path(name)
+    counts = read_counts(path, None)[0] if path.suffix == ".h5ad" else None
+    matrix = counts.values if counts is not None else read_matrix(path)
+    if row >= len(matrix):
+        raise ConfigError(f"{name!r} has {len(matrix)} rows, counted from 0; there is no row {row}.")
+    if counts is not None:
+        return method.prompts(counts.take(np.array([row])))[0]
+    return (matrix if encoded else method.encode(matrix))[row]

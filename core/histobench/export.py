@@ -1,0 +1,72 @@
+"""A finished job as AnnData files, one a test slide, for whoever goes on in scanpy."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from histobench.data import SlideResult
+from histobench.errors import ConfigError
+from histobench.records import JobSpec
+from histobench.store import store_errors
+
+__all__ = ["ENHANCED", "export_slide", "file_name"]
+
+ENHANCED = "enhanced"
+"""Layer of the expression that a method enhanced; ``predicted`` is that of any other prediction."""
+
+
+def file_name(slide_id: str) -> str:
+    """Make a file name of a slide's."""
+    return "".join(char if char.isalnum() or char in "._-" else "_" for char in slide_id) + ".h5ad"
+
+
+def export_slide(result: SlideResult, job: JobSpec, path: Path) -> None:
+    """Write one slide of a job.
+
+    ``X`` is what was observed (of a method that enhances: the molecules held out from it) and ``layers`` hold what was
+    predicted, under `ENHANCED` for a method that enhances and under ``predicted`` for any other. ``obsm`` holds
+    ``spatial`` in microns, and under the method's name its latent. Of a method that retrieves, ``obsm`` holds
+    ``image`` and ``expression``; of one that generates, the features of the ``generated`` and ``real`` patches.
+
+    Raises
+    ------
+    ConfigError
+        If anndata is not installed.
+    StoreError
+        If the file cannot be written.
+    """
+    try:
+        anndata = importlib.import_module("anndata")
+    except ModuleNotFoundError as error:
+        raise ConfigError("writing .h5ad files needs anndata: pip install 'histobench[h5ad]'.") from error
+    table = _table(anndata, result, job)
+    table.obs_names = [str(spot) for spot in result.spot_ids]
+    table.obsm["spatial"] = np.asarray(result.xy_um, dtype=np.float32)
+    if result.regions is not None:
+        table.obs["annotation"] = [str(region) for region in result.regions]
+    if result.predicted.latent is not None:
+        table.obsm[job.method] = result.predicted.latent
+    if result.features is not None:
+        table.obsm["generated"], table.obsm["real"] = result.features.generated, result.features.real
+    table.uns["histobench"] = {"method": job.method, "dataset": job.dataset, "slide": result.slide_id, "fold": job.fold}
+    partial = path.with_name(f".{path.name}.partial")
+    with store_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            table.write_h5ad(partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _table(anndata: Any, result: SlideResult, job: JobSpec) -> Any:  # Any: anndata has no types here
+    """Make the table: targets in columns, or nothing but the two spaces of a method that retrieves."""
+    if job.kind == "retrieve":
+        spaces = {"image": result.predicted.values, "expression": result.observed.values}
+        return anndata.AnnData(shape=(len(result.spot_ids), 0), obsm=spaces)
+    layer = ENHANCED if job.kind == "enhance" else "predicted"
+    table = anndata.AnnData(X=result.observed.values.copy(), layers={layer: result.predicted.values.copy()})
+    table.var_names = list(result.observed.names)
+    return table

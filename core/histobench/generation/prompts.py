@@ -1,0 +1,159 @@
+"""Prompts of ``histobench generate``: spots of an AnnData file, rows of a matrix, and paths between two of these."""
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from histobench.data import Counts, Float, Int
+from histobench.drawing import Drawer, interpolate
+from histobench.errors import ConfigError, DataError, did_you_mean, told
+
+__all__ = ["Prompts", "between", "from_counts", "from_rows", "read_counts", "read_matrix"]
+
+_DRAW_SEED = 1  # clip_gan, section 7: which spots of a cluster are drawn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompts:
+    """What to draw from.
+
+    Attributes
+    ----------
+    vectors
+        (p, c) in the space of the method.
+    rows
+        (p,) the row of the file that each came from; -1 for one between two rows.
+    labels
+        (p,) name of the cluster, or of the place on a path; empty where there is none.
+    folders
+        (p,) the folder that its images go to; empty for the output folder itself.
+    """
+
+    vectors: Float
+    rows: Int
+    labels: tuple[str, ...]
+    folders: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Count the prompts."""
+        return len(self.vectors)
+
+
+def from_counts(method: Drawer, counts: Counts, clusters: npt.NDArray[np.str_] | None, *, n_samples: int) -> Prompts:
+    """Draw spots of a file of raw counts, of each cluster or of all, without replacement.
+
+    Parameters
+    ----------
+    clusters
+        (n,) a label for each spot; ``None`` takes all spots for one cluster.
+    n_samples
+        Spots of each; all of a cluster that has fewer.
+
+    Raises
+    ------
+    DataError
+        If there is not a label for each spot.
+    """
+    n = len(counts.values)
+    if clusters is not None and len(clusters) != n:
+        raise DataError(f"there are {len(clusters)} cluster labels for {n} spots: give one for each, in their order.")
+    names = [""] if clusters is None else sorted(set(clusters.tolist()))
+    stream = np.random.RandomState(_DRAW_SEED)
+    chosen: list[Int] = []
+    for name in names:
+        spots = np.arange(n) if clusters is None else np.flatnonzero(clusters == name)
+        chosen.append(stream.permutation(spots)[:n_samples])
+    rows = np.concatenate(chosen)
+    numbers = [number for number, spots in enumerate(chosen) for _ in spots]
+    return Prompts(
+        vectors=method.prompts(counts.take(rows)),
+        rows=rows,
+        labels=tuple(names[number] for number in numbers),
+        folders=tuple("" if clusters is None else f"cluster_{number}" for number in numbers),
+    )
+
+
+def from_rows(method: Drawer, matrix: Float, *, encoded: bool) -> Prompts:
+    """Take every row of a matrix: (p, N) normalised log expression, or (p, c) ready embeddings."""
+    vectors = matrix if encoded else method.encode(matrix)
+    n = len(vectors)
+    return Prompts(vectors=vectors, rows=np.arange(n), labels=("",) * n, folders=("",) * n)
+
+
+def between(first: Float, second: Float, n_steps: int) -> Prompts:
+    """Walk from one prompt (c,) to another on the sphere, both ends included."""
+    path = interpolate(first, second, n_steps)
+    places = tuple(f"t{round(float(t), 4)}" for t in np.linspace(0.0, 1.0, n_steps))
+    return Prompts(vectors=path, rows=np.full(n_steps, -1), labels=places, folders=("",) * n_steps)
+
+
+def read_matrix(path: Path) -> Float:
+    """Read rows of numbers from an ``.npy`` file: (p, c) float32; nothing in it is unpickled.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, damaged, or holds anything but a finite table.
+    """
+    try:
+        matrix = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{str(path)!r} cannot be read as a matrix: {told(error)}") from error
+    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind not in "fiu" or not len(matrix):
+        raise DataError(f"{str(path)!r} must hold a table of numbers, a row a prompt.")
+    if not np.isfinite(matrix).all():
+        raise DataError(f"{str(path)!r} holds NaN or infinite values.")
+    return matrix.astype(np.float32)
+
+
+def read_counts(path: Path, clusters: str | None) -> tuple[Counts, npt.NDArray[np.str_] | None, str]:
+    """Read raw counts (n, g) of an AnnData file, and a label for each spot.
+
+    Parameters
+    ----------
+    clusters
+        An ``.npy`` file of n labels, or the name of a column of ``obs``.
+
+    Returns
+    -------
+    The counts, the labels if any were asked for, and a warning: empty if the counts look raw.
+
+    Raises
+    ------
+    ConfigError
+        If anndata is not installed.
+    DataError
+        If a file is missing or damaged.
+    """
+    try:
+        anndata = importlib.import_module("anndata")
+    except ModuleNotFoundError as error:
+        raise ConfigError("reading .h5ad files needs anndata: pip install 'histobench[h5ad]'.") from error
+    try:
+        table = anndata.read_h5ad(path)
+        matrix = table.X.toarray() if hasattr(table.X, "toarray") else np.asarray(table.X)
+    except Exception as error:  # anndata, h5py and zarr raise whatever a wrong file makes them
+        raise DataError(f"{str(path)!r} cannot be read as AnnData: {told(error)}") from error
+    names = tuple(str(name) for name in table.var_names)
+    counts = Counts(names=names, values=matrix.astype(np.float32))
+    whole = bool(np.array_equal(counts.values, np.rint(counts.values)))
+    warning = "" if whole else f"{path} holds numbers that are not whole: raw counts are expected, not normalised ones."
+    return counts, _labels(table.obs, clusters), warning
+
+
+def _labels(obs: "object", clusters: str | None) -> npt.NDArray[np.str_] | None:
+    if clusters is None:
+        return None
+    if clusters.endswith(".npy"):
+        try:
+            labels: npt.NDArray[np.str_] = np.load(clusters, allow_pickle=False).ravel().astype(np.str_)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(f"{clusters!r} cannot be read as labels: {told(error)}") from error
+        return labels
+    columns = [str(name) for name in obs.columns]  # type: ignore[attr-defined]  # a pandas frame of anndata's
+    if clusters not in columns:
+        raise did_you_mean("column of obs", clusters, columns)
+    return np.array(obs[clusters].astype(str), dtype=np.str_)  # type: ignore[index]
