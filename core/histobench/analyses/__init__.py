@@ -40,5 +40,6 @@ ANALYSES: Mapping[str, Callable[[StudyResults], Findings]] = {
     "ceiling": analyse_ceiling,
     "robustness": analyse_robustness,
     "latent": _clustering("latent", "analyse_latent"),
+    "attribution": _clustering("attribution", "analyse_attribution"),
 }
 """Every analysis, by the name that ``histobench analyse --what`` takes."""

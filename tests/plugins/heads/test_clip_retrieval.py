@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from histobench import (
     ConfigError,
@@ -19,10 +20,14 @@ from histobench import (
     Samples,
     Targets,
 )
+from histobench.analyses.attribution import attribute, integrated_gradients
 from histobench.testing import unlabelled
 from histobench_heads.clip.memory import Memory
 from histobench_heads.clip.method import ClipRetrieval
+from histobench_heads.clip.modules import GeneClip
 from histobench_heads.clip.options import QUICK_CLIP, RetrievalOptions
+from histobench_heads.clip.reader import ClipReader
+from histobench_heads.clip.vocabulary import Vocabulary
 
 OPTIONS = replace(
     RetrievalOptions(**QUICK_CLIP),  # type: ignore[arg-type]  # a preset is not typed
@@ -171,3 +176,57 @@ def test_an_average_over_nothing_is_refused() -> None:
         RetrievalOptions(retrieval_k=0)
     with pytest.raises(ConfigError, match="retrieval_temperature must be positive"):
         RetrievalOptions(retrieval_temperature=0)
+
+
+def _reader(n_genes: int) -> ClipReader:
+    """An untrained gene branch in double precision, its weights drawn wide enough for its embeddings to turn."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        options = RetrievalOptions(latent_dim=6, hidden_dim=16)
+        model = GeneClip(n_genes, 5, options).double().eval()
+        with torch.no_grad():
+            model.gene_encoder.l1.weight.mul_(3)
+    return ClipReader(model, Vocabulary(names=tuple(f"G{gene}" for gene in range(n_genes))))
+
+
+def test_the_shares_of_genes_sum_to_the_distance() -> None:
+    reader, drawn = _reader(30), np.random.default_rng(0)
+    query, reference = drawn.exponential(size=(2, 30))
+    shares = integrated_gradients(lambda x: reader.distance_gradient(x, reference)[1], query, reference)
+    distance = reader.distance_gradient(query[None], reference)[0][0]
+    assert distance > 0.02
+    assert shares.sum() == pytest.approx(distance, abs=1e-6)
+
+
+def test_the_distance_is_twice_one_minus_the_cosine(fitted: ClipRetrieval) -> None:
+    names, expression = fitted.gene_reader().read_genes(_counts_of("Z"))
+    assert set(names) <= set(GENES)
+    one, other = fitted.prompts(_counts_of("Z").take(np.array([3, 9])))
+    distance, gradient = fitted.gene_reader().distance_gradient(expression[[3]], expression[9])
+    assert distance[0] == pytest.approx(2 - 2 * float(one @ other), abs=1e-5)
+    assert gradient.shape == (1, len(names))
+
+
+def test_the_gradient_is_that_of_the_distance() -> None:
+    reader, drawn = _reader(8), np.random.default_rng(1)
+    point, reference = drawn.exponential(size=(2, 8))
+    step = 1e-6 * np.eye(8)
+    above, below = (reader.distance_gradient(point + sign * step, reference)[0] for sign in (1, -1))
+    np.testing.assert_allclose(
+        reader.distance_gradient(point[None], reference)[1][0], (above - below) / 2e-6, atol=1e-7
+    )
+
+
+def test_the_one_gene_that_differs_comes_first() -> None:
+    profiles = np.tile(np.random.default_rng(2).exponential(size=30), (2, 1))
+    profiles[1, 17] += 2
+    up, down = attribute(_reader(30), ("low", "high"), profiles, seed=0)[::-1]
+    assert np.flatnonzero(up.integrated).tolist() == [17]
+    assert np.flatnonzero(down.integrated).tolist() == [17]
+    assert up.integrated[17] > 0
+
+
+def _counts_of(patient: str) -> Counts:
+    counts = _samples(patient).counts
+    assert counts is not None
+    return counts

@@ -40,11 +40,12 @@ from histobench import (
     Prediction,
     Samples,
 )
-from histobench.training import load_weights, save_weights
+from histobench.training import load_weights, save_weights, seeded
 from histobench_heads.clip.fitting import Pairs, embed_genes, embed_images, fit_clip
 from histobench_heads.clip.memory import Memory
 from histobench_heads.clip.modules import GeneClip
 from histobench_heads.clip.options import RetrievalOptions
+from histobench_heads.clip.reader import ClipReader
 from histobench_heads.clip.vocabulary import Vocabulary
 from histobench_heads.saved import read_arrays, read_facts, write_arrays, write_facts
 
@@ -98,6 +99,10 @@ class ClipRetrieval(Method):
         model, vocabulary = self._made()
         return embed_genes(model, vocabulary.read(counts))
 
+    def gene_reader(self) -> ClipReader:
+        """Give the side that reads expression, which says which genes move a profile."""
+        return ClipReader(*self._made())
+
     @override
     def save(self, folder: Path) -> None:
         model, vocabulary = self._made()
@@ -111,7 +116,8 @@ class ClipRetrieval(Method):
     def load(self, folder: Path, context: FitContext) -> None:
         facts = read_facts(folder)
         self.vocabulary = Vocabulary.from_facts(facts)
-        self.model = GeneClip(len(self.vocabulary.names), facts["image_dim"], self.options).to(context.device)
+        with seeded(context.seed):  # weights that the saved ones take the place of
+            self.model = GeneClip(len(self.vocabulary.names), facts["image_dim"], self.options).to(context.device)
         load_weights(self.model, folder / _WEIGHTS)
         self.model.eval()
         self._memory = Memory.from_arrays(read_arrays(folder)) if facts["remembers"] else None

@@ -1,0 +1,235 @@
+"""Which genes tell the clusters of a slide apart in a method's shared space: integrated gradients and SmoothGrad.
+
+For each ordered pair of clusters, the squared distance between the places of their mean profiles is shared out among
+the genes. Clusters are the annotation's classes, or where there is none the Leiden clusters of the spots' expression
+vectors. Written from ``generative_metrics.md``, section 6. Profiles are on the scale of the method's training slides;
+published: on that of their own file. Only the means of what is stored and a fitted method are needed, no image.
+
+References
+----------
+Sundararajan, Taly & Yan (2017), *ICML*: integrated gradients. Smilkov et al. (2017), arXiv:1706.03825: SmoothGrad.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import permutations
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
+from histobench.analyses.geometry import joint_clusters, unit_rows
+from histobench.assembly import open_assembler
+from histobench.data import Counts, Float, SlideResult
+from histobench.errors import DataError
+from histobench.fitted import load_fitted
+from histobench.panels import gene_columns
+from histobench.records import RunRecord
+
+__all__ = [
+    "Attribution",
+    "GeneReader",
+    "OffersGeneReader",
+    "analyse_attribution",
+    "attribute",
+    "cluster_profiles",
+    "integrated_gradients",
+    "smooth_gradients",
+    "upregulated",
+]
+
+Gradient = Callable[[Float], Float]
+"""From (m, N) profiles to the (m, N) gradient of what is explained."""
+
+_NODES = 50  # generative_metrics, section 6.3
+_DRAWS, _NOISE = 50, 0.15  # generative_metrics, section 6.6
+_TOP = 10
+
+
+class GeneReader(Protocol):
+    """The side of a fitted method that reads expression."""
+
+    def read_genes(self, counts: Counts, /) -> tuple[tuple[str, ...], Float]:
+        """Give the N genes that it reads, and raw counts (n, g) as it reads them: (n, N)."""
+        ...
+
+    def distance_gradient(self, profiles: Float, reference: Float, /) -> tuple[Float, Float]:
+        """Give the squared distance of (m, N) profiles from a reference (N,) in its space, (m,), and its gradient.
+
+        The gradient is (m, N), with respect to the profiles; the reference's place stays where it is.
+        """
+        ...
+
+
+@runtime_checkable
+class OffersGeneReader(Protocol):
+    """A method that can say which genes move a profile."""
+
+    def gene_reader(self) -> GeneReader:
+        """Give the side of the fitted method that reads expression."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attribution:
+    """What tells one cluster, the query, from another.
+
+    Attributes
+    ----------
+    distance
+        Squared, between the two mean profiles.
+    integrated
+        (N,) with sign: what each gene adds to the distance; they sum to it.
+    smooth
+        (N,) mean size of the gradient at noisy copies of the query.
+    """
+
+    query: str
+    reference: str
+    distance: float
+    integrated: Float
+    smooth: Float
+
+
+def analyse_attribution(study: StudyResults, /) -> Findings:
+    """Attribute the clusters of every finished job that retrieves and whose method offers it.
+
+    Raises
+    ------
+    DataError
+        If there is no such job.
+    """
+    tables: dict[str, list[Mapping[str, Cell]]] = {"attribution-top": []}
+    notes: list[str] = []
+    for record in study.done():
+        if record.job.kind != "retrieve":
+            continue
+        reader, counts = _opened(study, record)
+        if reader is None:
+            continue
+        genes, values = reader.read_genes(counts)
+        labels = _clusters(study.predictions(record))
+        names, profiles = cluster_profiles(values, labels)
+        found = attribute(reader, names, profiles, seed=record.job.seed)
+        shares = [upregulated(one.integrated, *_pair(one, names, profiles)) for one in found]
+        name = f"attribution-{record.job.method}-{record.job_id}"
+        pairs = [f"{one.query} vs. {one.reference}" for one in found]
+        tables[name] = _rows(genes, dict(zip(pairs, shares, strict=True)))
+        tables["attribution-top"] += [
+            {
+                "method": label_of(record),
+                "fold": record.job.fold,
+                "query": one.query,
+                "reference": one.reference,
+                "squared distance": one.distance,
+                "completeness error": abs(float(one.integrated.sum()) - one.distance),
+                "genes higher in the query": _top(genes, share),
+                "by SmoothGrad": _top(genes, one.smooth),
+            }
+            for one, share in zip(found, shares, strict=True)
+        ]
+    if not tables["attribution-top"]:
+        raise DataError("no finished job of this study retrieves by a method that says which genes it goes by.")
+    notes.append("only genes that are higher in the query are attributed, as published; sizes lose their sign.")
+    return Findings(tables=tables, notes=notes)
+
+
+def attribute(reader: GeneReader, names: tuple[str, ...], profiles: Float, /, *, seed: int) -> list[Attribution]:
+    """Attribute every ordered pair of (k, N) cluster profiles: query after query, references in order."""
+    spread = _NOISE * np.ptp(profiles, axis=0)
+    found = []
+    for query, reference in permutations(range(len(names)), 2):
+
+        def gradient(points: Float, reference: int = reference) -> Float:
+            return reader.distance_gradient(points, profiles[reference])[1]
+
+        drawn = np.random.default_rng((seed, query, reference))
+        found.append(
+            Attribution(
+                query=names[query],
+                reference=names[reference],
+                distance=float(reader.distance_gradient(profiles[[query]], profiles[reference])[0][0]),
+                integrated=integrated_gradients(gradient, profiles[query], profiles[reference]),
+                smooth=smooth_gradients(gradient, profiles[query], spread, drawn=drawn),
+            )
+        )
+    return found
+
+
+def cluster_profiles(values: Float, labels: npt.NDArray[np.str_], /) -> tuple[tuple[str, ...], Float]:
+    """Average (n, N) expression over each of the (n,) clusters: their names in order, and (k, N).
+
+    Raises
+    ------
+    DataError
+        If there is but one cluster.
+    """
+    names = tuple(str(name) for name in np.unique(labels) if name != "")
+    if len(names) < 2:
+        raise DataError(f"genes tell clusters apart, and of {len(labels)} spots there is {len(names)} cluster.")
+    return names, np.stack([values[labels == name].mean(axis=0, dtype=np.float64) for name in names])
+
+
+def integrated_gradients(gradient: Gradient, query: Float, reference: Float, /, *, nodes: int = _NODES) -> Float:
+    """Integrate a gradient along the straight path from a reference (N,) to a query (N,): (N,) shares.
+
+    By Gauss and Legendre's quadrature; the shares sum to the difference of what is explained between the two ends.
+    """
+    places, weights = np.polynomial.legendre.leggauss(nodes)
+    step = query - reference
+    path = reference + (1 + places[:, None]) / 2 * step
+    shares: Float = step * (weights / 2 @ gradient(path))
+    return shares
+
+
+def smooth_gradients(
+    gradient: Gradient, query: Float, deviation: Float, /, *, drawn: np.random.Generator, draws: int = _DRAWS
+) -> Float:
+    """Average the size of a gradient over copies of a query (N,) with noise of (N,) standard deviations: (N,)."""
+    copies = query + deviation * drawn.standard_normal((draws, len(query)))
+    sizes: Float = np.abs(gradient(copies)).mean(axis=0)
+    return sizes
+
+
+def upregulated(shares: Float, query: Float, reference: Float, /) -> Float:
+    """Keep the size of the (N,) shares of genes that are higher in the query; 0 for others, as published."""
+    kept: Float = np.where(query > reference, np.abs(shares), 0.0)
+    return kept
+
+
+def _opened(study: StudyResults, record: RunRecord) -> tuple[GeneReader | None, Counts]:
+    """Read a job's method back, and the raw counts of its test slides."""
+    assembler = open_assembler(record.job, study.data_root)
+    method = load_fitted(record, study.store.folder(record.job_id), assembler)
+    slides = assembler.slides()
+    tables = [assembler.dataset.table(slides[name], assembler.target) for name in record.job.test]
+    counts = [table.counts for table in tables if table.counts is not None]
+    values = np.concatenate([gene_columns(one, assembler.genes) for one in counts])
+    reader = method.gene_reader() if isinstance(method, OffersGeneReader) else None
+    return reader, Counts(names=assembler.genes, values=values)
+
+
+def _clusters(results: list[SlideResult]) -> npt.NDArray[np.str_]:
+    """Name each spot's cluster: its annotation, where any slide has one; else where its expression lies."""
+    if any(result.regions is not None for result in results):
+        parts = [np.full(len(r.spot_ids), "") if r.regions is None else r.regions for r in results]
+        return np.concatenate(parts)
+    vectors = np.concatenate([unit_rows(result.observed.values) for result in results])
+    return joint_clusters(vectors).astype(np.str_)
+
+
+def _pair(one: Attribution, names: tuple[str, ...], profiles: Float) -> tuple[Float, Float]:
+    return profiles[names.index(one.query)], profiles[names.index(one.reference)]
+
+
+def _rows(genes: tuple[str, ...], columns: Mapping[str, Float]) -> list[Mapping[str, Cell]]:
+    """Write a row for each gene, the largest share first."""
+    table = np.stack(list(columns.values()), axis=1)
+    order = np.argsort(-table.max(axis=1), kind="stable")
+    return [{"gene": genes[row], **dict(zip(columns, table[row].tolist(), strict=True))} for row in order]
+
+
+def _top(genes: tuple[str, ...], shares: Float) -> str:
+    best = np.argsort(-shares, kind="stable")[:_TOP]
+    return " ".join(genes[row] for row in best if shares[row] > 0)

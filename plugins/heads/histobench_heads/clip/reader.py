@@ -1,0 +1,33 @@
+"""Which genes move a profile in the shared space, for the analysis ``attribution``."""
+
+from dataclasses import dataclass
+
+import torch
+
+from histobench import Counts, Float
+from histobench_heads.clip.modules import GeneClip
+from histobench_heads.clip.vocabulary import Vocabulary
+
+__all__ = ["ClipReader"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipReader:
+    """The gene branch of a fitted model, without dropout."""
+
+    model: GeneClip
+    vocabulary: Vocabulary
+
+    def read_genes(self, counts: Counts) -> tuple[tuple[str, ...], Float]:
+        """Give the vocabulary's N genes, and raw counts (n, g) as the model reads them: (n, N)."""
+        return self.vocabulary.names, self.vocabulary.read(counts)
+
+    def distance_gradient(self, profiles: Float, reference: Float) -> tuple[Float, Float]:
+        """Give the squared distance of (m, N) profiles from a reference (N,), (m,), and its (m, N) gradient."""
+        parameter = next(self.model.gene_encoder.parameters())
+        moved = torch.tensor(profiles, dtype=parameter.dtype, device=parameter.device, requires_grad=True)
+        fixed = torch.tensor(reference[None], dtype=parameter.dtype, device=parameter.device)
+        with torch.enable_grad():
+            distance = ((self.model.genes(moved) - self.model.genes(fixed).detach()) ** 2).sum(dim=1)
+            (gradient,) = torch.autograd.grad(distance.sum(), moved)
+        return distance.detach().cpu().double().numpy(), gradient.cpu().double().numpy()
