@@ -8,7 +8,7 @@ import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
 from histobench.card import MetricCard
-from histobench.data import Float, Hidden, ImageFeatures, Int, Kind, ScoreContext, TrainingFacts
+from histobench.data import Float, Hidden, ImageFeatures, Int, Kind, ScoreContext, TrainingFacts, UInt8
 
 __all__ = ["ScoredSpots", "draw_spots"]
 
@@ -16,6 +16,7 @@ _SPACING_UM = 200.0
 _MPP = 0.5
 _WIDTH = 10
 _MASKED = 0.4
+_NUCLEUS, _STROMA = np.array([80, 50, 140]), np.array([240, 190, 215])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,15 +105,14 @@ class ScoredSpots:
 
     def _features(self) -> ImageFeatures:
         """Take the tables for what an encoder sees in patches, as if it saw expression and nothing else."""
-        patches = np.zeros((len(self.place), 1, 1, 3), dtype=np.uint8)
         return ImageFeatures(
             generated=self.predicted,
             real=self.observed,
             read_real=self.observed,
             nearest_generated=_nearest(self.predicted, self.elsewhere),
             nearest_real=_nearest(self.observed, self.elsewhere),
-            images=patches,
-            patches=patches,
+            images=_painted(self.predicted),
+            patches=_painted(self.observed),
             image=self.predicted,
             expression=self.observed,
         )
@@ -171,6 +171,16 @@ def _depths(place: Int) -> Float:
 def _is_left(place: Int) -> npt.NDArray[np.bool_]:
     left: npt.NDArray[np.bool_] = place % _WIDTH < _WIDTH // 2
     return left
+
+
+def _painted(values: Float) -> UInt8:
+    """Paint as many nuclei as there are halves of amount in each row: (n, 32, 32, 3)."""
+    cells = np.arange(16).reshape(4, 4)[:, :, None, None]
+    inside = np.zeros((8, 8), dtype=np.bool_)
+    inside[2:6, 2:6] = True
+    dark = (cells < values.sum(axis=1)[:, None, None, None, None] / 2) & inside
+    dark = dark.transpose(0, 1, 3, 2, 4).reshape(len(values), 32, 32)
+    return np.where(dark[..., None], _NUCLEUS, _STROMA).astype(np.uint8)
 
 
 def _nearest(values: Float, others: Float) -> Float:

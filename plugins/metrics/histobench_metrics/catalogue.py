@@ -18,7 +18,7 @@ enhancement    heldout-deviance, masked-pearson, masked-rmse, marker-contrast
 clustering     domains, domain-agreement; as GIST
 retrieval      retrieval (ranks), retrieval-recall, median-rank, paired-cosine
 generative     fid, kid, image-precision, -recall, -density, -coverage, clip-score, contrastive-entropy,
-               conditional-ceiling, memorisation; as CLIP-GAN
+               conditional-ceiling, memorisation, nuclei-difference; as CLIP-GAN
 ============== ===================================================================================================
 """
 

@@ -99,6 +99,7 @@ WAYS = {
     "kid": (other_profiles, 1 / 3),
     "marker-contrast": (smoothed, 1 / 3),
     "memorisation": (nowhere, 1 / 3),
+    "nuclei-difference": (other_genes, 1 / 3),
     "paired-cosine": (one_direction, 1 / 3),
     "colocalisation": (other_profiles, 0.85),
     "colocalisation[cuca]": (other_profiles, 0.85),

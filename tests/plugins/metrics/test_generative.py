@@ -1,15 +1,19 @@
 """Sets of patches whose distances are known, and what the metrics say where nothing differs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import linalg
 from scipy.spatial.distance import cdist
+from skimage.filters import threshold_otsu
 
 from histobench import DataError, ImageFeatures, ScoreContext
 from histobench_metrics.generative.catalogue import CARDS, CEILING, ENTROPIES, FRECHET, KERNEL, MEMORISATION
 from histobench_metrics.generative.frechet import frechet_distance, frechet_of_patches
 from histobench_metrics.generative.kernel import kernel_distance, kernel_of_patches
 from histobench_metrics.generative.manifolds import manifold_coverage, manifold_density, manifold_share
+from histobench_metrics.generative.nuclei import count_nuclei, haematoxylin, nuclei_difference
 from histobench_metrics.generative.pairs import clip_score, contrastive_entropy, cross_entropies
 from histobench_metrics.generative.reading import conditional_ceiling, memorisation
 
@@ -198,3 +202,37 @@ def test_no_features_are_refused(card):
     nothing = ScoreContext(names=tuple("abc"), slide_ids=np.full(120, "A1"), xy_um=np.zeros((120, 2)))
     with pytest.raises(DataError, match="features"):
         card.build()(TABLE, TABLE, context=nothing)
+
+
+def _discs(counts):
+    """Paint dark discs, 8 pixels wide, on a pale ground, sixteen places to a patch of 64."""
+    rows, columns = np.mgrid[:64, :64]
+    patches = np.full((len(counts), 64, 64, 3), (240, 190, 215), dtype=np.uint8)
+    for patch, count in zip(patches, counts, strict=True):
+        for place in range(count):
+            centre = 8 + 16 * (place // 4), 8 + 16 * (place % 4)
+            patch[(rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 <= 16] = (80, 50, 140)
+    return patches
+
+
+def test_nuclei_are_counted():
+    counts = np.array([0, 1, 5, 16])
+    stain = haematoxylin(_discs(counts))
+    np.testing.assert_array_equal(count_nuclei(stain, threshold_otsu(stain)), counts)
+
+
+def test_touching_nuclei_are_told_apart():
+    rows, columns = np.mgrid[:64, :64]
+    patch = np.full((1, 64, 64, 3), (240, 190, 215), dtype=np.uint8)
+    for column in (26, 38):
+        patch[0, (rows - 32) ** 2 + (columns - column) ** 2 <= 49] = (80, 50, 140)
+    stain = haematoxylin(patch)
+    assert count_nuclei(stain, threshold_otsu(stain)).tolist() == [2]
+
+
+def test_counts_of_nuclei_are_compared_spot_by_spot():
+    seen = np.arange(120) % 9
+    context = _context(REAL)
+    drawn = replace(context.features, images=_discs(seen + 2), patches=_discs(seen))
+    scores = nuclei_difference(TABLE, TABLE, context=replace(context, features=drawn))
+    np.testing.assert_allclose(scores, [4.0, 2.0, 1.0])

@@ -42,12 +42,12 @@ def adjusted_rand(one: npt.NDArray[Any], other: npt.NDArray[Any], /) -> float:
 
 
 def purity(clusters: Int, labels: npt.NDArray[np.str_], /) -> float:
-    """Take the share of spots that are of the commonest label in their cluster; more clusters, more purity."""
+    """Take the share of n spots, (n,) each, that are of their cluster's commonest label; more clusters, more purity."""
     return float(_votes(clusters, labels).max(axis=1).sum() / len(labels))
 
 
 def matched(clusters: Int, labels: npt.NDArray[np.str_], /) -> tuple[float, float]:
-    """Match clusters with labels one to one, so that as many spots as can be agree: accuracy, and macro F1.
+    """Match (n,) clusters with (n,) labels one to one, so that most spots agree: accuracy, and macro F1.
 
     A cluster too many matches nothing; a label too many is never said, and its F1 is zero.
 

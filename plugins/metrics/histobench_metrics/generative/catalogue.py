@@ -4,7 +4,7 @@ from histobench import ContextMetric
 from histobench_metrics.cards import generation
 from histobench_metrics.retrieval.catalogue import COSINES
 
-__all__ = ["CARDS", "CEILING", "ENTROPIES", "FRECHET", "KERNEL", "MEMORISATION"]
+__all__ = ["CARDS", "CEILING", "ENTROPIES", "FRECHET", "KERNEL", "MEMORISATION", "NUCLEI"]
 
 FRECHET = ("all patches", "half of them", "extrapolated", "real halves")
 """Columns: with all, with half, to endless patches, and real against real."""
@@ -20,6 +20,9 @@ CEILING = ("generated patches", "real patches")
 
 MEMORISATION = ("excess", "share", "median ratio")
 """Columns of the distances to training patches."""
+
+NUCLEI = ("squared difference", "difference", "pearson")
+"""Columns of the counts of nuclei."""
 
 _OF_PATCHES = ("share of patches",)
 _ANY_PROMPT = "good patches of other prompts"
@@ -89,6 +92,12 @@ def _memorisation() -> ContextMetric:
     from histobench_metrics.generative.reading import memorisation
 
     return memorisation
+
+
+def _nuclei() -> ContextMetric:
+    from histobench_metrics.generative.nuclei import nuclei_difference
+
+    return nuclei_difference
 
 
 CARDS = (
@@ -239,6 +248,19 @@ CARDS = (
         highest=1.0,
         gamed_by="patches that look like nothing",
         undefined="fewer than twenty spots",
+    ),
+    generation(
+        name="nuclei-difference",
+        title="squared difference of the nuclei counted in each generated patch and the real one",
+        build=_nuclei,
+        citation="generative metrics, section 1; Ruifrok & Johnston (2001), Anal. Quant. Cytol. Histol. 23:291-299",
+        needs=("features",),
+        higher_is_better=False,
+        columns=NUCLEI,
+        headline=NUCLEI[0],
+        lowest=0.0,
+        gamed_by="any patch with as many nuclei",
+        undefined="no spots",
     ),
 )
 """The metrics of this family."""
