@@ -117,7 +117,7 @@ def dump(out_dir: Path, normalize: bool, images: Path | None, wsi_file: Path | N
             raise ConfigError("--images names one file of patches, --ids and --root-dir many; give one or the other.")
         _dump(images, wsi_file, out_dir, normalize=normalize)
         return
-    if ids is None or root_dir is None or (normalize and wsi_dir is None):
+    if ids is None or root_dir is None or wsi_file is not None or (normalize and wsi_dir is None):
         raise ConfigError("patches come from --images, or from --ids and --root-dir, with --wsi-dir to normalise.")
     samples = sample_ids(ids)
     slides = {sample: find_slide(wsi_dir, sample) if normalize else None for sample in samples}
@@ -197,6 +197,8 @@ def _asked(given: dict[str, Any]) -> tuple["Source", "Cutting"]:
     folder, places = given["space_ranger_dir"], given["spots"]
     if (folder is None) == (places is None):
         raise ConfigError("spots come from --space-ranger-dir or from --spots; give one of the two.")
+    if given["is_hd"] and folder is None:
+        raise ConfigError("--is-hd says what --space-ranger-dir holds; --spots names spots that are there already.")
     rules = SpotRules(
         patch_um=given["patch_sz_um"],
         stride=given["stride"],

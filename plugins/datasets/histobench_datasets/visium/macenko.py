@@ -42,7 +42,7 @@ def fit_stains(pixels: UInt8, /) -> Stains:
 
     Parameters
     ----------
-    pixels : (..., 3) uint8 RGB
+    pixels : (h, w, 3) uint8 RGB
         Of the slide; glass among them does no harm.
 
     Raises
@@ -68,8 +68,8 @@ def fit_stains(pixels: UInt8, /) -> Stains:
     if colours[0, 0] <= colours[0, 1]:  # haematoxylin takes more of the red
         colours = colours[:, ::-1]
     concentrations = np.percentile(density @ np.linalg.pinv(colours).T, 100 - _PERCENT, axis=0)
-    if (concentrations <= 0).any():
-        raise DataError("one of the two stains is nowhere to be found: is it an H&E image? Else use --no-normalize.")
+    if (concentrations <= 0).any():  # the percentile is one of glass
+        raise DataError("hardly one pixel in a hundred is stained: is it an H&E image? Else use --no-normalize.")
     return Stains(colours=colours, concentrations=concentrations)
 
 

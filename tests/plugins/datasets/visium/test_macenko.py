@@ -45,6 +45,13 @@ def test_bare_glass_has_no_stains():
         fit_stains(np.full((10, 10, 3), 250, dtype=np.uint8))
 
 
+def test_a_crumb_of_tissue_is_too_little():
+    image = np.full((100, 100, 3), 250, dtype=np.uint8)
+    image[:5, :10] = stained(np.random.default_rng(0).gamma(1.0, 0.6, (5, 10, 2)))
+    with pytest.raises(DataError, match="hardly one pixel in a hundred is stained: is it an H&E image"):
+        fit_stains(image)
+
+
 def test_one_colour_has_no_two_stains():
     with pytest.raises(DataError, match="cannot be told apart: all stained pixels are of one hue"):
         fit_stains(np.full((10, 10, 3), 100, dtype=np.uint8))

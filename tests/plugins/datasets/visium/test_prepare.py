@@ -261,6 +261,10 @@ def test_polygon_outside_the_image_leaves_nothing(tmp_path, capsys, visium):
             ["extract", "--space-ranger-dir", "x", "--spots", "y", "--wsi-file", "x", "--out-dir", "o"],
             "give one of the two",
         ),
+        (
+            ["extract", "--spots", "x", "--is-hd", "--wsi-file", "x", "--out-dir", "o"],
+            "says what --space-ranger-dir holds",
+        ),
         (["all", "--spots", "x.h5", "--wsi-file", "x", "--vocab-file", "v", "--out-dir", "o"], "cannot be filtered"),
         (["dump", "--out-dir", "o"], "patches come from --images, or from --ids and --root-dir"),
         (["dump", "--images", "x.h5", "--ids", "a", "--out-dir", "o"], "give one or the other"),
