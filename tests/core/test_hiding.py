@@ -1,0 +1,78 @@
+"""What is kept from a method that enhances, and which tasks a dataset has without saying so."""
+
+import numpy as np
+import pytest
+
+from histobench.cards import DatasetCard, TargetFact
+from histobench.data import Counts, SpotTable
+from histobench.derived import find_target, targets_of
+from histobench.errors import DataError
+from histobench.hiding import KEPT, MASKED, hide
+from histobench.panels import fit_panel, genes_seen, log_normalise
+from histobench.testing import ToyDataset
+
+
+def slide(number: int = 0) -> SpotTable:
+    toy = ToyDataset()
+    return toy.table(toy.slides("gene_expression")[number], "gene_expression")
+
+
+def hidden(table: SpotTable):
+    return hide(table, fit_panel("enhance", [table], unit="x"), genes_seen([table]))
+
+
+def test_molecules_are_either_given_or_held_out() -> None:
+    table = slide()
+    given = hidden(table)
+    place = {gene: column for column, gene in enumerate(given.counts.names)}
+    whole = table.counts.values[:, [table.counts.names.index(gene) for gene in given.counts.names]]
+    columns = [place[gene] for gene in given.given.names]
+    unmasked = np.ones_like(whole, dtype=bool)
+    unmasked[:, columns] = ~given.hidden.masked
+    held_out = (whole - given.counts.values)[unmasked]
+    assert (held_out >= 0).all()
+    assert held_out.sum() == pytest.approx((1 - KEPT) * whole[unmasked].sum(), rel=0.05)
+    assert given.hidden.depth.sum() == pytest.approx((1 - KEPT) * whole.sum(), rel=0.05)
+
+
+def test_masked_entries_are_given_as_zero_and_known_to_the_metric() -> None:
+    given = hidden(slide())
+    assert given.hidden.masked.mean() == pytest.approx(MASKED, abs=0.02)
+    assert not given.given.values[given.hidden.masked].any()
+    assert (given.hidden.truth[given.hidden.masked] > 0).mean() > 0.5
+
+
+def test_every_method_is_given_the_same_split_and_every_slide_another() -> None:
+    one, again, other = hidden(slide()), hidden(slide()), hidden(slide(1))
+    assert np.array_equal(one.counts.values, again.counts.values)
+    assert not np.array_equal(one.hidden.masked, other.hidden.masked)
+
+
+def test_what_is_given_is_normalised_over_all_genes_before_the_panel_is_chosen() -> None:
+    given = hidden(slide())
+    columns = [given.counts.names.index(gene) for gene in given.given.names]
+    assert np.array_equal(given.given.values, log_normalise(given.counts.values)[:, columns])
+
+
+def test_counts_that_are_not_whole_cannot_be_split() -> None:
+    table = slide()
+    from dataclasses import replace
+
+    broken = replace(table, counts=Counts(names=table.counts.names, values=table.counts.values + 0.5))
+    with pytest.raises(DataError, match="whole numbers"):
+        hidden(broken)
+
+
+def test_a_dataset_with_counts_can_be_asked_to_enhance_retrieve_and_generate() -> None:
+    facts = (
+        TargetFact(name="cell_abundance", kind="cell_abundance", title="cells", unit="cells"),
+        TargetFact(name="gene_expression:array", kind="gene_expression", title="genes", unit="ln(1 + x)"),
+    )
+    card = DatasetCard(name="d", title="d", targets=facts, build=lambda root: ToyDataset())
+    assert [fact.name for fact in targets_of(card)[2:]] == ["enhance", "retrieve", "generate"]
+    assert find_target(card, "retrieve").read_from == "gene_expression:array"
+
+
+def test_a_dataset_without_counts_cannot() -> None:
+    facts = (TargetFact(name="label", kind="label", title="class", unit="class"),)
+    assert targets_of(DatasetCard(name="d", title="d", targets=facts, build=lambda root: ToyDataset())) == facts
