@@ -40,6 +40,7 @@ ANALYSES: Mapping[str, Callable[[StudyResults], Findings]] = {
     "ceiling": analyse_ceiling,
     "robustness": analyse_robustness,
     "latent": _clustering("latent", "analyse_latent"),
+    "enhancement": _clustering("enhancement", "analyse_enhancement"),
     "attribution": _clustering("attribution", "analyse_attribution"),
 }
 """Every analysis, by the name that ``histobench analyse --what`` takes."""

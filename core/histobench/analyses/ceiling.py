@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from histobench.analyses.findings import Cell, Findings, StudyResults
+from histobench.analyses.findings import AMOUNTS, Cell, Findings, StudyResults
 from histobench.assembly import Assembler, open_assembler, registry
 from histobench.data import Counts, Float, Slide, SpotTable
 from histobench.errors import DataError, HistobenchError
@@ -67,7 +67,7 @@ def _one_job_a_fold(study: StudyResults) -> Iterator[JobSpec]:
     for record in study.done():
         job = record.job
         place = (job.dataset, job.target, job.scheme, job.fold)
-        if place not in seen:
+        if place not in seen and job.kind in AMOUNTS | {"label"}:
             seen.add(place)
             yield job.model_copy(update={"encoder": None, "mode": None, "patch": None, "beside": {}})
 

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
-from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
+from histobench.analyses.findings import AMOUNTS, Cell, Findings, StudyResults, label_of
 from histobench.data import Float, SlideResult
 from histobench.errors import DataError
 from histobench.records import RunRecord
@@ -47,7 +47,7 @@ def analyse_colocalisation(study: StudyResults, /) -> Findings:
     agreement: list[Mapping[str, Cell]] = []
     figures: dict[str, Figure] = {}
     for record in study.done():
-        if record.job.kind == "label" or record.job.oracle:
+        if record.job.kind not in AMOUNTS or record.job.oracle:
             continue
         for result in study.predictions(record):
             found = slide_pairs(result)

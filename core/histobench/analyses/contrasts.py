@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
+from histobench.analyses.findings import AMOUNTS, Cell, Findings, StudyResults, label_of
 from histobench.analyses.labels import slide_labels
 from histobench.data import Float, SlideResult
 from histobench.errors import DataError
@@ -40,7 +40,7 @@ def analyse_markers(study: StudyResults, /) -> Findings:
     summary: list[Mapping[str, Cell]] = []
     details: list[Mapping[str, Cell]] = []
     for record in study.done():
-        if record.job.kind == "label" or record.job.oracle:
+        if record.job.kind not in AMOUNTS or record.job.oracle:
             continue
         labels = slide_labels(record, study.data_root)
         for result in study.predictions(record):

@@ -19,7 +19,7 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 from sklearn.mixture import GaussianMixture
 
-from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
+from histobench.analyses.findings import AMOUNTS, Cell, Findings, StudyResults, label_of
 from histobench.analyses.labels import slide_labels
 from histobench.data import Float, Int, SlideResult
 from histobench.errors import DataError
@@ -41,7 +41,7 @@ def analyse_domains(study: StudyResults, /) -> Findings:
     rows: list[Mapping[str, Cell]] = []
     figures: dict[str, Figure] = {}
     for record in study.done():
-        if record.job.kind == "label" or record.job.oracle:
+        if record.job.kind not in AMOUNTS or record.job.oracle:
             continue
         labels = slide_labels(record, study.data_root)
         for result in study.predictions(record):

@@ -6,12 +6,15 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from histobench.data import SlideResult
+from histobench.data import Kind, SlideResult
 from histobench.errors import DataError
 from histobench.records import RunRecord, ranking_metric
 from histobench.store import Store, read_predictions
 
-__all__ = ["Cell", "Findings", "StudyResults", "label_of"]
+__all__ = ["AMOUNTS", "Cell", "Findings", "StudyResults", "label_of"]
+
+AMOUNTS: frozenset[Kind] = frozenset({"gene_expression", "cell_abundance"})
+"""Kinds whose values are amounts that are read off the image."""
 
 Cell = str | int | float | None
 """What stands in a table; a number that is NaN is undefined."""

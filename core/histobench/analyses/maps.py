@@ -17,6 +17,8 @@ def analyse_maps(study: StudyResults, /) -> Findings:
     """
     figures, rows = {}, []
     for record in study.done():
+        if record.job.kind == "retrieve":
+            continue  # a space of the method's own has no map
         results = study.predictions(record)
         unit = record.panel.unit if record.panel else ""
         figure, target = draw_spot_map(results, title=f"{label_of(record)}, fold {record.job.fold}", unit=unit)
