@@ -5,10 +5,12 @@ To add a method, write a folder with its card in a ``catalogue.py`` and put the 
 
 from histobench import MethodCard
 from histobench_heads.boosting.catalogue import BOOSTED_TREES
+from histobench_heads.clip_gan.catalogue import CLIP_GAN
 from histobench_heads.controls.catalogue import COLOUR, MEAN, NEAREST, ORACLE, POSITION, SHUFFLED
 from histobench_heads.cuca.catalogue import CUCA, CUCA_MLP
 from histobench_heads.enhancement.catalogue import NEIGHBOUR_MEAN, PCA_RECONSTRUCTION, RAW_COUNTS
 from histobench_heads.foundation.catalogue import FMMLP, LINEAR_PROBE, MLP
+from histobench_heads.generation.catalogue import NEAREST_PROMPT, RANDOM_PATCH
 from histobench_heads.gist.catalogue import GIST
 from histobench_heads.he2gene.catalogue import HE2GENE_BASE, HE2GENE_SPAT
 from histobench_heads.hist2cell.catalogue import HIST2CELL
@@ -34,6 +36,8 @@ METHODS: tuple[MethodCard, ...] = (
     NEIGHBOUR_MEAN,
     PCA_RECONSTRUCTION,
     COLOUR_CCA,
+    RANDOM_PATCH,
+    NEAREST_PROMPT,
     RIDGE,
     HEST_RIDGE,
     BOOSTED_TREES,
@@ -42,6 +46,7 @@ METHODS: tuple[MethodCard, ...] = (
     MLP,
     FMMLP,
     GIST,
+    CLIP_GAN,
     CUCA,
     CUCA_MLP,
     STNET,

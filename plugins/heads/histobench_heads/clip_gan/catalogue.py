@@ -3,6 +3,7 @@
 from histobench import EncoderSlot, Method, MethodCard, PatchGeometry
 from histobench_heads.cards import FROZEN_SLOT
 from histobench_heads.clip.options import QUICK_CLIP
+from histobench_heads.clip.published import convert_clip
 from histobench_heads.clip_gan.options import ClipGanOptions
 
 __all__ = ["CLIP_GAN"]
@@ -44,6 +45,7 @@ CLIP_GAN = MethodCard(
         "synthesis, full, 64 px": 932_292_907,
         "mapping": 8_320,
     },
+    convert=convert_clip,
     presets={
         "full": _FULL,
         # minutes on one core: few channels, the encoder looks at as many pixels as there are, and a blur that is gone
@@ -62,7 +64,7 @@ CLIP_GAN = MethodCard(
             "g_lr": 0.01,
             "d_lr": 0.005,
             "kimg": 6.0,
-            "tick_kimg": 0.064,
+            "tick_kimg": 0.032,
             "clip_weight": 0.2,
             "blur_init": 2.0,
             "blur_fade_kimg": 1.0,

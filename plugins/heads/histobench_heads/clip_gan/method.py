@@ -56,6 +56,7 @@ from histobench.training import load_weights, save_weights, seeded
 from histobench_heads.clip.fitting import Pairs, embed_genes, embed_images, fit_clip
 from histobench_heads.clip.method import ClipRetrieval
 from histobench_heads.clip.modules import GeneClip
+from histobench_heads.clip.reader import ClipReader
 from histobench_heads.clip.vocabulary import Vocabulary
 from histobench_heads.clip_gan.drawing import draw_images, render
 from histobench_heads.clip_gan.features import frozen_module, to_patches
@@ -145,6 +146,13 @@ class ClipGan(Method):
             expression=embed_genes(clip, expression),
         )
 
+    def gene_reader(self) -> ClipReader:
+        """Give the side that reads expression, which says which genes move a profile."""
+        if self._retrieval is not None:
+            return self._retrieval.gene_reader()
+        clip, _, vocabulary = self._made()
+        return ClipReader(clip, vocabulary)
+
     def prompts(self, counts: Counts) -> Float:
         """Embed raw counts (p, g), genes by their names, as the generator's condition: (p, c)."""
         _, _, vocabulary = self._made()
@@ -185,7 +193,8 @@ class ClipGan(Method):
         self._retrieval = None
         self._seed = facts["seed"]
         self.vocabulary = Vocabulary.from_facts(facts)
-        self._clip = GeneClip(len(self.vocabulary.names), facts["image_dim"], self.options)
+        with seeded(self._seed):
+            self._clip = GeneClip(len(self.vocabulary.names), facts["image_dim"], self.options)
         self._generator = self._new_generator(self._clip, self.vocabulary)
         both = nn.ModuleDict({"clip": self._clip, "generator": self._generator}).to(context.device)
         load_weights(both, folder / _WEIGHTS)

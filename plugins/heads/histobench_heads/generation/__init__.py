@@ -1,0 +1,1 @@
+"""The controls of generation: real patches in place of drawn ones."""

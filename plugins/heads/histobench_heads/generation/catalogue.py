@@ -1,0 +1,49 @@
+"""The controls of generation; they always run."""
+
+from histobench import Method, MethodCard, PatchGeometry
+from histobench_heads.cards import OURS
+from histobench_heads.generation.options import LookUpOptions, NearestPromptOptions
+
+__all__ = ["NEAREST_PROMPT", "RANDOM_PATCH"]
+
+
+def _random_patch(options: LookUpOptions) -> Method:
+    from histobench_heads.generation.method import RandomPatch
+
+    return RandomPatch(options)
+
+
+def _nearest_prompt(options: NearestPromptOptions) -> Method:
+    from histobench_heads.generation.method import NearestPrompt
+
+    return NearestPrompt(options)
+
+
+def _patch(options: LookUpOptions) -> PatchGeometry:
+    return PatchGeometry(patch_px=options.patch_px)
+
+
+RANDOM_PATCH = MethodCard(
+    name="random-patch",
+    title="control: any training patch, whatever the prompt",
+    licence=OURS,
+    build=_random_patch,
+    options=LookUpOptions,
+    targets=("generate",),
+    patch=_patch,
+    control=True,
+)
+"""Real, and without condition."""
+
+NEAREST_PROMPT = MethodCard(
+    name="nearest-prompt",
+    title="control: the training patch whose expression is nearest to the prompt's",
+    licence=OURS,
+    citation="Cover & Hart (1967), IEEE Trans. Inf. Theory 13:21-27",
+    build=_nearest_prompt,
+    options=NearestPromptOptions,
+    targets=("generate",),
+    patch=_patch,
+    control=True,
+)
+"""Real, conditioned, and memorised."""

@@ -1,0 +1,158 @@
+"""Two controls that draw nothing: they hand out patches seen in training.
+
+``random-patch`` gives every prompt a training patch at random: as real as patches can be, and without any condition. A
+generator of the same conditional correctness has learned none. ``nearest-prompt`` gives the training patch whose
+expression is nearest to the prompt's: real, conditioned, and memorised. What it scores is to be had by looking up.
+"""
+
+import hashlib
+from abc import abstractmethod
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from scipy.spatial import cKDTree
+from typing_extensions import override
+
+from histobench import (
+    ConfigError,
+    Counts,
+    DataError,
+    FitContext,
+    Float,
+    Generated,
+    Int,
+    LabelledSamples,
+    Method,
+    Samples,
+    UInt8,
+)
+from histobench.training import generator
+from histobench_heads.clip.options import ClipOptions
+from histobench_heads.clip.vocabulary import Vocabulary
+from histobench_heads.components import Components
+from histobench_heads.generation.options import LookUpOptions, NearestPromptOptions
+from histobench_heads.saved import Arrays, read_arrays, read_facts, write_arrays, write_facts
+
+__all__ = ["NearestPrompt", "RandomPatch"]
+
+OptionsT = TypeVar("OptionsT", bound=LookUpOptions)
+
+_KEEP = 30_001  # the stream of randomness that chooses what is kept
+
+
+class LookUp(Method, Generic[OptionsT]):
+    """Hand out training patches; a control says which."""
+
+    def __init__(self, options: OptionsT) -> None:
+        self.options = options
+        self._patches: UInt8 = np.empty((0, 0, 0, 3), dtype=np.uint8)
+        self._seed = 0
+
+    @abstractmethod
+    def choose(self, samples: Samples) -> Int:
+        """Choose the row of a training patch for each of n prompts: (n,)."""
+
+    def learn(self, train: LabelledSamples, kept: Int) -> None:
+        """Remember of the training spots that are kept what choosing takes."""
+
+    @override
+    def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
+        if train.patches is None:
+            raise DataError("training patches are handed out again; the samples carry none.")
+        self._seed = context.seed
+        kept = np.sort(generator(context.seed, _KEEP).permutation(len(train))[: self.options.most])
+        self._patches = np.array(train.patches[kept])
+        self.learn(train, kept)
+
+    @override
+    def predict(self, samples: Samples) -> Generated:
+        if not len(self._patches):
+            raise ConfigError("this method has learned nothing yet; fit or load it first.")
+        return Generated(images=self._patches[self.choose(samples)])
+
+    @override
+    def save(self, folder: Path) -> None:
+        write_facts(folder, {"seed": self._seed})
+        write_arrays(folder, {"patches": self._patches})
+
+    @override
+    def load(self, folder: Path, context: FitContext) -> None:
+        self._seed = read_facts(folder)["seed"]
+        self._restore(read_arrays(folder))
+
+    def _restore(self, arrays: Arrays) -> None:
+        self._patches = arrays["patches"]
+
+
+class RandomPatch(LookUp[LookUpOptions]):
+    """Hand out any patch; which one, a spot's name decides, whatever spots come with it."""
+
+    @override
+    def choose(self, samples: Samples) -> Int:
+        names = zip(samples.slide_ids, samples.spot_ids, strict=True)
+        return np.array([generator(self._seed, *_words(*name)).integers(len(self._patches)) for name in names], int)
+
+
+class NearestPrompt(LookUp[NearestPromptOptions]):
+    """Hand out the patch of the nearest expression: Euclidean, in its first principal components.
+
+    Counts are scaled to one total, so that a prompt does not depend on its company.
+    """
+
+    def __init__(self, options: NearestPromptOptions) -> None:
+        super().__init__(options)
+        self._vocabulary = Vocabulary(names=())
+        self._components = Components(mean=np.empty(0), axes=np.empty((0, 0)))
+        self._known: Float = np.empty((0, 0))
+
+    @override
+    def learn(self, train: LabelledSamples, kept: Int) -> None:
+        counts = _counts(train)
+        genes = ClipOptions(n_genes=self.options.n_genes, target_sum=10_000.0)
+        self._vocabulary = Vocabulary.of(counts, train.slide_ids, genes)
+        expression = self._vocabulary.read(counts.take(kept))
+        self._components = Components.of(expression, min(self.options.components, len(expression)))
+        self._known = self._components(expression)
+
+    @override
+    def choose(self, samples: Samples) -> Int:
+        placed = self._components(self._vocabulary.read(_counts(samples)))
+        nearest: npt.NDArray[np.intp] = cKDTree(self._known).query(placed)[1]
+        return nearest
+
+    @override
+    def save(self, folder: Path) -> None:
+        write_facts(folder, {"seed": self._seed, **self._vocabulary.as_facts()})
+        write_arrays(
+            folder,
+            {
+                "patches": self._patches,
+                "mean": self._components.mean,
+                "axes": self._components.axes,
+                "known": self._known,
+            },
+        )
+
+    @override
+    def load(self, folder: Path, context: FitContext) -> None:
+        super().load(folder, context)
+        self._vocabulary = Vocabulary.from_facts(read_facts(folder))
+
+    @override
+    def _restore(self, arrays: Arrays) -> None:
+        super()._restore(arrays)
+        self._components = Components(mean=arrays["mean"], axes=arrays["axes"])
+        self._known = arrays["known"]
+
+
+def _words(slide: str, spot: str) -> list[int]:
+    """Turn a spot's name into numbers to seed by."""
+    return np.frombuffer(hashlib.sha256(f"{slide}/{spot}".encode()).digest(), dtype=np.uint32).tolist()
+
+
+def _counts(samples: Samples) -> Counts:
+    if samples.counts is None:
+        raise DataError("the nearest prompt is found by counts; the samples carry none.")
+    return samples.counts

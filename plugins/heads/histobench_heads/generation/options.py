@@ -1,0 +1,53 @@
+"""Options of the controls of generation; no import here is heavy."""
+
+from dataclasses import dataclass
+
+from histobench import ConfigError
+
+__all__ = ["LookUpOptions", "NearestPromptOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUpOptions:
+    """What both controls choose.
+
+    Attributes
+    ----------
+    patch_px
+        Side of the patches that are handed out again.
+    most
+        Training patches that are kept, drawn at random where there are more.
+    """
+
+    patch_px: int = 64  # ours: as the smallest published generator draws
+    most: int = 10_000  # ours: 120 MB of patches at 64 px
+
+    def __post_init__(self) -> None:
+        """Refuse patches without pixels, and to keep none."""
+        for name in ("patch_px", "most"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearestPromptOptions(LookUpOptions):
+    """What is near.
+
+    Attributes
+    ----------
+    components
+        Principal components of the log-normalised expression in which distances are taken.
+    n_genes
+        Genes of highest mean count that these are of; ``None`` for all that were seen.
+    """
+
+    components: int = 50  # ours: as single-cell atlases look for neighbours
+    n_genes: int | None = 2000  # ours
+
+    def __post_init__(self) -> None:
+        """Refuse to compare nothing."""
+        LookUpOptions.__post_init__(self)  # super() does not work in a slotted dataclass
+        for name in ("components", "n_genes"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, got {value}.")
