@@ -86,7 +86,7 @@ def smoothed(spots):
 
 WAYS = {
     "clip-score": (one_direction, 0.0),
-    "contrastive-entropy": (nothing, 1 / 3),
+    "contrastive-entropy": (one_direction, 1 / 3),
     "contrastive-entropy[clip-gan]": (nothing, 1 / 3),
     "domain-agreement": (other_genes, 1 / 3),
     "domain-agreement[gist]": (other_genes, 1 / 3),

@@ -140,7 +140,9 @@ def test_one_patch_over_and_over_is_precise_and_covers_little():
 
 
 def test_telling_nothing_costs_the_logarithm_of_the_batch():
-    scores = _named(ENTROPIES, contrastive_entropy(TABLE, TABLE, context=_context(np.zeros_like(REAL))))
+    amid = np.zeros_like(REAL)
+    context = _context(amid, real=np.concatenate([REAL[:60], -REAL[:60]]))
+    scores = _named(ENTROPIES, contrastive_entropy(TABLE, TABLE, context=context))
     np.testing.assert_allclose([scores["hard"], scores["soft"], scores["chance"]], np.log(120))
 
 

@@ -194,7 +194,7 @@ CARDS = (
     ),
     generation(
         name="contrastive-entropy",
-        title="cross-entropy (nats) of telling each generated patch's real one from others, by cosine / 0.07",
+        title="cross-entropy (nats) of telling each generated patch's real one from others, by centred cosine / 0.07",
         build=_entropy,
         citation="generative metrics, section 1; van den Oord, Li & Vinyals (2018), arXiv:1807.03748",
         needs=("features",),

@@ -20,6 +20,7 @@ TEMPERATURE = 0.07
 """Of cosines, as contrastive training starts with (Radford et al. 2021, section 2.5)."""
 
 _SEED = 2020
+_ROUNDING = 1e-6
 
 
 def clip_score(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
@@ -60,6 +61,8 @@ def clip_score(predicted: Float, observed: Float, /, *, context: ScoreContext) -
 
 def contrastive_entropy(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
     """Tell the real patch of a generated one's spot from those of other spots, by cosine at temperature 0.07.
+
+    Cosines are taken about the mean of the real patches: features of patches all point one way otherwise.
 
     Parameters
     ----------
@@ -115,7 +118,9 @@ def _entropies(predicted: Float, observed: Float, context: ScoreContext, *, norm
         return np.full(len(ENTROPIES), np.nan)
     # at random, for spots that follow each other in a table lie side by side
     order = by_place(context)[np.random.default_rng(_SEED).permutation(n)]
-    generated, real = (_scaled(side[order], normalise=normalise) for side in (features.generated, features.real))
+    generated, real = (side[order].astype(np.float64) for side in (features.generated, features.real))
+    if normalise:
+        generated, real = (_directions(side, real) for side in (generated, real))
     batches = [slice(start, start + size) for start in range(0, n - size + 1, size)]  # the last, partial one is dropped
     with np.errstate(over="ignore", invalid="ignore"):
         hard, soft = np.mean([cross_entropies(generated[rows], real[rows]) for rows in batches], axis=0)
@@ -123,8 +128,10 @@ def _entropies(predicted: Float, observed: Float, context: ScoreContext, *, norm
     return np.where(np.isfinite(scores), scores, np.nan)
 
 
-def _scaled(values: Float, *, normalise: bool) -> Rows:
-    if not normalise:
-        return np.asarray(values, dtype=np.float64)
-    unit: Rows = unit_rows(values) / np.sqrt(TEMPERATURE)  # both sides, so that products are divided by it
-    return unit
+def _directions(values: Rows, real: Rows) -> Rows:
+    """Give the directions of values from the middle of the real ones; what lies there has none."""
+    centred = values - real.mean(axis=0)
+    amid = np.abs(centred).max(axis=1) < _ROUNDING * np.abs(real).max()
+    # both sides by its root, so that products are divided by the temperature
+    directions: Rows = unit_rows(np.where(amid[:, None], 0.0, centred)) / np.sqrt(TEMPERATURE)
+    return directions
