@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 Gradient = Callable[[Float], Float]
-"""From (m, N) profiles to the (m, N) gradient of what is explained."""
+"""From (m, g) profiles to the (m, g) gradient of what is explained."""
 
 _NODES = 50  # generative_metrics, section 6.3
 _DRAWS, _NOISE = 50, 0.15  # generative_metrics, section 6.6
@@ -51,13 +51,13 @@ class GeneReader(Protocol):
     """The side of a fitted method that reads expression."""
 
     def read_genes(self, counts: Counts, /) -> tuple[tuple[str, ...], Float]:
-        """Give the N genes that it reads, and raw counts (n, g) as it reads them: (n, N)."""
+        """Name the genes that it reads, and give raw counts, of whatever genes, as it reads them: (n, g)."""
         ...
 
     def distance_gradient(self, profiles: Float, reference: Float, /) -> tuple[Float, Float]:
-        """Give the squared distance of (m, N) profiles from a reference (N,) in its space, (m,), and its gradient.
+        """Give the squared distance of (m, g) profiles from a reference (g,) in its space, (m,), and its gradient.
 
-        The gradient is (m, N), with respect to the profiles; the reference's place stays where it is.
+        The gradient is (m, g), with respect to the profiles; the reference's place stays where it is.
         """
         ...
 
@@ -80,9 +80,9 @@ class Attribution:
     distance
         Squared, between the two mean profiles.
     integrated
-        (N,) with sign: what each gene adds to the distance; they sum to it.
+        (g,) with sign: what each gene adds to the distance; they sum to it.
     smooth
-        (N,) mean size of the gradient at noisy copies of the query.
+        (g,) mean size of the gradient at noisy copies of the query.
     """
 
     query: str
@@ -136,7 +136,7 @@ def analyse_attribution(study: StudyResults, /) -> Findings:
 
 
 def attribute(reader: GeneReader, names: tuple[str, ...], profiles: Float, /, *, seed: int) -> list[Attribution]:
-    """Attribute every ordered pair of (k, N) cluster profiles: query after query, references in order."""
+    """Attribute every ordered pair of (k, g) cluster profiles: query after query, references in order."""
     spread = _NOISE * np.ptp(profiles, axis=0)
     found = []
     for query, reference in permutations(range(len(names)), 2):
@@ -158,7 +158,7 @@ def attribute(reader: GeneReader, names: tuple[str, ...], profiles: Float, /, *,
 
 
 def cluster_profiles(values: Float, labels: npt.NDArray[np.str_], /) -> tuple[tuple[str, ...], Float]:
-    """Average (n, N) expression over each of the (n,) clusters: their names in order, and (k, N).
+    """Average (n, g) expression over each of the (n,) clusters: their names in order, and (k, g).
 
     Raises
     ------
@@ -172,7 +172,7 @@ def cluster_profiles(values: Float, labels: npt.NDArray[np.str_], /) -> tuple[tu
 
 
 def integrated_gradients(gradient: Gradient, query: Float, reference: Float, /, *, nodes: int = _NODES) -> Float:
-    """Integrate a gradient along the straight path from a reference (N,) to a query (N,): (N,) shares.
+    """Integrate a gradient along the straight path from a reference (g,) to a query (g,): (g,) shares.
 
     By Gauss and Legendre's quadrature; the shares sum to the difference of what is explained between the two ends.
     """
@@ -186,14 +186,14 @@ def integrated_gradients(gradient: Gradient, query: Float, reference: Float, /, 
 def smooth_gradients(
     gradient: Gradient, query: Float, deviation: Float, /, *, drawn: np.random.Generator, draws: int = _DRAWS
 ) -> Float:
-    """Average the size of a gradient over copies of a query (N,) with noise of (N,) standard deviations: (N,)."""
+    """Average the size of a gradient over copies of a query (g,) with noise of (g,) standard deviations: (g,)."""
     copies = query + deviation * drawn.standard_normal((draws, len(query)))
     sizes: Float = np.abs(gradient(copies)).mean(axis=0)
     return sizes
 
 
 def upregulated(shares: Float, query: Float, reference: Float, /) -> Float:
-    """Keep the size of the (N,) shares of genes that are higher in the query; 0 for others, as published."""
+    """Keep the size of the (g,) shares of genes that are higher in the query; 0 for others, as published."""
     kept: Float = np.where(query > reference, np.abs(shares), 0.0)
     return kept
 

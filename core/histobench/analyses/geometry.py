@@ -130,7 +130,10 @@ def mixing(vectors: Float, /, *, joint: Int, biology: Labels | Int, slide_ids: L
 
 
 def connectivity(vectors: Float, biology: Labels | Int, /) -> float:
-    """Take the mean over classes of the share of its points that hang together among the nearest neighbours."""
+    """Average over classes the share of (n, d) points that hang together with most of their class.
+
+    Points hang together by way of nearest neighbours of the same class.
+    """
     graph = neighbour_graph(vectors)
     shares = []
     for name in np.unique(biology):

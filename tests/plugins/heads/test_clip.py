@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from histobench import ConfigError, Counts, DataError, FitContext
+from histobench import ConfigError, Counts, DataError, FitContext, ShapeError
 from histobench_heads.clip.fitting import Pairs, embed_genes, embed_images, fit_clip
 from histobench_heads.clip.options import ClipOptions
 from histobench_heads.clip.vocabulary import Vocabulary
@@ -162,6 +162,12 @@ def test_max_size_limits_the_training_spots() -> None:
 def test_one_spot_is_refused() -> None:
     with pytest.raises(DataError, match="at least 2 training spots, got 1"):
         fit_clip(*_pairs(1), options=TINY, context=FitContext(seed=0))
+
+
+def test_sides_of_different_spots_are_refused() -> None:
+    pairs = _pairs(4)
+    with pytest.raises(ShapeError, match="features of 4 spots cannot be paired with expression of 3"):
+        fit_clip(pairs.features, pairs.expression[:3], options=TINY, context=FitContext(seed=0))
 
 
 def _trained_on(pairs: Pairs, options: ClipOptions) -> np.ndarray:

@@ -52,16 +52,10 @@ def fit_clip(
     DataError
         If there are fewer than two spots, or training diverges.
     """
-    if len(features) != len(expression):
-        raise ShapeError(f"features of {len(features)} spots cannot be paired with expression of {len(expression)}.")
-    if len(features) < 2:
-        raise DataError(f"a contrastive loss needs at least 2 training spots, got {len(features)}.")
+    _check(features, expression)
     chosen = _drawn(len(features), options, context)
     images, genes = (torch.as_tensor(part[chosen], dtype=torch.float32) for part in (features, expression))
-    with seeded(context.seed):
-        module = GeneClip(expression.shape[1], features.shape[1], options)
-    if isinstance(module.standardise, Standardise):
-        module.standardise.measure(images)
+    module = _new(images, genes, options, context)
 
     def step(wrapped: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         image, expressed = wrapped(*batch)
@@ -97,6 +91,22 @@ def embed_images(module: GeneClip, features: Float) -> Float:
 def embed_genes(module: GeneClip, expression: Float) -> Float:
     """Embed (n, N) normalised expression: (n, latent) float32 of length 1."""
     return _embed(module, module.genes, expression)
+
+
+def _check(features: Float, expression: Float) -> None:
+    if len(features) != len(expression):
+        raise ShapeError(f"features of {len(features)} spots cannot be paired with expression of {len(expression)}.")
+    if len(features) < 2:
+        raise DataError(f"a contrastive loss needs at least 2 training spots, got {len(features)}.")
+
+
+def _new(images: Tensor, genes: Tensor, options: ClipOptions, context: FitContext) -> GeneClip:
+    """Draw the weights, and take the scale of the features."""
+    with seeded(context.seed):
+        module = GeneClip(genes.shape[1], images.shape[1], options)
+    if isinstance(module.standardise, Standardise):
+        module.standardise.measure(images)
+    return module
 
 
 def _drawn(n: int, options: ClipOptions, context: FitContext) -> Int:
