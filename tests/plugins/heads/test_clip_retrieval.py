@@ -20,7 +20,8 @@ from histobench import (
     Samples,
     Targets,
 )
-from histobench.analyses.attribution import attribute, integrated_gradients
+from histobench.analyses.attribution import OffersGeneReader, attribute, integrated_gradients
+from histobench.config import options_from_json
 from histobench.testing import unlabelled
 from histobench_heads.clip.memory import Memory
 from histobench_heads.clip.method import ClipRetrieval
@@ -28,6 +29,7 @@ from histobench_heads.clip.modules import GeneClip
 from histobench_heads.clip.options import QUICK_CLIP, RetrievalOptions
 from histobench_heads.clip.reader import ClipReader
 from histobench_heads.clip.vocabulary import Vocabulary
+from histobench_heads.clip_gan.catalogue import CLIP_GAN
 
 OPTIONS = replace(
     RetrievalOptions(**QUICK_CLIP),  # type: ignore[arg-type]  # a preset is not typed
@@ -224,6 +226,20 @@ def test_the_one_gene_that_differs_comes_first() -> None:
     assert np.flatnonzero(up.integrated).tolist() == [17]
     assert np.flatnonzero(down.integrated).tolist() == [17]
     assert up.integrated[17] > 0
+
+
+def test_clip_gan_reads_genes_by_its_contrastive_model() -> None:
+    options = {**QUICK_CLIP, "latent_dim": 8, "hidden_dim": 16, "clip_epochs": 1}
+    method = CLIP_GAN.build(options_from_json(CLIP_GAN, options))
+    method.fit(_samples("AB"), None, FitContext(seed=0))
+    assert isinstance(method, OffersGeneReader)
+    names, expression = method.gene_reader().read_genes(_counts_of("Z"))
+    pairing = method.predict(unlabelled(_samples("Z")))
+    assert isinstance(pairing, Pairing)
+    one, other = pairing.expression[3].astype(np.float64), pairing.expression[9].astype(np.float64)
+    distance, gradient = method.gene_reader().distance_gradient(expression[[3]], expression[9])
+    assert distance[0] == pytest.approx(2 - 2 * one @ other, abs=1e-5)
+    assert gradient.shape == (1, len(names))
 
 
 def _counts_of(patient: str) -> Counts:
