@@ -5,6 +5,7 @@ To add a method, write a folder with its card in a ``catalogue.py`` and put the 
 
 from histobench import MethodCard
 from histobench_heads.boosting.catalogue import BOOSTED_TREES
+from histobench_heads.clip_diffusion.catalogue import CLIP_DIFFUSION
 from histobench_heads.clip_gan.catalogue import CLIP_GAN
 from histobench_heads.controls.catalogue import COLOUR, MEAN, NEAREST, ORACLE, POSITION, SHUFFLED
 from histobench_heads.cuca.catalogue import CUCA, CUCA_MLP
@@ -47,6 +48,7 @@ METHODS: tuple[MethodCard, ...] = (
     FMMLP,
     GIST,
     CLIP_GAN,
+    CLIP_DIFFUSION,
     CUCA,
     CUCA_MLP,
     STNET,
