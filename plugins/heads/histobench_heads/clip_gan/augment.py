@@ -25,7 +25,8 @@ def change_colours(images: Tensor) -> Tensor:
     grey = images.mean(dim=1, keepdim=True)
     images = grey + (images - grey) * (2 * saturation)
     middle = images.mean(dim=(1, 2, 3), keepdim=True)
-    return middle + (images - middle) * (contrast + 0.5)
+    changed: Tensor = middle + (images - middle) * (contrast + 0.5)
+    return changed
 
 
 def shift(images: Tensor) -> Tensor:

@@ -62,11 +62,12 @@ class LocalBatchNorm(nn.Module):
 
     @override
     def forward(self, x: Tensor) -> Tensor:
-        groups = x.unflatten(0, (math.ceil(len(x) / _TOGETHER), -1))
+        groups = x.reshape(math.ceil(len(x) / _TOGETHER), -1, *x.shape[1:])
         mean = groups.mean(dim=(1, 3), keepdim=True)
         variance = groups.var(dim=(1, 3), keepdim=True, unbiased=False)
         normed = ((groups - mean) / (variance + 1e-5).sqrt()).flatten(0, 1)
-        return normed * self.weight[:, None] + self.bias[:, None]
+        scaled: Tensor = normed * self.weight[:, None] + self.bias[:, None]
+        return scaled
 
 
 class _Residual(nn.Module):

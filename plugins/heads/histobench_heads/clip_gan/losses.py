@@ -1,5 +1,6 @@
 """Losses and schedules of StyleGAN-G (``clip_gan.md``, sections 5 and 6)."""
 
+import math
 from typing import Literal
 
 import torch
@@ -78,4 +79,4 @@ def ema_decay(images: int, batch: int, *, ramp: bool = True) -> float:
     half_life = batch * 10 / 32 * 1000
     if ramp:
         half_life = min(half_life, 0.05 * images)
-    return 0.5 ** (batch / max(half_life, 1e-8))
+    return math.pow(0.5, batch / max(half_life, 1e-8))

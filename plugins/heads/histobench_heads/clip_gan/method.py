@@ -26,7 +26,6 @@ Differences from the published method
 * The moving average is kept as it is after the last tick: nothing is selected.
 """
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +65,7 @@ from histobench_heads.clip_gan.options import ClipGanOptions
 from histobench_heads.clip_gan.published import continue_from
 from histobench_heads.clip_gan.training import Lesson, train_generator
 from histobench_heads.saved import read_facts, write_facts
+from histobench_heads.streams import spot_streams
 
 __all__ = ["ClipGan"]
 
@@ -137,7 +137,7 @@ class ClipGan(Method):
             return self._retrieval.predict(samples)
         clip, generator, vocabulary = self._made()
         expression = vocabulary.read(_counts(samples))
-        z = np.stack([self._latent(*spot) for spot in zip(samples.slide_ids, samples.spot_ids, strict=True)])
+        z = np.stack([stream.standard_normal(Z_DIM) for stream in spot_streams(samples, self._seed)])
         options = self.options
         images = render(generator, z, self.encode(expression), truncation=options.truncation, noise=options.noise_mode)
         return Generated(
@@ -161,11 +161,12 @@ class ClipGan(Method):
     def encode(self, expression: Float) -> Float:
         """Embed normalised log expression (p, N), genes in the vocabulary's order, as the condition: (p, c)."""
         clip, generator, _ = self._made()
-        if generator.encoder is None:
+        encoder = generator.eval().encoder
+        if encoder is None:
             return embed_genes(clip, expression)
         with torch.no_grad():
             given = torch.as_tensor(expression, dtype=torch.float32, device=generator.mapping.x_avg.device)
-            encoded: Float = generator.eval().encoder(given).cpu().numpy()
+            encoded: Float = encoder(given).cpu().numpy()
         return encoded
 
     def draw(self, prompts: Float, drawing: Drawing) -> UInt8:
@@ -243,12 +244,6 @@ class ClipGan(Method):
                 some = torch.as_tensor(patches[start : start + _AT_ONCE]).to(device).permute(0, 3, 1, 2).float()
                 parts.append(network(to_patches(some / 127.5 - 1, self._side)).float().cpu())
         return torch.cat(parts).numpy()
-
-    def _latent(self, slide: str, spot: str) -> Float:
-        """Draw a spot's latent (z,), which its name and the seed of training decide, whatever spots come with it."""
-        name = hashlib.sha256(f"{slide}/{spot}".encode()).digest()
-        words = np.frombuffer(name, dtype=np.uint32).tolist()
-        return random_generator(self._seed, *words).standard_normal(Z_DIM)
 
     def _made(self) -> tuple[GeneClip, Generator, Vocabulary]:
         if self._clip is None or self._generator is None or self.vocabulary is None:

@@ -137,7 +137,8 @@ def modulated_conv(
         own = weight[None] * style[:, None, :, None, None]
         if demodulate:
             own = own * (own.square().sum(dim=(2, 3, 4), keepdim=True) + 1e-8).rsqrt()
-        y = _convolve(x.flatten(0, 1)[None], own, up=up).unflatten(1, (len(x), len(weight))).squeeze(0)
+        y = _convolve(x.flatten(0, 1)[None], own, up=up)
+        y = y.reshape(len(x), len(weight), *y.shape[2:])
     else:
         y = _convolve(x * style[:, :, None, None], weight[None], up=up)
     if up:
@@ -145,7 +146,8 @@ def modulated_conv(
     if demodulate and not fused:
         power = style.square() @ weight.square().sum(dim=(2, 3)).T
         y = y * (power + 1e-8).rsqrt()[:, :, None, None]
-    return y
+    convolved: Tensor = y
+    return convolved
 
 
 def _convolve(x: Tensor, weights: Tensor, *, up: bool) -> Tensor:

@@ -221,4 +221,5 @@ class Synthesis(nn.Module):
             x, image = self.get_submodule(f"b{side}")(x, image, iter(own), noise=noise)
         if image is None:
             raise ValueError("a synthesis network has at least one block.")
-        return image.float()
+        drawn: Tensor = image.float()
+        return drawn

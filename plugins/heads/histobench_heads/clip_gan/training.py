@@ -99,11 +99,9 @@ class _Course:
             for _ in range(batches):
                 for name, value in self._step().items():
                     totals[name] = totals.get(name, 0.0) + value / batches
-        if not math.isfinite(totals["loss"] + totals["discriminator_loss"]):
-            raise DataError(
-                f"training diverged in tick {self.tick}: the generator's loss is {totals['loss']}; lower the learning "
-                f"rates."
-            )
+        wrong = [f"{name} is {value}" for name, value in totals.items() if not math.isfinite(value)]
+        if wrong:
+            raise DataError(f"training diverged in tick {self.tick}: {wrong[0]}; lower the learning rates.")
         return totals
 
     def _step(self) -> dict[str, float]:
@@ -250,8 +248,8 @@ def follow(average: nn.Module, module: nn.Module, kept: float) -> None:
     with torch.no_grad():
         for mine, other in zip(average.parameters(), module.parameters(), strict=True):
             mine.copy_(other.lerp(mine, kept))
-        for mine, other in zip(average.buffers(), module.buffers(), strict=True):
-            mine.copy_(other)
+        for kept_same, buffer in zip(average.buffers(), module.buffers(), strict=True):
+            kept_same.copy_(buffer)
 
 
 def _batches_of_ticks(options: ClipGanOptions) -> list[int]:

@@ -32,6 +32,7 @@ RANDOM_PATCH = MethodCard(
     targets=("generate",),
     patch=_patch,
     control=True,
+    presets={"quick": {"patch_px": 32}},  # distances between features compare where patches are of one size
 )
 """Real, and without condition."""
 
@@ -45,5 +46,6 @@ NEAREST_PROMPT = MethodCard(
     targets=("generate",),
     patch=_patch,
     control=True,
+    presets={"quick": {"patch_px": 32}},  # distances between features compare where patches are of one size
 )
 """Real, conditioned, and memorised."""

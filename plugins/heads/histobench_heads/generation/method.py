@@ -5,7 +5,6 @@ generator of the same conditional correctness has learned none. ``nearest-prompt
 expression is nearest to the prompt's: real, conditioned, and memorised. What it scores is to be had by looking up.
 """
 
-import hashlib
 from abc import abstractmethod
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -34,6 +33,7 @@ from histobench_heads.clip.vocabulary import Vocabulary
 from histobench_heads.components import Components
 from histobench_heads.generation.options import LookUpOptions, NearestPromptOptions
 from histobench_heads.saved import Arrays, read_arrays, read_facts, write_arrays, write_facts
+from histobench_heads.streams import spot_streams
 
 __all__ = ["NearestPrompt", "RandomPatch"]
 
@@ -91,8 +91,7 @@ class RandomPatch(LookUp[LookUpOptions]):
 
     @override
     def choose(self, samples: Samples) -> Int:
-        names = zip(samples.slide_ids, samples.spot_ids, strict=True)
-        return np.array([generator(self._seed, *_words(*name)).integers(len(self._patches)) for name in names], int)
+        return np.array([stream.integers(len(self._patches)) for stream in spot_streams(samples, self._seed)], int)
 
 
 class NearestPrompt(LookUp[NearestPromptOptions]):
@@ -145,11 +144,6 @@ class NearestPrompt(LookUp[NearestPromptOptions]):
         super()._restore(arrays)
         self._components = Components(mean=arrays["mean"], axes=arrays["axes"])
         self._known = arrays["known"]
-
-
-def _words(slide: str, spot: str) -> list[int]:
-    """Turn a spot's name into numbers to seed by."""
-    return np.frombuffer(hashlib.sha256(f"{slide}/{spot}".encode()).digest(), dtype=np.uint32).tolist()
 
 
 def _counts(samples: Samples) -> Counts:
