@@ -22,7 +22,7 @@ pytestmark = pytest.mark.reference
 
 TINY = DiffusionOptions(  # section 9
     latent_dim=16,
-    pretrained="",
+    pretrained=None,
     space="pixels",
     pixel_block=2,
     channels=(32, 64),

@@ -41,7 +41,7 @@ TINY = DiffusionOptions(
     clip_epochs=60,
     clip_batch=64,
     clip_lr=3e-3,
-    pretrained="",
+    pretrained=None,
     space="pixels",
     pixel_block=4,
     channels=(32, 32),
@@ -216,7 +216,10 @@ def _short(folder: Path | None, *, stop_at: int | None = None) -> dict[str, Tens
             return finish(self)
 
         patch.setattr(Denoiser, "finish", keep)
-        fit_denoiser(patches, _vectors(24), np.zeros(16, dtype=np.float32), options=options, context=context)
+        with seeded(0):
+            networks = build_networks(options)
+        nothing = np.zeros(16, dtype=np.float32)
+        fit_denoiser(patches, _vectors(24), nothing, networks=networks, options=options, context=context)
     return kept
 
 
@@ -419,7 +422,7 @@ def test_prompts_need_counts_and_learning_needs_patches_and_an_encoder(learned: 
         ({"channels": (320, 640)}, "must name the same levels, got 2 and 4"),
         ({"norm_groups": 3}, "multiples of norm_groups 3 and of heads 8, got 320"),
         ({"latent_dim": 1024}, r"latent_dim \(1024\) must not exceed prompt_width \(768\)"),
-        ({"pretrained": ""}, "space 'latent' needs a pretrained autoencoder"),
+        ({"pretrained": None}, "space 'latent' needs a pretrained autoencoder"),
     ],
 )
 def test_options_that_make_no_model_are_refused(options: dict[str, Any], told: str) -> None:

@@ -51,7 +51,7 @@ CLIP_DIFFUSION = MethodCard(
         "quick": {
             **QUICK_CLIP,
             "patch_px": 32,
-            "pretrained": "",
+            "pretrained": None,
             "space": "pixels",
             "pixel_block": 2,
             "channels": (32, 64),

@@ -52,7 +52,7 @@ from histobench_heads.clip.fitting import Pairs, embed_genes, embed_images, fit_
 from histobench_heads.clip.modules import GeneClip
 from histobench_heads.clip.vocabulary import Vocabulary
 from histobench_heads.clip_diffusion.features import embed_patches
-from histobench_heads.clip_diffusion.network import read_networks, write_networks
+from histobench_heads.clip_diffusion.network import build_networks, read_networks, write_networks
 from histobench_heads.clip_diffusion.options import DiffusionOptions
 from histobench_heads.clip_diffusion.sampling import draw_images
 from histobench_heads.clip_diffusion.training import Denoiser, fit_denoiser
@@ -99,6 +99,8 @@ class ClipDiffusion(Method):
         self._seed, self._look = context.seed, _look(context)
         if self._look is None:
             raise DataError("clip-diffusion learns from the features of an encoder, and was given none.")
+        with seeded(context.seed):
+            networks = build_networks(options)  # before anything is trained: pretrained weights may not be here
         vocabulary = Vocabulary.of(_counts(train), train.slide_ids, options)
         pairs = _pairs(train, vocabulary, self._look)
         clip = fit_clip(
@@ -115,6 +117,7 @@ class ClipDiffusion(Method):
             _patches(train),
             vectors,
             _embed_nothing(clip, vocabulary),
+            networks=networks,
             options=options,
             context=replace(context, resume=resume, report=_report(context, "", after=options.clip_epochs)),
         )

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from histobench import ConfigError, WeightsError
-from histobench_heads.clip_diffusion.options import DiffusionOptions, NetworkOptions
+from histobench_heads.clip_diffusion.options import STABLE_DIFFUSION, DiffusionOptions, NetworkOptions
 
 __all__ = [
     "Networks",
@@ -87,7 +87,7 @@ def build_networks(options: DiffusionOptions) -> Networks:
     if options.space == "pixels":
         vae: Library = PixelSpace(options.pixel_block)
     else:
-        vae = _pretrained(AutoencoderKL, options.pretrained_vae or options.pretrained, ("vae",))
+        vae = _pretrained(AutoencoderKL, options.pretrained_vae or options.pretrained or STABLE_DIFFUSION, ("vae",))
     channels, side = int(vae.config.latent_channels), _latent_side(vae, options.patch_px)
     if options.pretrained:
         unet = _pretrained(UNet2DConditionModel, options.pretrained, ("unet_ema", "unet"))
@@ -182,7 +182,7 @@ def _pretrained(kind: Library, source: str, subfolders: tuple[str, ...]) -> Libr
     raise WeightsError(
         f"clip-diffusion starts from {source!r}, whose {' or '.join(subfolders)} cannot be had ({told}); fetch it by "
         f"'hf download {source}' and name the folder as clip-diffusion.pretrained, or train without it: "
-        "clip-diffusion.pretrained= and clip-diffusion.space=pixels."
+        "--set clip-diffusion.pretrained= --set clip-diffusion.space=pixels."
     ) from why
 
 

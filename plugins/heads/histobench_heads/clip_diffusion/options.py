@@ -26,7 +26,7 @@ class NetworkOptions(ClipOptions):
     ----------
     pretrained, pretrained_vae
         Folder or hub id, as the library's ``save_pretrained`` writes it, whose ``unet_ema`` or ``unet`` and whose
-        ``vae`` are taken; ``""`` for a denoising network with random weights of the sizes below, and for an
+        ``vae`` are taken; ``None`` for a denoising network with random weights of the sizes below, and for an
         autoencoder from ``pretrained``.
     space
         ``latent``: of the pretrained autoencoder. ``pixels``: of the image itself, where there is none.
@@ -44,8 +44,8 @@ class NetworkOptions(ClipOptions):
         ``linear``: a trained layer brings the embedding to the prompt's width, instead of padding.
     """
 
-    pretrained: str = STABLE_DIFFUSION  # diffusion, section 4: launch script; program: a local copy
-    pretrained_vae: str = ""  # diffusion, section 4: the same
+    pretrained: str | None = STABLE_DIFFUSION  # diffusion, section 4: launch script; program: a local copy
+    pretrained_vae: str | None = None  # diffusion, section 4: the same
     space: Literal["latent", "pixels"] = "latent"  # diffusion, section 1
     pixel_block: int = 1  # ours
     channels: tuple[int, ...] = (320, 640, 1280, 1280)  # diffusion, section 1

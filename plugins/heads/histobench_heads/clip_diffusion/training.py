@@ -13,7 +13,7 @@ from typing_extensions import override
 from histobench import FitContext, Float, Patches, ShapeError
 from histobench.training import Recipe, fit_module, seeded, shuffled
 from histobench_heads.clip_diffusion.averaging import RunningMean
-from histobench_heads.clip_diffusion.network import Networks, build_networks, make_scheduler, to_latents
+from histobench_heads.clip_diffusion.network import Networks, make_scheduler, to_latents
 from histobench_heads.clip_diffusion.options import DiffusionOptions
 from histobench_heads.clip_diffusion.prompts import Prompts
 
@@ -108,7 +108,13 @@ class Denoiser(nn.Module):
 
 
 def fit_denoiser(
-    patches: Patches, vectors: Float, nothing: Float, *, options: DiffusionOptions, context: FitContext
+    patches: Patches,
+    vectors: Float,
+    nothing: Float,
+    *,
+    networks: Networks,
+    options: DiffusionOptions,
+    context: FitContext,
 ) -> Denoiser:
     """Train on n patches and their (n, d) embeddings; what comes back draws with the running mean.
 
@@ -116,11 +122,13 @@ def fit_denoiser(
     ----------
     nothing
         (d,) the embedding of no expression.
+    networks
+        To be trained in place.
     """
     if len(patches) != len(vectors):
         raise ShapeError(f"{len(patches)} patches cannot be learned with the prompts of {len(vectors)}.")
     with seeded(context.seed):
-        denoiser = Denoiser(build_networks(options), torch.as_tensor(nothing, dtype=torch.float32), options)
+        denoiser = Denoiser(networks, torch.as_tensor(nothing, dtype=torch.float32), options)
     if context.gradient_checkpointing:
         denoiser.unet.enable_gradient_checkpointing()
     rest = -(-len(patches) // options.batch) % options.accumulate  # batches in an epoch's last, shorter step
