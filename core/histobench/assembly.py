@@ -188,12 +188,17 @@ def open_assembler(spec: JobSpec, data_root: Path | None) -> Assembler:
         encoder=None if spec.encoder is None else _encoder(spec.encoder, None if draws else spec.patch),
         encoder_name=spec.encoder or "",
         patch=spec.patch if draws or spec.mode != "frozen" else None,
-        genes=genes_seen(train) if target.kind in GIVEN_COUNTS else (),
+        genes=_genes_given(panel, train),
         shows_oracle=method.needs_oracle,
         device=spec.device,
         embed_precision=spec.embed_precision,
         annotation="" if target.kind == "label" else source_of("label", card) or "",
     )
+
+
+def _genes_given(panel: Panel, train: Sequence[SpotTable]) -> tuple[str, ...]:
+    """Name the columns of counts that methods are given, sorted; none where the task gives them none."""
+    return tuple(sorted({*genes_seen(train), *panel.names})) if panel.kind in GIVEN_COUNTS else ()
 
 
 def fit_context(

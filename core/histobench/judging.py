@@ -3,6 +3,9 @@
 A generator could draw beautiful patches that have nothing to do with what it was asked for. So a reader, ridge
 regression on the features of real training patches, reads the panel's expression off what was drawn, and that is held
 against the expression asked for. What it reads off the real patches of the same spots is the ceiling.
+
+A generator may copy, and a reader knows by heart what it has learned from. So there are several readers, each taught
+without one part of the training spots, and a patch is read by the one that was not taught what it resembles most.
 """
 
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ from scipy.spatial import cKDTree
 from sklearn.linear_model import RidgeCV
 
 from histobench.contracts import Encoder
-from histobench.data import Float, Generated, ImageFeatures, LabelledSamples, Patches, Prediction, Targets, UInt8
+from histobench.data import Float, Generated, ImageFeatures, Int, LabelledSamples, Patches, Prediction, Targets, UInt8
 from histobench.errors import ShapeError
 from histobench.images import resize
 
@@ -22,6 +25,7 @@ __all__ = ["Judge", "open_judge"]
 _PENALTIES = np.logspace(0.0, 6.0, 13)
 """Tried for the reader, on standardised features; leave-one-out chooses, the same for all targets."""
 
+_MOST_PARTS = 5
 _AT_ONCE = 64
 
 
@@ -31,8 +35,10 @@ class Judge:
 
     Attributes
     ----------
-    reader
-        From standardised features to the panel's expression.
+    readers
+        From standardised features to the panel's expression, one for each part that it was not taught.
+    parts
+        (m,) the part of each training spot.
     mean, deviation
         (d,) of the training patches' features.
     seen
@@ -41,7 +47,8 @@ class Judge:
 
     encoder: Encoder
     device: str
-    reader: Any  # Any: scikit-learn's, which has no types
+    readers: tuple[Any, ...]  # Any: scikit-learn's, which has no types
+    parts: Int
     mean: Float
     deviation: Float
     seen: Any  # Any: SciPy's, likewise
@@ -81,7 +88,10 @@ class Judge:
         return scaled
 
     def _read(self, features: Float) -> Float:
-        read: Float = self.reader.predict(self._scaled(features)).reshape(len(features), -1)
+        scaled = self._scaled(features)
+        resembled = self.parts[self.seen.query(scaled)[1]]
+        every = np.stack([reader.predict(scaled).reshape(len(features), -1) for reader in self.readers])
+        read: Float = every[resembled, np.arange(len(features))]
         return read.astype(np.float32)
 
     def _nearest(self, features: Float) -> Float:
@@ -103,8 +113,33 @@ def open_judge(encoder: Encoder, train: LabelledSamples, *, device: str) -> Judg
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation[deviation < 1e-6] = 1.0  # what never varies says nothing
     scaled = (features - mean) / deviation
-    reader = RidgeCV(alphas=_PENALTIES).fit(scaled, train.targets.values.astype(np.float64))
-    return Judge(encoder=encoder, device=device, reader=reader, mean=mean, deviation=deviation, seen=cKDTree(scaled))
+    parts = _parts(train)
+    expression = train.targets.values.astype(np.float64)
+    readers = [_teach(scaled[parts != part], expression[parts != part]) for part in range(parts.max() + 1)]
+    return Judge(
+        encoder=encoder,
+        device=device,
+        readers=tuple(readers),
+        parts=parts,
+        mean=mean,
+        deviation=deviation,
+        seen=cKDTree(scaled),
+    )
+
+
+def _teach(features: Float, expression: Float) -> Any:  # Any: as above
+    return RidgeCV(alphas=_PENALTIES).fit(features, expression)
+
+
+def _parts(train: LabelledSamples) -> Int:
+    """Cut the training spots into parts: (m,) from 0, the slides, at most five parts; of a single slide its halves."""
+    slides, numbers = np.unique(train.slide_ids, return_inverse=True)
+    if len(slides) > 1:
+        parts: Int = numbers % _MOST_PARTS
+        return parts
+    across = train.xy_um[:, 0]
+    halves: Int = (across > np.median(across)).astype(np.int64)
+    return halves if halves.any() else np.arange(len(across)) % 2
 
 
 def _features(encoder: Encoder, patches: Patches, device: str) -> Float:

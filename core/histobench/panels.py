@@ -13,9 +13,7 @@ import numpy as np
 from histobench.data import Counts, Float, Kind, SpotTable, Targets
 from histobench.errors import DataError
 
-__all__ = ["GENES_IN_PANEL", "Panel", "fit_panel", "gene_columns", "genes_seen", "log_normalise"]
-
-_READ = ("cell_abundance", "label")  # off the dataset's own table; every other kind is made from counts
+__all__ = ["GENES_IN_PANEL", "Panel", "fit_panel", "from_counts", "gene_columns", "genes_seen", "log_normalise"]
 
 GENES_IN_PANEL = 250
 """Genes of highest mean expression (He et al. 2020, ST-Net; also CUCA and Hist2Cell)."""
@@ -51,7 +49,7 @@ class Panel:
 
     def read(self, table: SpotTable) -> Targets:
         """Read the panel's values off a slide: (n, t) float32. A gene never seen on a slide counts zero there."""
-        if self.kind not in _READ:
+        if from_counts(self.kind):
             return _read_genes(self, table)
         targets = table.targets
         if targets is None or targets.kind != self.kind:
@@ -63,6 +61,11 @@ class Panel:
     def counts(self, table: SpotTable) -> Targets:
         """Read the raw counts of the panel's genes: (n, t) float32."""
         return Targets(kind=self.kind, names=self.names, values=gene_columns(_counts(table), self.names))
+
+
+def from_counts(kind: Kind) -> bool:
+    """Say if the values of a kind are made from counts; the others are read off the dataset's own table."""
+    return kind not in ("cell_abundance", "label")
 
 
 def log_normalise(counts: Float, /) -> Float:
@@ -95,7 +98,7 @@ def fit_panel(kind: Kind, tables: Sequence[SpotTable], *, unit: str) -> Panel:
     DataError
         If the slides disagree about their columns or have no counts.
     """
-    if kind not in _READ:
+    if from_counts(kind):
         names = _genes_of_highest_mean(tables)
         return Panel(kind=kind, names=names, unit=unit, fitted_on=tuple(t.slide.id for t in tables))
     first = tables[0].targets

@@ -10,7 +10,7 @@ from histobench.config import RunConfig, options_from_json, settings_of
 from histobench.contracts import FitContext, Method, Options
 from histobench.data import Float, Kind, Prediction, SpotTable
 from histobench.errors import ConfigError, DataError
-from histobench.panels import Panel
+from histobench.panels import Panel, from_counts
 from histobench.records import JobSpec
 
 __all__ = [
@@ -84,7 +84,7 @@ def compare_targets(checkpoint: Checkpoint, kind: Kind, dataset: str, tables: Se
     observed = {table.slide.id: _columns(table, kind) for table in tables}
     everything = set().union(*observed.values())
     absent = [name for name in names if name not in everything]
-    more = [] if kind == "gene_expression" else sorted(everything.difference(names))
+    more = [] if from_counts(kind) else sorted(everything.difference(names))
     if absent or more:
         what = f"{dataset} does not have {_few(absent)}" if absent else f"it does not predict {_few(more)} of {dataset}"
         raise DataError(f"{str(checkpoint.path)!r} predicts {len(names)} targets that are not those observed: {what}.")
@@ -98,7 +98,7 @@ def compare_targets(checkpoint: Checkpoint, kind: Kind, dataset: str, tables: Se
 
 def checkpoint_panel(spec: JobSpec, *, unit: str) -> Panel | None:
     """Give the genes that the job's checkpoint predicts; ``None`` where it has none or the dataset fixes them."""
-    if not spec.checkpoint or spec.kind != "gene_expression":
+    if not spec.checkpoint or not from_counts(spec.kind):
         return None
     return Panel(kind=spec.kind, names=_opened(spec).header.targets, unit=unit)
 
@@ -134,7 +134,7 @@ def _opened(spec: JobSpec) -> Checkpoint:
 
 
 def _columns(table: SpotTable, kind: Kind) -> set[str]:
-    part = table.counts if kind == "gene_expression" else table.targets
+    part = table.counts if from_counts(kind) else table.targets
     if part is None:
         raise DataError(f"slide {table.slide.id!r} has no {kind} to read.")
     return set(part.names)

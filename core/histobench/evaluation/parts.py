@@ -86,7 +86,7 @@ def _stacked(tables: Sequence[Float], columns: slice) -> Float:
 
 
 def locked(values: Float) -> Float:
-    """Round an (n, …) table to float32 and lock, so that no metric changes what the next one sees."""
+    """Round an (n, t) table to float32 and lock, so that no metric changes what the next one sees."""
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and its score undefined
         table = np.asarray(values, dtype=np.float32).view()
     table.flags.writeable = False
