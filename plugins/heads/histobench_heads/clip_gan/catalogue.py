@@ -45,7 +45,7 @@ CLIP_GAN = MethodCard(
         "synthesis, full, 64 px": 932_292_907,
         "mapping": 8_320,
     },
-    convert=convert_clip,
+    convert=convert_clip,  # the contrastive model's; the generator's files are programs, which nothing here runs
     presets={
         "full": _FULL,
         # minutes on one core: few channels, the encoder looks at as many pixels as there are, and a blur that is gone
