@@ -6,6 +6,9 @@ against the expression asked for. What it reads off the real patches of the same
 
 A generator may copy, and a reader knows by heart what it has learned from. So there are several readers, each taught
 without one part of the training spots, and a patch is read by the one that was not taught what it resembles most.
+
+All are judged at one size, whatever the size that a generator draws: sets of smaller patches lie nearer to each other,
+and a generator that draws fewer pixels must not look the better for it.
 """
 
 from dataclasses import dataclass
@@ -15,12 +18,16 @@ import numpy as np
 from scipy.spatial import cKDTree
 from sklearn.linear_model import RidgeCV
 
-from histobench.contracts import Encoder
+from histobench.contracts import Encoder, PatchGeometry
 from histobench.data import Float, Generated, ImageFeatures, Int, LabelledSamples, Patches, Prediction, Targets, UInt8
 from histobench.errors import ShapeError
 from histobench.images import resize
 
-__all__ = ["Judge", "open_judge"]
+__all__ = ["JUDGED", "Judge", "open_judge"]
+
+JUDGED = PatchGeometry(patch_px=64, field_px=224)
+"""Patches as they are judged: the field that methods are given, at the size of the smallest tabulated generator
+(clip_gan, section 3.4)."""
 
 _PENALTIES = np.logspace(0.0, 6.0, 13)
 """Tried for the reader, on standardised features; leave-one-out chooses, the same for all targets."""
@@ -56,19 +63,20 @@ class Judge:
     def judge(self, drawn: Generated, real: Patches, observed: Targets) -> tuple[Prediction, ImageFeatures]:
         """Read the expression off n generated patches, and measure them beside the real ones of the same spots.
 
+        Parameters
+        ----------
+        drawn
+            Of any size.
+        real
+            As `JUDGED` says.
+
         Returns
         -------
         The (n, t) expression that is read off them, and what else metrics need.
-
-        Raises
-        ------
-        ShapeError
-            If there are not as many patches as spots, or they are not of the real ones' size.
         """
         patches = real[np.arange(len(real))]
-        if drawn.images.shape != patches.shape:
-            raise ShapeError(f"generated patches must be {patches.shape}, got {drawn.images.shape}.")
-        generated = _features(self.encoder, drawn.images, self.device)
+        images = _resized(drawn.images, JUDGED.patch_px)
+        generated = _features(self.encoder, images, self.device)
         genuine = _features(self.encoder, patches, self.device)
         read = Prediction(names=observed.names, values=self._read(generated))
         return read, ImageFeatures(
@@ -77,7 +85,7 @@ class Judge:
             read_real=self._read(genuine),
             nearest_generated=self._nearest(generated),
             nearest_real=self._nearest(genuine),
-            images=drawn.images,
+            images=images,
             patches=patches,
             image=drawn.image,
             expression=drawn.expression,
@@ -100,7 +108,7 @@ class Judge:
 
 
 def open_judge(encoder: Encoder, train: LabelledSamples, *, device: str) -> Judge:
-    """Teach the reader on the training patches, (n, h, w, 3), and their (n, t) expression.
+    """Teach the readers on the training patches, (n, h, w, 3) as `JUDGED` says, and their (n, t) expression.
 
     Raises
     ------
@@ -148,6 +156,12 @@ def _features(encoder: Encoder, patches: Patches, device: str) -> Float:
     parts = []
     for start in range(0, len(patches), _AT_ONCE):
         some: UInt8 = patches[np.arange(start, min(start + _AT_ONCE, len(patches)))]
-        fitting = some if some.shape[1] == side else np.stack([resize(patch, side) for patch in some])
-        parts.append(encoder.embed(fitting, device=device))
+        parts.append(encoder.embed(_resized(some, side), device=device))
     return np.concatenate(parts) if parts else np.empty((0, encoder.dim), dtype=np.float32)
+
+
+def _resized(patches: UInt8, side: int) -> UInt8:
+    """Bring (n, h, w, 3) patches to one side."""
+    if patches.shape[1:3] == (side, side) or not len(patches):
+        return patches
+    return np.stack([resize(patch, side) for patch in patches])

@@ -1,7 +1,7 @@
 """From what a method returns for a test slide to the result that is stored and scored, each task in its own way."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from histobench.assembly import Assembler, open_encoder, registry
 from histobench.checkpoints.evaluation import in_order
-from histobench.contracts import PatchGeometry
 from histobench.data import (
     Generated,
     LabelledSamples,
@@ -21,7 +20,7 @@ from histobench.data import (
     Targets,
 )
 from histobench.errors import ShapeError, told
-from histobench.judging import Judge, open_judge
+from histobench.judging import JUDGED, Judge, open_judge
 from histobench.records import JobSpec
 
 __all__ = ["Outcomes", "open_outcomes"]
@@ -33,6 +32,8 @@ class Outcomes:
 
     Attributes
     ----------
+    assembler
+        Of the job; where patches are generated, with the real ones at the size that they are judged at.
     judge
         Of generated patches; ``None`` where nothing is generated.
     warn
@@ -66,7 +67,7 @@ class Outcomes:
             mpp=slide.mpp,
             hidden=self.assembler.hidden(slide),
             regions=self._regions(slide, samples.spot_ids.tolist()),
-            **_TASKS.get(self.spec.kind, _table)(self, said, seen),
+            **_TASKS.get(self.spec.kind, _table)(self, said, seen, slide),
         )
 
     def _regions(self, slide: Slide, spot_ids: list[str]) -> npt.NDArray[np.str_] | None:
@@ -82,17 +83,16 @@ def open_outcomes(spec: JobSpec, assembler: Assembler, warn: Callable[[str], Non
     """Make ready to read a job's outcomes; where patches are generated their judge learns from the training slides."""
     if not spec.judge:
         return Outcomes(spec=spec, assembler=assembler, warn=warn)
-    # one without weights is made for the patches as they are; another wants what it was trained on
+    # one without weights is made for the patches as they are judged; another wants what it was trained on
     from_scratch = registry().encoders.get(spec.judge).weights is None
-    side = spec.patch.patch_px if from_scratch and spec.patch is not None else None
-    encoder = open_encoder(spec.judge, None if side is None else PatchGeometry(patch_px=side))
+    encoder = open_encoder(spec.judge, JUDGED if from_scratch else None)
+    at_one_size = replace(assembler, patch=JUDGED)
     slides = assembler.slides()
-    train = assembler.labelled([slides[name] for name in spec.train])
-    judge = open_judge(encoder, train, device=spec.device)
-    return Outcomes(spec=spec, assembler=assembler, warn=warn, judge=judge)
+    judge = open_judge(encoder, at_one_size.labelled([slides[name] for name in spec.train]), device=spec.device)
+    return Outcomes(spec=spec, assembler=at_one_size, warn=warn, judge=judge)
 
 
-def _table(outcomes: Outcomes, said: Any, seen: LabelledSamples) -> dict[str, Any]:
+def _table(outcomes: Outcomes, said: Any, seen: LabelledSamples, _slide: Slide) -> dict[str, Any]:
     predicted = _expect(said, Prediction)
     if outcomes.spec.checkpoint:
         predicted = in_order(predicted, seen.targets.names)
@@ -102,7 +102,7 @@ def _table(outcomes: Outcomes, said: Any, seen: LabelledSamples) -> dict[str, An
     return {"predicted": predicted, "observed": seen.targets, "beside": beside}
 
 
-def _pairing(_outcomes: Outcomes, said: Any, seen: LabelledSamples) -> dict[str, Any]:
+def _pairing(_outcomes: Outcomes, said: Any, seen: LabelledSamples, _slide: Slide) -> dict[str, Any]:
     """Keep the two vectors of a spot as a table each, with the space's dimensions for columns."""
     pairing = _expect(said, Pairing)
     _check_rows(len(pairing), len(seen))
@@ -113,16 +113,17 @@ def _pairing(_outcomes: Outcomes, said: Any, seen: LabelledSamples) -> dict[str,
     }
 
 
-def _generated(outcomes: Outcomes, said: Any, seen: LabelledSamples) -> dict[str, Any]:
+def _generated(outcomes: Outcomes, said: Any, seen: LabelledSamples, slide: Slide) -> dict[str, Any]:
     drawn = _expect(said, Generated)
     _check_rows(len(drawn), len(seen))
-    if outcomes.judge is None or seen.patches is None:
+    real = outcomes.assembler.labelled([slide]).patches
+    if outcomes.judge is None or real is None:
         raise ShapeError("a job that generates names no judge.")
-    read, features = outcomes.judge.judge(drawn, seen.patches, seen.targets)
+    read, features = outcomes.judge.judge(drawn, real, seen.targets)
     return {"predicted": read, "observed": seen.targets, "features": features}
 
 
-_TASKS: dict[str, Callable[[Outcomes, Any, LabelledSamples], dict[str, Any]]] = {
+_TASKS: dict[str, Callable[[Outcomes, Any, LabelledSamples, Slide], dict[str, Any]]] = {
     "retrieve": _pairing,
     "generate": _generated,
 }
