@@ -50,7 +50,8 @@ CLIP_GAN = MethodCard(
         "full": _FULL,
         # minutes on one core: few channels, the encoder looks at as many pixels as there are, and a blur that is gone
         # within the run would only cost time. As published the condition is a hundredth of the noise in size, and is
-        # heeded after millions of images; here it is as large
+        # heeded after millions of images; here it is as large. So short a training overshoots in contrast unless each
+        # patch is held near its real one, and guidance through random features misleads unless it is weak
         "quick": {
             **QUICK_CLIP,
             "patch_px": 32,
@@ -61,11 +62,12 @@ CLIP_GAN = MethodCard(
             "condition_gain": 8.0,
             "batch": 16,
             "micro_batch": 16,
-            "g_lr": 0.01,
-            "d_lr": 0.005,
-            "kimg": 6.0,
+            "g_lr": 0.004,
+            "d_lr": 0.004,
+            "kimg": 2.5,
             "tick_kimg": 0.032,
-            "clip_weight": 0.2,
+            "clip_weight": 0.02,
+            "rec_weight": 0.2,
             "blur_init": 2.0,
             "blur_fade_kimg": 1.0,
         },
