@@ -147,20 +147,24 @@ def fit_denoiser(
         denoiser,
         lambda module, batch: {"loss": module(batch)},
         batches,
-        recipe=Recipe(
-            epochs=options.epochs,
-            lr=options.lr,
-            optimiser="adamw",
-            weight_decay=options.weight_decay,
-            accumulate=options.accumulate,
-            clip=options.max_grad_norm,
-        ),
+        recipe=_recipe(options),
         context=context,
     )
     if rest:
         denoiser.follow()
     denoiser.finish()
     return denoiser
+
+
+def _recipe(options: DiffusionOptions) -> Recipe:
+    return Recipe(
+        epochs=options.epochs,
+        lr=options.lr,
+        optimiser="adamw",
+        weight_decay=options.weight_decay,
+        accumulate=options.accumulate,
+        clip=options.max_grad_norm,
+    )
 
 
 def weigh_by_snr(snr: Tensor, options: DiffusionOptions) -> Tensor:

@@ -32,7 +32,6 @@ RANDOM_PATCH = MethodCard(
     targets=("generate",),
     patch=_patch,
     control=True,
-    presets={"quick": {"patch_px": 32}},  # distances between features compare where patches are of one size
 )
 """Real, and without condition."""
 
@@ -46,6 +45,5 @@ NEAREST_PROMPT = MethodCard(
     targets=("generate",),
     patch=_patch,
     control=True,
-    presets={"quick": {"patch_px": 32}},  # distances between features compare where patches are of one size
 )
 """Real, conditioned, and memorised."""
