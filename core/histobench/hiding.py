@@ -9,7 +9,7 @@ Batson, Royer & Webber (2019), *bioRxiv* 786269 (molecular cross-validation); ex
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,15 +59,16 @@ def hide(table: SpotTable, panel: Panel, genes: tuple[str, ...]) -> Input:
     """
     if table.counts is None:
         raise DataError(f"slide {table.slide.id!r} has no counts to enhance.")
-    whole = gene_columns(table.counts, genes)
-    if not np.array_equal(whole, np.rint(whole)):
+    counted = table.counts
+    if not np.array_equal(counted.values, np.rint(counted.values)):
         raise DataError(f"slide {table.slide.id!r}: counts must be whole numbers to be split, and some are not.")
-    draw = np.random.default_rng(list(hashlib.sha256(table.slide.id.encode()).digest()))
-    kept = draw.binomial(whole.astype(np.int64), KEPT).astype(np.float32)
+    # of all that was counted, for the columns that are given differ from fold to fold and the split must not
+    drawn = _draw(table.slide.id).binomial(counted.values.astype(np.int64), KEPT).astype(np.float32)
+    whole, kept = gene_columns(counted, genes), gene_columns(replace(counted, values=drawn), genes)
     held_out = whole - kept
     place = {gene: column for column, gene in enumerate(genes)}
     columns = np.array([place[gene] for gene in panel.names], dtype=np.int64)
-    masked = draw.random((len(whole), len(columns))) < MASKED
+    masked = np.stack([_draw(table.slide.id, gene).random(len(whole)) < MASKED for gene in panel.names], axis=1)
     kept[:, columns] = np.where(masked, 0.0, kept[:, columns])
     return Input(
         counts=Counts(names=genes, values=kept),
@@ -77,6 +78,11 @@ def hide(table: SpotTable, panel: Panel, genes: tuple[str, ...]) -> Input:
             depth=held_out.sum(axis=1, dtype=np.float64), truth=log_normalise(whole)[:, columns], masked=masked
         ),
     )
+
+
+def _draw(*names: str) -> np.random.Generator:
+    """Make the stream of randomness of a slide, or of one of its genes."""
+    return np.random.default_rng(list(hashlib.sha256("\n".join(names).encode()).digest()))
 
 
 def _expression(panel: Panel, counts: Float, columns: np.ndarray) -> Targets:

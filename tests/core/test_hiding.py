@@ -1,5 +1,7 @@
 """What is kept from a method that enhances, and which tasks a dataset has without saying so."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,19 @@ def test_every_method_is_given_the_same_split_and_every_slide_another() -> None:
     assert not np.array_equal(one.hidden.masked, other.hidden.masked)
 
 
+def test_a_slide_is_split_alike_whatever_genes_and_panel_a_fold_has() -> None:
+    table = slide()
+    genes, panel = genes_seen([table]), fit_panel("enhance", [table], unit="x")
+    few = replace(panel, names=panel.names[10:4:-1])
+    one = hide(table, few, genes)
+    other = hide(table, replace(few, names=few.names[1:]), tuple(sorted({*genes[::2], *few.names})))
+    masked = few.names[0]  # for one of the two alone
+    shared = [gene for gene in other.counts.names if gene != masked]
+    given = [split.counts.values[:, [split.counts.names.index(gene) for gene in shared]] for split in (one, other)]
+    assert np.array_equal(*given)
+    assert np.array_equal(one.hidden.masked[:, 1:], other.hidden.masked)
+
+
 def test_what_is_given_is_normalised_over_all_genes_before_the_panel_is_chosen() -> None:
     given = hidden(slide())
     columns = [given.counts.names.index(gene) for gene in given.given.names]
@@ -56,8 +71,6 @@ def test_what_is_given_is_normalised_over_all_genes_before_the_panel_is_chosen()
 
 def test_counts_that_are_not_whole_cannot_be_split() -> None:
     table = slide()
-    from dataclasses import replace
-
     broken = replace(table, counts=Counts(names=table.counts.names, values=table.counts.values + 0.5))
     with pytest.raises(DataError, match="whole numbers"):
         hidden(broken)

@@ -106,11 +106,11 @@ class ImageFeatures:
     generated, real
         (n, d) float32 features.
     read_real
-        (n, t) float32 expression that the reader sees in the real patches: what a perfect generator would reach.
+        (n, t) float32 expression that the reader sees in the real patches of the same spots.
     nearest_generated, nearest_real
         (n,) float32 distance of each patch to the nearest training patch, in standard deviations of the features.
     images, patches
-        (n, h, w, 3) uint8, generated and real, at the generator's resolution.
+        (n, h, w, 3) uint8, generated and real, both of the size that they are judged at.
     image, expression
         (n, k) float32 places in the method's own space (`histobench.Generated`), or ``None``.
     """
