@@ -120,6 +120,11 @@ def _choices(
     fitting = [choice for choice in choices if _is_fine_enough(plan, config, method, task, choice)]
     for choice in fitting:
         _announce(plan, method, choice)
+        if task.target.kind == "generate" and choice.card.name == plan.judge[0]:
+            plan.notice(
+                f"{method.name} learns through {choice.card.name!r}, which judges it as well: its scores flatter, and "
+                "--judge ENCODER takes another."
+            )
     return [*fitting]
 
 

@@ -78,3 +78,12 @@ def test_job_id_ignores_the_machine_and_nothing_else(registry: Registry, her2st_
         other = {"label": ("x", "y")} if name == "beside" else {"x": "x"} if isinstance(value, dict) else other
         changed = spec.model_copy(update={name: other})
         assert job_id(changed) != job_id(spec), name
+
+
+@pytest.mark.parametrize(("judge", "told"), [("resnet18.random", True), ("densenet121.random", False)])
+def test_a_generator_that_learns_through_its_judge_is_noticed(
+    registry: Registry, her2st_root: Path, judge: str, told: bool
+) -> None:
+    asked = {"methods": ["clip-gan"], "targets": ["generate"], "encoders": ["resnet18.random"]}
+    plan = planned(registry, her2st_root, judge=judge, **asked)
+    assert any("clip-gan learns through" in sentence for sentence in plan.notices) is told
