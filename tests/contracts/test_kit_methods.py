@@ -19,6 +19,7 @@ from histobench import (
     LabelledSamples,
     Method,
     MethodCard,
+    Pairing,
     Prediction,
     Samples,
     ShapeError,
@@ -231,6 +232,19 @@ def test_wrong_prediction_is_refused(method: type[Method], sentence: str) -> Non
 def test_broken_method_is_told_apart(method: type[Method], sentence: str) -> None:
     with pytest.raises(ContractError, match=sentence):
         check_method(card(method))
+
+
+class Peeks(Honest):
+    """Places a spot's expression where its image is."""
+
+    def predict(self, samples: Samples) -> Pairing:  # type: ignore[override]
+        image = super().predict(samples).values
+        return Pairing(image=image, expression=image)
+
+
+def test_neither_side_of_a_retrieval_may_know_the_other() -> None:
+    with pytest.raises(ContractError, match="places a spot's image by its expression, or back"):
+        check_method(card(Peeks, targets=("retrieve",)))
 
 
 def test_method_that_cannot_do_without_validation_fails() -> None:

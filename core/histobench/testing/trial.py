@@ -116,6 +116,7 @@ def check_behaviour(trial: Trial, /) -> None:
     prediction = bench.predict(method, bench.test)
     _check_again(bench, method, prediction)
     _check_parts(bench, method, prediction)
+    _check_sides(bench, method, prediction)
     _check_seed(bench, prediction)
     _check_saved(bench, method, prediction)
     bench.predict(bench.fit(None, seed=1), bench.test)
@@ -214,6 +215,18 @@ def _check_parts(bench: _Bench, method: Method, prediction: list[Float]) -> None
         slack = 1.0 if bench.trial.kind == "generate" else 1e-5
         alike = all(np.allclose(one, whole[rows], rtol=1e-4, atol=slack) for one, whole in pairs)
         expect(alike, f"{bench.it}: its card says that spots stand alone, but a spot's prediction needs the others.")
+
+
+def _check_sides(bench: _Bench, method: Method, prediction: list[Float]) -> None:
+    """Where spots are to be retrieved, neither side may know the other: each is placed without it."""
+    counts, embeddings = bench.test.counts, bench.test.embeddings
+    if bench.trial.kind != "retrieve" or counts is None or embeddings is None:
+        return
+    swapped = replace(bench.test, counts=replace(counts, values=counts.values[::-1].copy()))
+    image = bench.predict(method, swapped)[0]
+    expression = bench.predict(method, replace(bench.test, embeddings=embeddings[::-1].copy()))[1]
+    same = _same(prediction, [image, expression])
+    expect(same, f"{bench.it}: it places a spot's image by its expression, or back, which is to be found.")
 
 
 def _check_seed(bench: _Bench, prediction: list[Float]) -> None:
