@@ -140,11 +140,12 @@ def _teach(features: Float, expression: Float) -> Any:  # Any: as above
 
 
 def _parts(train: LabelledSamples) -> Int:
-    """Cut the training spots into parts: (m,) from 0, the slides, at most five parts; of a single slide its halves."""
-    slides, numbers = np.unique(train.slide_ids, return_inverse=True)
-    if len(slides) > 1:
-        parts: Int = numbers % _MOST_PARTS
-        return parts
+    """Cut the training spots into at most five parts: (m,) from 0; by patient, else by slide, else into halves."""
+    for groups in (train.patients, train.slide_ids):
+        names, numbers = np.unique(train.slide_ids if groups is None else groups, return_inverse=True)
+        if len(names) > 1:
+            parts: Int = numbers % _MOST_PARTS
+            return parts
     across = train.xy_um[:, 0]
     halves: Int = (across > np.median(across)).astype(np.int64)
     return halves if halves.any() else np.arange(len(across)) % 2

@@ -130,9 +130,9 @@ def _within(member: str) -> str:
     return member
 
 
-_JUDGE = "resnet18.random"
-"""Judges generated patches where nothing better is asked for: it has no weights to be had, and random features tell
-images apart (Naeem et al. 2020, ICML)."""
+_JUDGE = "densenet121.random"
+"""Judges generated patches where nothing better is asked for: it has no weights to be had, random features tell images
+apart (Naeem et al. 2020, ICML), and it is not the network that generators without weights learn to please."""
 
 _FAMILIES = (
     EncoderCard(
