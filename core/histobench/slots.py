@@ -135,7 +135,8 @@ def converted_encoder(registry: Registry, slot: EncoderSlot, name: str, mode: Mo
 def judging_encoder(registry: Registry, asked: str | None) -> EncoderChoice:
     """Choose the frozen encoder whose features judge generated patches.
 
-    Without one asked for, it is the first whose card offers itself and whose weights are to be had.
+    Without one asked for, it is the first whose card offers itself and whose weights are to be had, before one that
+    needs none.
 
     Raises
     ------
@@ -148,7 +149,7 @@ def judging_encoder(registry: Registry, asked: str | None) -> EncoderChoice:
     """
     if asked is not None:
         return _resolve(registry, asked, "frozen")
-    for card in registry.encoders:
+    for card in sorted(registry.encoders, key=lambda card: card.weights is None):
         if card.judges:
             try:
                 return _resolve(registry, card.name, "frozen")

@@ -7,6 +7,7 @@ vit-tiny, vit-small, vit-base     ViT, 16-pixel tokens                          
 resnet18, resnet50, densenet121   .imagenet or .random after the name             ImageNet; random
 virchow, uni, conch-v1, …         pathology models (`models`)                     published, many of them gated
 colour-stats                      none                                            none needed
+inception-v3                      the network of 2015 that FID is quoted with     published, by hand
 timm:<name>[.random]              any that timm has                               timm's; random
 hf-hub:<owner/model>              any that the hub has in timm's format           the hub's
 pretrained:<name>                 any that `histobench pretrain` made             your own
@@ -101,6 +102,14 @@ def _build_colour_stats(geometry: PatchGeometry | None) -> Encoder:
     return ColourStats(geometry or PatchGeometry())
 
 
+def _build_inception(geometry: PatchGeometry | None) -> Encoder:
+    try:
+        from histobench_encoders.inception import Inception
+    except ModuleNotFoundError as error:
+        raise ConfigError("inception-v3 needs torch-fidelity: pip install 'histobench[judge]'.") from error
+    return Inception("inception-v3", geometry or PatchGeometry(), _find_weights("inception-v3", _INCEPTION))
+
+
 def _build_family(family: str, example: str, _geometry: PatchGeometry | None) -> Encoder:
     raise ConfigError(f"{family!r} stands for a family; name one model, such as {example!r}.")
 
@@ -133,6 +142,12 @@ def _within(member: str) -> str:
 _JUDGE = "densenet121.random"
 """Judges generated patches where nothing better is asked for: it has no weights to be had, random features tell images
 apart (Naeem et al. 2020, ICML), and it is not the network that generators without weights learn to please."""
+
+_INCEPTION = Weights(
+    hub_id="",
+    files=("weights-inception-2015-12-05-6726825d.pth",),
+    page="https://github.com/toshas/torch-fidelity/releases/tag/v0.2.0",
+)
 
 _FAMILIES = (
     EncoderCard(
@@ -179,6 +194,20 @@ CARDS: tuple[EncoderCard, ...] = (
         params=0,
         pretrained_on=(),
         build=_build_colour_stats,
+    ),
+    EncoderCard(
+        name="inception-v3",
+        title="Inception-v3 of 2015-12-05, whose features Fréchet distances are quoted with",
+        url="https://github.com/toshas/torch-fidelity",
+        licence="Apache-2.0",
+        citation="Szegedy et al. (2016), Rethinking the Inception architecture for computer vision, CVPR",
+        dim=2048,
+        params=23_850_960,
+        weights=_INCEPTION,
+        find_weights=partial(_find_weights, "inception-v3", _INCEPTION),
+        pretrained_on=("ImageNet",),
+        judges=True,
+        build=_build_inception,
     ),
     *_FAMILIES,
 )
