@@ -207,7 +207,8 @@ class Method(Protocol):
     def predict(self, samples: Samples) -> "Prediction | Pairing | Generated":
         """Answer for every spot: a ``Prediction``, (n_spots, n_targets), names as in training.
 
-        Where the task is to ``retrieve`` it is a ``Pairing``, where it is to ``generate`` the ``Generated`` patches.
+        Where the task is to ``retrieve`` it is a ``Pairing``, where it is to ``generate`` the ``Generated`` patches. To
+        retrieve it is asked twice, once with the counts of other spots and once with their images and positions.
         """
         ...
 

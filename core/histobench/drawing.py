@@ -45,7 +45,9 @@ class Drawing:
     rotate: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse to draw nothing."""
+        """Refuse to draw nothing, and by numbers that are none."""
+        if not all(math.isfinite(number) for number in (self.truncation, self.rotate, *self.translate)):
+            raise ConfigError("truncation, translate and rotate must be finite numbers.")
         if not self.seeds or self.n_samples < 1:
             raise ConfigError(
                 f"a drawing needs a seed and a sample at least, got {len(self.seeds)} seeds, {self.n_samples} samples."
@@ -74,10 +76,12 @@ def interpolate(first: Float, second: Float, n_steps: int) -> Float:
     Raises
     ------
     ConfigError
-        For fewer than two steps.
+        For fewer than two steps, or ends of different widths.
     """
     if n_steps < 2:
         raise ConfigError(f"a path has two ends: take 2 steps or more, got {n_steps}.")
+    if first.shape != second.shape:
+        raise ConfigError(f"the ends of a path must be of one width, got {len(first)} and {len(second)} numbers.")
     along = np.linspace(0.0, 1.0, n_steps)[:, None]
     cosine = float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)))
     if not abs(cosine) <= _NEARLY_ONE:

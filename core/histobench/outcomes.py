@@ -9,8 +9,10 @@ import numpy.typing as npt
 
 from histobench.assembly import Assembler, open_encoder, registry
 from histobench.checkpoints.evaluation import in_order
+from histobench.contracts import Method
 from histobench.data import (
     Generated,
+    Kind,
     LabelledSamples,
     Pairing,
     Prediction,
@@ -23,7 +25,7 @@ from histobench.errors import ShapeError, told
 from histobench.judging import JUDGED, Judge, open_judge
 from histobench.records import JobSpec
 
-__all__ = ["Outcomes", "open_outcomes"]
+__all__ = ["Outcomes", "ask", "open_outcomes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +92,25 @@ def open_outcomes(spec: JobSpec, assembler: Assembler, warn: Callable[[str], Non
     slides = assembler.slides()
     judge = open_judge(encoder, at_one_size.labelled([slides[name] for name in spec.train]), device=spec.device)
     return Outcomes(spec=spec, assembler=at_one_size, warn=warn, judge=judge)
+
+
+def ask(method: Method, samples: Samples, kind: Kind) -> Any:  # Any: a stranger's answer
+    """Let a method predict.
+
+    Where it is to ``retrieve`` it is asked twice: for the image's place with another spot's counts beside it, and for
+    the expression's with another spot's image and position. So neither can be told from the other, or both from the
+    position that they share.
+    """
+    if kind != "retrieve" or samples.counts is None:
+        return method.predict(samples)
+    order = np.random.default_rng(0).permutation(len(samples))
+    others = np.empty_like(order)
+    others[order] = np.roll(order, 1)  # one ring through all spots: none is its own other
+    image = method.predict(replace(samples, counts=samples.counts.take(others)))
+    expression = method.predict(replace(samples.take(others), counts=samples.counts))
+    if not (isinstance(image, Pairing) and isinstance(expression, Pairing)):
+        return image
+    return Pairing(image=image.image, expression=expression.expression)
 
 
 def _table(outcomes: Outcomes, said: Any, seen: LabelledSamples, _slide: Slide) -> dict[str, Any]:

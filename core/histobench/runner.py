@@ -22,7 +22,7 @@ from histobench.contracts import FitContext, Method
 from histobench.data import SlideResult
 from histobench.errors import StoreError, told
 from histobench.evaluation import score
-from histobench.outcomes import open_outcomes
+from histobench.outcomes import ask, open_outcomes
 from histobench.panels import Panel
 from histobench.provenance import Watch, determinism, git_commit, limit_threads, machine, versions
 from histobench.records import JobSpec, PanelRecord, RunRecord
@@ -197,7 +197,7 @@ class _Job:
             # before a stranger can write into them
             kept = replace(samples, spot_ids=samples.spot_ids.copy(), xy_um=samples.xy_um.copy())
             with self.watch.phase("predict"):
-                said = method.predict(samples)
+                said = ask(method, samples, self.spec.kind)
             with self.watch.phase("judge" if self.spec.judge else "read"):
                 results.append(outcomes.result(said, kept, seen, slides[name]))
         return results

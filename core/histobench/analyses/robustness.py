@@ -20,7 +20,7 @@ from histobench.data import Slide, SlideResult
 from histobench.errors import DataError, HistobenchError
 from histobench.evaluation import score
 from histobench.fitted import load_fitted
-from histobench.outcomes import open_outcomes
+from histobench.outcomes import ask, open_outcomes
 from histobench.provenance import limit_threads
 from histobench.records import RunRecord
 from histobench.shifts import PANEL, HeldDataset, Shift, ShiftedDataset
@@ -241,5 +241,5 @@ class _Worker:
     def _predict(self, assembler: Assembler, slide: Slide) -> SlideResult:
         samples, seen = assembler.unlabelled(slide)
         outcomes = open_outcomes(self._record.job, self._assembler, warnings.warn)
-        result = outcomes.result(self._method.predict(samples), samples, seen, slide)
+        result = outcomes.result(ask(self._method, samples, self._record.job.kind), samples, seen, slide)
         return replace(result, predicted=replace(result.predicted, beside={}), beside={})

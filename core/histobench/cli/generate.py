@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["generate"]
 
+_MOST_SEEDS = 100_000  # each draws images of every prompt; more is a slip of the hand
+
 
 @click.command()
 @click.argument("job")
@@ -104,11 +106,14 @@ def _seeds(text: str) -> tuple[int, ...]:
     seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
+        if not first.isdecimal() or (dash and not last.isdecimal()):
             raise ConfigError(f"--seeds takes numbers and ranges, such as 0,1,4-6; got {text!r}.")
-        seeds += range(int(first), int(last if dash else first) + 1)
-    if max(seeds, default=-1) >= 2**32:
-        raise ConfigError(f"--seeds takes numbers below 2 to the power of 32, got {max(seeds)}.")
+        wanted = range(int(first), int(last if dash else first) + 1)
+        if wanted.stop > 2**32:
+            raise ConfigError(f"--seeds takes numbers below 2 to the power of 32, got {wanted.stop - 1}.")
+        if len(wanted) > _MOST_SEEDS:
+            raise ConfigError(f"--seeds takes ranges of up to {_MOST_SEEDS} numbers, got {len(wanted)}.")
+        seeds += wanted
     return tuple(dict.fromkeys(seeds))
 
 
@@ -146,7 +151,7 @@ def _row(method: "Drawer", asked: str, *, encoded: bool) -> Any:  # Any: an arra
     from histobench.generation.prompts import read_counts
 
     name, colon, number = asked.rpartition(":")
-    if not colon or not number.isdigit():
+    if not colon or not number.isdecimal():
         raise ConfigError(f"a prompt of a path is given as FILE:ROW, got {asked!r}.")
     row, path = int(number), Path(name)
     counts = read_counts(path, None)[0] if path.suffix == ".h5ad" else None

@@ -54,10 +54,16 @@ def from_counts(method: Drawer, counts: Counts, clusters: npt.NDArray[np.str_] |
 
     Raises
     ------
+    ConfigError
+        If fewer than one spot is asked for.
     DataError
-        If there is not a label for each spot.
+        If there is no spot, or not a label for each.
     """
     n = len(counts.values)
+    if n_samples < 1:
+        raise ConfigError(f"--n-samples must be at least 1, got {n_samples}.")
+    if not n:
+        raise DataError("the file of spots holds none: there is no prompt to draw from.")
     if clusters is not None and len(clusters) != n:
         raise DataError(f"there are {len(clusters)} cluster labels for {n} spots: give one for each, in their order.")
     names = [""] if clusters is None else sorted(set(clusters.tolist()))
@@ -100,13 +106,15 @@ def read_matrix(path: Path) -> Float:
     """
     try:
         matrix = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise DataError(f"{str(path)!r} cannot be read as a matrix: {told(error)}") from error
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind not in "fiu" or not len(matrix):
         raise DataError(f"{str(path)!r} must hold a table of numbers, a row a prompt.")
-    if not np.isfinite(matrix).all():
-        raise DataError(f"{str(path)!r} holds NaN or infinite values.")
-    return matrix.astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
+        rows = matrix.astype(np.float32)
+    if not np.isfinite(rows).all():
+        raise DataError(f"{str(path)!r} holds NaN, infinite or too large values.")
+    return rows
 
 
 def read_counts(path: Path, clusters: str | None) -> tuple[Counts, npt.NDArray[np.str_] | None, str]:
