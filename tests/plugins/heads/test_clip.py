@@ -180,3 +180,9 @@ def _trained_on(pairs: Pairs, options: ClipOptions) -> np.ndarray:
         other = fit_clip(features, pairs.expression, options=options, context=FitContext(seed=0))
         depends[row] = not torch.equal(other.image_projection.projection.weight, weights)
     return depends
+
+
+@pytest.mark.parametrize("shape", [(3, 7), (2, 0), (2,)])
+def test_expression_of_other_genes_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match=r"must be \(n, 2\), a column a gene"):
+        Vocabulary.of(_counts(), SLIDES, ClipOptions()).check(np.zeros(shape, dtype=np.float32))

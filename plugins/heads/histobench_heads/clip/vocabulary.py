@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from histobench import Counts, DataError, Float
+from histobench import Counts, DataError, Float, ShapeError
 from histobench_heads.clip.options import ClipOptions
 
 __all__ = ["Vocabulary"]
@@ -76,6 +76,17 @@ class Vocabulary:
         scale = np.divide(wanted, totals, out=np.zeros_like(totals), where=totals > 0)
         normalised: Float = np.log1p(values * scale[:, None]).astype(np.float32)
         return normalised
+
+    def check(self, expression: Float) -> None:
+        """Refuse (n, N) expression that has not a column for each gene.
+
+        Raises
+        ------
+        ShapeError
+            If it has other columns.
+        """
+        if expression.ndim != 2 or expression.shape[1] != len(self.names):
+            raise ShapeError(f"expression must be (n, {len(self.names)}), a column a gene, got {expression.shape}.")
 
     def as_facts(self) -> dict[str, object]:
         """Write it as JSON values."""

@@ -139,6 +139,7 @@ class ClipDiffusion(Method):
 
     def encode(self, expression: Float) -> Float:
         """Embed normalised log expression (p, N), genes in the vocabulary's order: (p, latent) of length 1."""
+        self.vocabulary.check(expression)
         return embed_genes(self._made().clip, expression)
 
     def draw(self, prompts: Float, drawing: Drawing) -> UInt8:

@@ -160,7 +160,8 @@ class ClipGan(Method):
 
     def encode(self, expression: Float) -> Float:
         """Embed normalised log expression (p, N), genes in the vocabulary's order, as the condition: (p, c)."""
-        clip, generator, _ = self._made()
+        clip, generator, vocabulary = self._made()
+        vocabulary.check(expression)
         encoder = generator.eval().encoder
         if encoder is None:
             return embed_genes(clip, expression)
