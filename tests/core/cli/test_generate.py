@@ -291,6 +291,13 @@ def test_a_path_leads_from_one_prompt_to_another(say: Say, study: Path, tmp_path
         (("--prompts", "pickled.npy"), "cannot be read as a matrix"),
         (("--prompts", "rows.npy", "--n-samples", "0"), "a drawing needs a seed and a sample"),
         (("--prompts", "rows.npy", "--clusters", "x"), "--clusters goes with a file of spots"),
+        (("--prompts", "rows.npy", "--seeds", "0-99999999999"), "numbers below 2 to the power of 32"),
+        (("--prompts", "rows.npy", "--seeds", "0-4000000000"), "ranges of up to"),
+        (("--prompts", "rows.npy", "--truncation", "nan"), "must be finite numbers"),
+        (("--prompts", "rows.npy", "--translate", "nan,0"), "must be finite numbers"),
+        (("--prompts", "large.npy"), "too large values"),
+        (("--prompts", "claims.npy"), "cannot be read as a matrix"),
+        (("--from", "rows.npy:0", "--to", "wide.npy:0"), "must be of one width, got 3 and 7"),
     ],
 )
 def test_a_wrong_wish_is_told_in_a_sentence(
@@ -299,6 +306,11 @@ def test_a_wrong_wish_is_told_in_a_sentence(
     monkeypatch.chdir(tmp_path)
     np.save("rows.npy", np.eye(3))
     np.save("pickled.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    np.save("large.npy", np.full((1, 3), 1e300))
+    np.save("wide.npy", np.ones((1, 7)))
+    with Path("claims.npy").open("wb") as file:  # more rows than any memory holds
+        header = {"descr": "<f8", "fortran_order": False, "shape": (10**13, 60)}
+        np.lib.format.write_array_header_1_0(file, header)
     Path("rows.txt").write_text("1 2 3")
     said = say("generate", job(study, "generate").name, "--study", study, "--out", "drawn", "--encoded", *asked)
     assert said.code == 2
@@ -311,6 +323,21 @@ def test_a_file_that_is_no_annotated_data_is_told_in_a_sentence(say: Say, study:
     given = ("--study", study, "--out", tmp_path / "drawn", "--prompts", tmp_path / "spots.h5ad")
     said = say("generate", job(study, "generate").name, *given)
     assert (said.code, "cannot be read as AnnData" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("spots", "n_samples", "told"), [(0, 4, "holds none"), (3, -1, "--n-samples must be at least 1")]
+)
+def test_spots_that_are_none_are_told_in_a_sentence(
+    say: Say, study: Path, tmp_path: Path, spots: int, n_samples: int, told: str
+) -> None:
+    counts = np.ones((spots, 2), dtype=np.float32)
+    anndata.AnnData(X=counts, obs={"leiden": ["a"] * spots}).write_h5ad(tmp_path / "spots.h5ad")
+    np.save(tmp_path / "labels.npy", np.array(["a"] * spots, dtype=np.str_))
+    given = ("--study", study, "--out", tmp_path / "drawn", "--prompts", tmp_path / "spots.h5ad")
+    asked = ("--clusters", tmp_path / "labels.npy", "--n-samples", n_samples)
+    said = say("generate", job(study, "generate").name, *given, *asked)
+    assert (said.code, told in said.err) == (2, True)
 
 
 def test_a_job_that_does_not_draw_says_so(say: Say, study: Path, tmp_path: Path) -> None:
