@@ -1,5 +1,6 @@
 """A finished job as AnnData files, one a test slide, for whoever goes on in scanpy."""
 
+import hashlib
 import importlib
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,17 @@ from histobench.store import store_errors
 
 __all__ = ["ENHANCED", "export_slide", "file_name"]
 
+_LONGEST = 100  # letters of a slide's name in that of a file
+
 ENHANCED = "enhanced"
 """Layer of the expression that a method enhanced; ``predicted`` is that of any other prediction."""
 
 
 def file_name(slide_id: str) -> str:
-    """Make a file name of a slide's."""
-    return "".join(char if char.isalnum() or char in "._-" else "_" for char in slide_id) + ".h5ad"
+    """Make a file name of a slide's; one that had to be changed ends in a hash, so that no two slides share a file."""
+    plain = "".join(char if char.isalnum() or char in "._-" else "_" for char in slide_id)[:_LONGEST]
+    changed = plain != slide_id or plain.startswith(".")
+    return f"{plain}-{hashlib.sha256(slide_id.encode()).hexdigest()[:8]}.h5ad" if changed else f"{plain}.h5ad"
 
 
 def export_slide(result: SlideResult, job: JobSpec, path: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from histobench import assembly
 from histobench.data import ImageFeatures
+from histobench.export import file_name
 from histobench.store import read_predictions
 from histobench.testing import ToyDataset
 
@@ -344,6 +345,13 @@ def test_a_job_that_does_not_draw_says_so(say: Say, study: Path, tmp_path: Path)
     given = ("--study", study, "--out", tmp_path, "--prompts", "x.npy")
     assert "was asked to retrieve, not to draw" in say("generate", job(study, "retrieve").name, *given).err
     assert "no finished job that draws" in say("generate", "nosuchjob", *given).err
+
+
+def test_no_two_slides_share_a_file() -> None:
+    names = [file_name(slide) for slide in ("A1", "a/b", "a_b", "../x", "s" * 300, "s" * 301)]
+    assert names[0] == "A1.h5ad"
+    assert len(set(names)) == len(names)
+    assert all("/" not in name and len(name) < 130 for name in names)
 
 
 def test_jobs_are_exported_as_annotated_data(say: Say, study: Path, tmp_path: Path) -> None:
