@@ -79,7 +79,7 @@ def test_maps_of_unchanged_records_are_kept(study, site, tmp_path, monkeypatch):
     def draws(*_args, **_kwargs):
         raise AssertionError("a map was drawn again")
 
-    monkeypatch.setattr("histobench_leaderboard.site.spot_map", draws)
+    monkeypatch.setattr("histobench_leaderboard.site.job_picture", draws)
     build_site(study, tmp_path / "site")
     assert _files(tmp_path / "site") == _files(site)
 
