@@ -1,6 +1,7 @@
 """A command line to call, and a third-party distribution of misbehaving plugins, installed for real."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -174,8 +175,12 @@ def spawn() -> Callable[..., "subprocess.Popen[str]"]:
 
     def start(*arguments: object, **environment: str) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "histobench.cli", *map(str, arguments)]
-        return subprocess.Popen(
-            command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        heard = signal.signal(signal.SIGINT, signal.SIG_DFL)  # a suite in the background hands down that it is deaf
+        try:
+            return subprocess.Popen(
+                command, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        finally:
+            signal.signal(signal.SIGINT, heard)
 
     return start

@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -49,6 +50,15 @@ def test_stopping_early_ends_the_workers() -> None:
     assert time.monotonic() - began < 30
 
 
+@pytest.fixture
+def _hears_ctrl_c() -> Iterator[None]:
+    """As in a terminal; a suite that runs in the background hears none."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_hears_ctrl_c")
 def test_ctrl_c_that_a_callback_swallows_stops_before_the_next_job() -> None:
     begun = []
 

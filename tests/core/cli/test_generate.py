@@ -347,6 +347,16 @@ def test_a_job_that_does_not_draw_says_so(say: Say, study: Path, tmp_path: Path)
     assert "no finished job that draws" in say("generate", "nosuchjob", *given).err
 
 
+def test_enhancing_is_drawn_on_tissue_and_by_markers(say: Say, study: Path) -> None:
+    said = say("analyse", study, "--what", "enhancement", "--methods", "painter")
+    assert said.code == 0, said.err
+    name = f"painter-{job(study, 'enhance').name}-1"
+    assert all(pixels(study / "analyses" / f"{part}-{name}.png").size for part in ("tissue", "violins"))
+    rows = list(csv.DictReader((study / "analyses" / "enhancement.csv").read_text().splitlines()))
+    assert {row["groups are"] for row in rows} == {"clusters of the raw counts"}
+    assert all(float(row["raw"]) > 0.5 for row in rows)
+
+
 def test_no_two_slides_share_a_file() -> None:
     names = [file_name(slide) for slide in ("A1", "a/b", "a_b", "../x", "s" * 300, "s" * 301)]
     assert names[0] == "A1.h5ad"
