@@ -1,9 +1,9 @@
 """What enhancing does to tissue: domains of the latent beside the annotation, and markers raw and enhanced.
 
-Raw and enhanced expression are shown over the same groups of spots, the annotation; where a slide has none, Leiden
-clusters of its raw counts. Markers are chosen on the raw counts too, so that no method chooses its own. A published
-figure groups raw values by annotation and enhanced ones by matched clusters, which flatters (expression protocol,
-section 13).
+Raw and enhanced expression are shown over the same groups of spots, the annotation; where a slide has none, clusters of
+its raw counts (`histobench.analyses.domains`). Markers are chosen on the raw counts too, so that no method chooses its
+own. A published figure groups raw values by annotation and enhanced ones by matched clusters, which flatters
+(expression protocol, section 13).
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 
-from histobench.analyses.domains import match_domains
+from histobench.analyses.domains import choose_domains, match_domains
 from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
 from histobench.analyses.geometry import joint_clusters
 from histobench.data import Float, SlideResult
@@ -25,7 +24,6 @@ from histobench.errors import DataError
 __all__ = ["analyse_enhancement", "choose_markers", "contrast"]
 
 _MARKERS_A_GROUP, _MOST_GROUPS, _FEWEST_SPOTS = 2, 8, 5
-_COMPONENTS = 30
 
 Labels = npt.NDArray[np.str_]
 
@@ -106,8 +104,7 @@ def _groups(result: SlideResult) -> tuple[Labels, str]:
     if result.regions is not None and len(set(result.regions.tolist()) - {""}) > 1:
         return result.regions, "annotation"
     raw = result.observed.values if result.hidden is None else result.hidden.truth
-    reduced = PCA(min(_COMPONENTS, *raw.shape), svd_solver="full").fit_transform(raw.astype(np.float64))
-    clusters = joint_clusters(reduced)
+    clusters = choose_domains(raw)
     return np.array([f"cluster {cluster + 1}" for cluster in clusters], dtype=np.str_), "clusters of the raw counts"
 
 
