@@ -65,7 +65,7 @@ class Plan:
         by_reason: dict[tuple[str, str], list[str]] = {}
         for item in self.left_out:
             by_reason.setdefault((item.dataset, item.why), []).append(item.what)
-        return [f"{dataset}: {', '.join(things)}: {why}" for (dataset, why), things in by_reason.items()]
+        return [f"{dataset}: {', '.join(dict.fromkeys(things))}: {why}" for (dataset, why), things in by_reason.items()]
 
     def notice(self, sentence: str) -> None:
         """Keep a sentence once."""
