@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from histobench.analyses import Cell
     from histobench.cli import App
     from histobench.records import RunRecord
+    from histobench.store import Store
 
 __all__ = ["analyse"]
 
@@ -42,7 +43,7 @@ def analyse(
         if name not in ANALYSES:
             raise did_you_mean("analysis", name, ANALYSES)
     store = Store(study, write=False)
-    records = _chosen(read_records(app, store), methods)
+    records = _readable(app, store, _chosen(read_records(app, store), methods))
     results = StudyResults(store=store, records=records, data_root=data_root, metric=metric)
     failed = 0
     for name in names:
@@ -76,6 +77,23 @@ def _chosen(records: "list[RunRecord]", methods: str | None) -> "tuple[RunRecord
         if name not in known:
             raise did_you_mean("method in this study", name, known)
     return tuple(record for record in records if record.job.method in wanted)
+
+
+def _readable(app: "App", store: "Store", records: "tuple[RunRecord, ...]") -> "tuple[RunRecord, ...]":
+    """Leave out, with a word, jobs whose stored predictions are damaged: each costs only itself."""
+    from histobench.errors import DataError
+    from histobench.store import read_predictions
+
+    kept = []
+    for record in records:
+        try:
+            if record.status == "done":
+                read_predictions(store.folder(record.job_id).predictions)
+        except DataError as error:
+            app.output.warn(f"job {record.job_id} ({record.job.method}) is left out: {error}")
+            continue
+        kept.append(record)
+    return tuple(kept)
 
 
 def _print(app: "App", title: str, rows: "list[dict[str, Cell]]") -> None:

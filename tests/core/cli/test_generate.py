@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -355,6 +356,18 @@ def test_enhancing_is_drawn_on_tissue_and_by_markers(say: Say, study: Path) -> N
     rows = list(csv.DictReader((study / "analyses" / "enhancement.csv").read_text().splitlines()))
     assert {row["groups are"] for row in rows} == {"clusters of the raw counts"}
     assert all(float(row["raw"]) > 0.5 for row in rows)
+
+
+def test_damaged_predictions_cost_only_their_job(say: Say, study: Path, tmp_path: Path) -> None:
+    shutil.copytree(study / "jobs", tmp_path / "jobs")
+    damaged = job(tmp_path, "enhance", "raw-counts") / "predictions.h5"
+    damaged.write_bytes(damaged.read_bytes()[:1000])
+    said = say("analyse", tmp_path, "--what", "enhancement")
+    assert said.code == 0, said.err
+    assert f"job {damaged.parent.name} (raw-counts) is left out" in said.err
+    rows = list(csv.DictReader((tmp_path / "analyses" / "enhancement.csv").read_text().splitlines()))
+    assert "painter" in {row["method"] for row in rows}
+    assert "raw-counts" not in {row["method"] for row in rows}
 
 
 def test_no_two_slides_share_a_file() -> None:
