@@ -110,19 +110,10 @@ class _Handler(threading.Thread, Generic[JobT, OutcomeT]):
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        connection = self._spawn()
-        while not self._stopping.is_set():
-            try:
-                job = self._todo.get_nowait()
-            except queue.Empty:
-                break
-            try:
-                connection.send(job)
-                self._done.put(connection.recv())
-            except (EOFError, OSError):
-                if self._stopping.is_set():
-                    return
-                connection = self._bury(job)
+        try:
+            self._feed()
+        except BaseException as error:  # noqa: BLE001 -- handed to the thread that waits, which would wait for ever
+            self._done.put(error)
         self.stop()
 
     def stop(self) -> None:
@@ -130,24 +121,41 @@ class _Handler(threading.Thread, Generic[JobT, OutcomeT]):
         if self._process is not None and self._process.is_alive():
             self._process.terminate()
 
+    def _feed(self) -> None:
+        connection: Connection | None = None
+        while not self._stopping.is_set():
+            try:
+                job = self._todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                connection = connection or self._spawn()  # for a job at hand: the last one may have died at its end
+                connection.send(job)
+                outcome = connection.recv()
+            except (EOFError, OSError):
+                if self._stopping.is_set():
+                    return
+                connection, outcome = None, self._bury(job)
+            self._done.put(outcome)
+
     def _spawn(self) -> Connection:
         context = multiprocessing.get_context("spawn")  # a fork would inherit locks and CUDA
         ours, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(self._gpu, theirs), daemon=True)
-        self._process.start()
+        process = context.Process(target=_serve, args=(self._gpu, theirs), daemon=True)
+        process.start()
+        self._process = process
         theirs.close()
+        if self._stopping.is_set():  # since before there was a process to end
+            process.terminate()
         ours.send(self._work)
         return ours
 
-    def _bury(self, job: JobT) -> Connection:
-        if self._process is None:
-            raise RuntimeError("a worker died before it was started.")
-        self._process.join()
-        try:
-            self._done.put(self._died(job, _cause(self._process.exitcode)))
-        except BaseException as error:  # noqa: BLE001 -- handed to the thread that waits
-            self._done.put(error)
-        return self._spawn()
+    def _bury(self, job: JobT) -> OutcomeT:
+        process, self._process = self._process, None
+        if process is None:
+            raise RuntimeError("no worker process could be started on this machine.")
+        process.join()
+        return self._died(job, _cause(process.exitcode))
 
 
 def _cause(exit_code: int | None) -> str:

@@ -1,7 +1,9 @@
 """Where jobs run: every job has one outcome, whatever becomes of its worker."""
 
 import contextlib
+import multiprocessing
 import os
+import pickle
 import signal
 import time
 from collections.abc import Iterator
@@ -35,6 +37,26 @@ def test_dead_worker_costs_only_its_job() -> None:
 
 def test_killed_worker_is_named_by_its_signal() -> None:
     assert list(LocalProcesses(1).run([9], signal.raise_signal, died)) == ["9 its worker process was killed by SIGKILL"]
+
+
+def test_worker_that_dies_before_its_first_job_costs_that_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    spawn = multiprocessing.context.SpawnProcess.start
+
+    def start_and_lose(process: multiprocessing.context.SpawnProcess) -> None:
+        spawn(process)
+        process.kill()
+        process.join()
+
+    monkeypatch.setattr(multiprocessing.context.SpawnProcess, "start", start_and_lose)
+    assert list(LocalProcesses(1).run([1, 2], abs, died)) == [
+        "1 its worker process was killed by SIGKILL",
+        "2 its worker process was killed by SIGKILL",
+    ]
+
+
+def test_work_that_cannot_be_sent_ends_the_run() -> None:
+    with pytest.raises((AttributeError, pickle.PicklingError), match="lambda"):
+        list(LocalProcesses(1).run([1], lambda job: job, died))
 
 
 def test_error_raised_on_purpose_reaches_the_caller() -> None:
