@@ -90,7 +90,8 @@ def name_files(pairs: Iterable[str]) -> None:
         if not Path(file).is_file():
             raise WeightsError(f"the weights named for encoder {name!r} are not there: no file {file!r}.")
     before = [part for part in os.environ.get(FILES_VARIABLE, "").split(_BETWEEN) if part]
-    absolute = [f"{name}={Path(file).resolve()}" for name, _, file in (pair.partition("=") for pair in given)]
+    parts = (pair.partition("=") for pair in given)
+    absolute = [f"{name.partition('[')[0]}={Path(file).resolve()}" for name, _, file in parts]  # variants share a file
     os.environ[FILES_VARIABLE] = _BETWEEN.join([*absolute, *before])
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from histobench.cli.names import PluginNames
+from histobench.cli.names import PluginNames, find_weighted
 
 if TYPE_CHECKING:
     from histobench.cards import EncoderCard, Weights
@@ -36,7 +36,7 @@ def where(app: "App", encoder: str) -> None:
 
     from histobench.weights import FILES_VARIABLE, how_to_get, locate_weights, weights_folders
 
-    _, name, weights = _with_weights(app, encoder)
+    _, name, weights = find_weighted(app.registry, encoder)
     rows = [["named file", f"--weights {name}=FILE or {FILES_VARIABLE}"]]
     folders = weights_folders(name, weights)
     rows += [["weights folder", str(folder / file)] for folder in folders for file in weights.files]
@@ -57,7 +57,7 @@ def fetch(app: "App", encoders: tuple[str, ...]) -> None:
     from histobench.weights import find_weights, locate_weights
 
     for encoder in encoders:
-        _, name, weights = _with_weights(app, encoder)
+        _, name, weights = find_weighted(app.registry, encoder)
         located = locate_weights(name, weights)
         path = find_weights(name, weights) if located is None else located.path
         app.output.result(f"{name}: {'fetched' if located is None else 'is here'}: {path}")
@@ -77,7 +77,7 @@ def check(app: "App", encoders: tuple[str, ...]) -> None:
     asked = encoders or [card.name for card in app.registry.encoders if card.weights is not None]
     checked, wrong = 0, 0
     for encoder in asked:
-        card, name, weights = _with_weights(app, encoder)
+        card, name, weights = find_weighted(app.registry, encoder)
         try:
             if not encoders and locate_weights(name, weights) is None:
                 continue
@@ -133,13 +133,3 @@ def _state(card: "EncoderCard") -> str:
     except WeightsError as error:
         return f"no: {error}"
     return "no" if located is None else f"{located.path} ({located.place})"
-
-
-def _with_weights(app: "App", encoder: str) -> "tuple[EncoderCard, str, Weights]":
-    """Give a card, the name under which its files lie, which all its variants share, and its weights."""
-    from histobench.errors import ConfigError
-
-    card = app.registry.encoders.get(encoder)
-    if card.weights is None:
-        raise ConfigError(f"encoder {encoder!r} needs no weights.")
-    return card, encoder.partition("[")[0], card.weights

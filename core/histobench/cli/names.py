@@ -1,11 +1,16 @@
 """Parameters that name installed plugins and complete in the shell."""
 
+from typing import TYPE_CHECKING
+
 import click
 from click.shell_completion import CompletionItem
 
 from histobench.registry import Registry
 
-__all__ = ["NAMED_WEIGHTS", "PluginNames", "options", "settings"]
+if TYPE_CHECKING:
+    from histobench.encoder_card import EncoderCard, Weights
+
+__all__ = ["NAMED_WEIGHTS", "PluginNames", "find_weighted", "options", "settings"]
 
 
 class PluginNames(click.ParamType):  # type: ignore[type-arg]  # generic only in newer clicks
@@ -56,11 +61,29 @@ def _setting(text: str, parameter: click.Parameter, shape: str) -> tuple[str, ob
 
 def _name_weights(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> None:
     """Keep the files that a user names for encoders, for this process and its workers."""
-    del context, parameter
+    del parameter
     if values:
         from histobench.weights import name_files
 
+        for encoder in filter(None, (value.partition("=")[0] for value in values)):
+            find_weighted(context.obj.registry, encoder)  # a file of no encoder's would be used by nobody, unsaid
         name_files(values)
+
+
+def find_weighted(registry: Registry, encoder: str) -> "tuple[EncoderCard, str, Weights]":
+    """Give a card, the name under which its files lie, which all its variants share, and its weights.
+
+    Raises
+    ------
+    UnknownNameError, ConfigError
+        If there is no such encoder, or it needs no weights.
+    """
+    from histobench.errors import ConfigError
+
+    card = registry.encoders.get(encoder)
+    if card.weights is None:
+        raise ConfigError(f"encoder {encoder!r} needs no weights.")
+    return card, encoder.partition("[")[0], card.weights
 
 
 NAMED_WEIGHTS = click.option(

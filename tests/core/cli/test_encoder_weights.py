@@ -110,6 +110,14 @@ def test_a_file_named_for_a_run_that_is_not_there_stops_it(say: Say, tmp_path: P
     assert (said.code, "the weights named for encoder 'uni' are not there" in said.err) == (2, True)
 
 
+def test_a_file_named_for_no_encoder_is_refused(say: Say, tmp_path: Path, resnet: Path) -> None:
+    said = say("plan", "--methods", "ridge", "--weights", f"resnet18.imagenot={resnet}", "--out", tmp_path / "out")
+    assert said.code == 2
+    assert "resnet18.imagenet" in said.err  # what was meant
+    said = say("plan", "--methods", "ridge", "--weights", f"resnet18.random={resnet}", "--out", tmp_path / "out")
+    assert (said.code, "encoder 'resnet18.random' needs no weights" in said.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     "name", ["hf-hub:../..", "hf-hub:../../x[cls][tta]", "pretrained:../../x", "pretrained:/etc/x"]
 )
