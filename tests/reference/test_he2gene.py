@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from histobench import FitContext, PatchGeometry, Samples
 from histobench.published import ConvertRequest
+from histobench.training import SYMMETRIES, mirror_and_turn
 from histobench_encoders.entries import ENTRIES
 from histobench_encoders.timm_encoder import TimmEncoder
-from histobench_heads.augmentation import SYMMETRIES, mirror_and_turn
 from histobench_heads.cards import HBCIS_MEAN, HBCIS_STD
 from histobench_heads.he2gene.catalogue import HE2GENE_BASE, HE2GENE_SPAT
 from histobench_heads.he2gene.losses import spatial_loss

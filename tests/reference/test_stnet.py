@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from histobench import FitContext, Kind, LabelledSamples, PatchGeometry, Targets
 from histobench.published import ConvertRequest
+from histobench.training import SYMMETRIES, mirror_and_turn
 from histobench_encoders.entries import ENTRIES
 from histobench_encoders.timm_encoder import PatchNetwork, TimmEncoder
-from histobench_heads.augmentation import SYMMETRIES, mirror_and_turn
 from histobench_heads.saved import write_facts
 from histobench_heads.spotwise.method import Blueprint
 from histobench_heads.stnet.catalogue import STNET

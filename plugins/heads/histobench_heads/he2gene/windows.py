@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from histobench_heads.augmentation import SYMMETRIES, mirror_and_turn
+from histobench.training import SYMMETRIES, mirror_and_turn
 from histobench_heads.he2gene.options import Average
 
 __all__ = ["middle", "views"]

@@ -53,8 +53,16 @@ from typing_extensions import override
 
 from histobench import DataError, FitContext, Int, LabelledSamples, Method, Patches, Prediction, Samples
 from histobench.graphs import adjacency, nearest_edges
-from histobench.training import Recipe, fit_module, load_weights, save_weights, seeded
-from histobench_heads.augmentation import ColourJitter, jitter_colours, turn_at_random
+from histobench.training import (
+    ColourJitter,
+    Recipe,
+    fit_module,
+    jitter_colours,
+    load_weights,
+    save_weights,
+    seeded,
+    turn_at_random,
+)
 from histobench_heads.hist2scrna.learning import Blueprint, Truth, draw_up, losses, to_prediction
 from histobench_heads.hist2scrna.network import CountNetwork, Hist2ScrnaNetwork, Said
 from histobench_heads.hist2scrna.options import CountOptions, Hist2ScrnaOptions

@@ -35,8 +35,7 @@ from typing_extensions import override
 
 from histobench import ConfigError, LabelledSamples
 from histobench.adapters import PUBLISHED_LORA, LoraOptions
-from histobench.training import Recipe, mean_pearson, root_mean_square
-from histobench_heads.augmentation import mean_over_symmetries, turn_at_random
+from histobench.training import Recipe, mean_over_symmetries, mean_pearson, root_mean_square, turn_at_random
 from histobench_heads.normalisation import PixelStatistics
 from histobench_heads.spotwise.method import Batch, Blueprint, SpotMethod
 from histobench_heads.stnet.module import StNetModule

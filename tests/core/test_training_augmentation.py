@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 from histobench import ShapeError
-from histobench.training import seeded
-from histobench_heads.augmentation import (
+from histobench.training import (
     SYMMETRIES,
     ColourJitter,
     Symmetry,
     jitter_colours,
     mean_over_symmetries,
     mirror_and_turn,
+    seeded,
     turn_at_random,
 )
 
