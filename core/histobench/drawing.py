@@ -57,12 +57,17 @@ class Drawing:
 class Drawer(Method, Protocol):
     """A method that draws patches from prompts of any origin, once it is fitted or loaded."""
 
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Name the genes (N,) that it draws by, in the order of `encode`'s columns."""
+        ...
+
     def prompts(self, counts: Counts) -> Float:
         """Embed raw counts (p, g), genes by their names: (p, c)."""
         ...
 
     def encode(self, expression: Float) -> Float:
-        """Embed normalised log expression (p, N), genes in the order of training: (p, c)."""
+        """Embed normalised log expression (p, N), a column for each of `genes`: (p, c)."""
         ...
 
     def draw(self, prompts: Float, drawing: Drawing) -> UInt8:

@@ -22,6 +22,13 @@ _MOST_SEEDS = 100_000  # each draws images of every prompt; more is a slip of th
 @click.option("--prompts", type=click.Path(path_type=Path), help="Spots: .h5ad of raw counts, or .npy of log values.")
 @click.option("--clusters", help="With .h5ad: a column of obs, or an .npy of labels; spots are drawn from each.")
 @click.option("--encoded", is_flag=True, help="The .npy holds embeddings, ready to draw from.")
+@click.option(
+    "--min-genes",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Share of the job's genes that an .h5ad must have; those it lacks are read as not expressed.",
+)
 @click.option("--from", "first", metavar="FILE:ROW", help="Begin of a path between two prompts.")
 @click.option("--to", "second", metavar="FILE:ROW", help="Its end.")
 @click.option("--steps", type=int, default=5, show_default=True, help="Prompts on the path, both ends included.")
@@ -36,8 +43,9 @@ _MOST_SEEDS = 100_000  # each draws images of every prompt; more is a slip of th
 @click.pass_obj
 def generate(app: "App", /, job: str, study: Path, out: Path, data_root: Path | None, **asked: Any) -> None:
     """Draw patches by the fitted method of JOB, for the expression of spots, rows of numbers or a path between two."""
-    from histobench.generation import write_images
+    from histobench.generation import check_folder, write_images
 
+    check_folder(out)
     method = _load(app, job, study, data_root)
     drawing = _drawing(asked)
     prompts = _prompts(app, method, asked)
@@ -73,7 +81,7 @@ def _load(app: "App", job: str, study: Path, data_root: Path | None) -> "Drawer"
     if record.job.kind != "generate":
         raise ConfigError(f"job {record.job_id} ({record.job.method}) was asked to {record.job.target}, not to draw.")
     method: Any = load_fitted(record, store.folder(record.job_id), open_assembler(record.job, data_root))
-    if not all(hasattr(method, part) for part in ("prompts", "encode", "draw")):
+    if not all(hasattr(method, part) for part in ("genes", "prompts", "encode", "draw")):
         raise ConfigError(f"{record.job.method} draws the test spots only, not on demand.")
     drawer: Drawer = method
     return drawer
@@ -120,44 +128,52 @@ def _seeds(text: str) -> tuple[int, ...]:
 def _prompts(app: "App", method: "Drawer", asked: "dict[str, Any]") -> "Prompts":
     from histobench.errors import ConfigError
     from histobench.generation import between, from_counts, from_rows, read_matrix
-    from histobench.generation.prompts import read_counts
 
     path: Path | None = asked["prompts"]
     if (path is None) == (asked["first"] is None) or (asked["first"] is None) != (asked["second"] is None):
         raise ConfigError("give either --prompts FILE, or both --from FILE:ROW and --to FILE:ROW.")
+    if asked["clusters"] and (path is None or path.suffix == ".npy"):
+        raise ConfigError("--clusters goes with --prompts and a file of spots (.h5ad).")
     if path is None:
-        first, second = (_row(method, asked[end], encoded=asked["encoded"]) for end in ("first", "second"))
+        first, second = (_row(app, method, asked, end) for end in ("first", "second"))
         return between(first, second, asked["steps"])
     if path.suffix == ".npy":
-        if asked["clusters"]:
-            raise ConfigError("--clusters goes with a file of spots (.h5ad), not with rows of numbers.")
         return from_rows(method, read_matrix(path), encoded=asked["encoded"])
     if path.suffix != ".h5ad":
         raise ConfigError(f"--prompts takes an .h5ad or .npy file, got {str(path)!r}.")
     if asked["encoded"]:
         raise ConfigError("--encoded goes with rows of numbers (.npy), not with a file of spots.")
-    counts, clusters, warning = read_counts(path, asked["clusters"])
-    if warning:
-        app.output.warn(warning)
+    counts, clusters = _spots(app, method, path, asked)
     return from_counts(method, counts, clusters, n_samples=asked["n_samples"])
 
 
-def _row(method: "Drawer", asked: str, *, encoded: bool) -> Any:  # Any: an array, and numpy is imported late
-    """Embed ``FILE:ROW``."""
+def _spots(app: "App", method: "Drawer", path: Path, asked: "dict[str, Any]") -> Any:  # Any: as in `read_counts`
+    """Read the counts and labels of an .h5ad file, and tell what of the job's genes is in it."""
+    from histobench.generation import count_genes
+    from histobench.generation.prompts import read_counts
+
+    counts, clusters, warning = read_counts(path, asked["clusters"])
+    if warning:
+        app.output.warn(warning)
+    app.output.line(count_genes(path, counts, method.genes, least=asked["min_genes"]))
+    return counts, clusters
+
+
+def _row(app: "App", method: "Drawer", asked: "dict[str, Any]", end: str) -> Any:  # Any: an array; numpy comes late
+    """Embed the ``FILE:ROW`` of one end of a path."""
     import numpy as np
 
     from histobench.errors import ConfigError
     from histobench.generation import read_matrix
-    from histobench.generation.prompts import read_counts
 
-    name, colon, number = asked.rpartition(":")
+    name, colon, number = asked[end].rpartition(":")
     if not colon or not number.isdecimal():
-        raise ConfigError(f"a prompt of a path is given as FILE:ROW, got {asked!r}.")
+        raise ConfigError(f"a prompt of a path is given as FILE:ROW, got {asked[end]!r}.")
     row, path = int(number), Path(name)
-    counts = read_counts(path, None)[0] if path.suffix == ".h5ad" else None
+    counts = _spots(app, method, path, asked)[0] if path.suffix == ".h5ad" else None
     matrix = counts.values if counts is not None else read_matrix(path)
     if row >= len(matrix):
         raise ConfigError(f"{name!r} has {len(matrix)} rows, counted from 0; there is no row {row}.")
     if counts is not None:
         return method.prompts(counts.take(np.array([row])))[0]
-    return (matrix if encoded else method.encode(matrix))[row]
+    return (matrix if asked["encoded"] else method.encode(matrix))[row]

@@ -1,6 +1,17 @@
 """Patches drawn on demand by a finished job's method: the prompts, and the images that are written."""
 
-from histobench.generation.images import Manifest, write_images
-from histobench.generation.prompts import Prompts, between, from_counts, from_rows, read_matrix
+from histobench.generation.folders import Manifest, check_folder
+from histobench.generation.images import write_images
+from histobench.generation.prompts import Prompts, between, count_genes, from_counts, from_rows, read_matrix
 
-__all__ = ["Manifest", "Prompts", "between", "from_counts", "from_rows", "read_matrix", "write_images"]
+__all__ = [
+    "Manifest",
+    "Prompts",
+    "between",
+    "check_folder",
+    "count_genes",
+    "from_counts",
+    "from_rows",
+    "read_matrix",
+    "write_images",
+]

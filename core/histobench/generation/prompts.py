@@ -11,7 +11,7 @@ from histobench.data import Counts, Float, Int
 from histobench.drawing import Drawer, interpolate
 from histobench.errors import ConfigError, DataError, did_you_mean, told
 
-__all__ = ["Prompts", "between", "from_counts", "from_rows", "read_counts", "read_matrix"]
+__all__ = ["Prompts", "between", "count_genes", "from_counts", "from_rows", "read_counts", "read_matrix"]
 
 _DRAW_SEED = 1  # clip_gan, section 7: which spots of a cluster are drawn
 
@@ -80,6 +80,32 @@ def from_counts(method: Drawer, counts: Counts, clusters: npt.NDArray[np.str_] |
         labels=tuple(names[number] for number in numbers),
         folders=tuple("" if clusters is None else f"cluster_{number}" for number in numbers),
     )
+
+
+def count_genes(path: Path, counts: Counts, genes: tuple[str, ...], *, least: float) -> str:
+    """Say how many of a method's genes (N,) a file of spots has; the others are read as not expressed.
+
+    Parameters
+    ----------
+    least
+        Share of the genes below which a prompt would hardly say what was measured.
+
+    Raises
+    ------
+    DataError
+        If the file has fewer, or none.
+    """
+    known = set(counts.names)
+    lacking = [gene for gene in genes if gene not in known]
+    n_found = len(genes) - len(lacking)
+    found = f"{str(path)!r} has {n_found} of the {len(genes)} genes that the job draws by"
+    if not n_found or n_found < least * len(genes):
+        own = f"its own are such as {counts.names[0]!r}" if counts.names else "it has none at all"
+        raise DataError(
+            f"{found}; the others, such as {lacking[0]!r}, would be read as not expressed. Give a file with at least "
+            f"{least:.0%} of them, named alike ({own}), or lower that share with --min-genes."
+        )
+    return f"{found}; the others, such as {lacking[0]!r}, are read as not expressed." if lacking else f"{found}."
 
 
 def from_rows(method: Drawer, matrix: Float, *, encoded: bool) -> Prompts:

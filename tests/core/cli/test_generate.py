@@ -76,8 +76,11 @@ class Painter:
         return np.tile(np.clip(colours, 0, 255).astype(np.uint8)[:, None, None], (1, 16, 16, 1))
 
     def prompts(self, counts):
-        place = {name: column for column, name in enumerate(counts.names)}
-        return self.encode(self.shares(counts.values[:, [place[gene] for gene in self.genes]]))
+        table = np.zeros((len(counts.values), len(self.genes)))
+        for column, gene in enumerate(self.genes):
+            if gene in counts.names:
+                table[:, column] = counts.values[:, counts.names.index(gene)]
+        return self.encode(self.shares(table))
 
     def encode(self, expression):
         return expression @ self.map
@@ -248,15 +251,32 @@ def test_rows_of_numbers_are_drawn_with_seeds_and_told_in_a_manifest(say: Say, s
     ]
     assert pixels(tmp_path / "drawn" / entries[-1]["file"])[0, 0].tolist() == [10, 10, 250]
     assert pixels(tmp_path / "drawn" / "sheet.png").shape[1] > 100
+    files = {path.name for path in (tmp_path / "drawn").iterdir()} - {".lock"}
+    assert files == {"manifest.csv", "sheet.png", *(entry["file"] for entry in entries)}
 
 
-def test_spots_of_an_annotated_file_are_drawn_by_cluster(say: Say, study: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def spots(tmp_path: Path) -> Path:
+    """The toy's first slide as AnnData."""
     toy = ToyDataset()
     table = toy.table(toy.slides("gene_expression")[0], "gene_expression")
     file = anndata.AnnData(X=table.counts.values)
     file.var_names, file.obs_names = list(table.counts.names), list(table.spot_ids)
     file.obs["part"] = np.where(np.arange(len(table.spot_ids)) < 30, "upper", "lower")
     file.write_h5ad(tmp_path / "spots.h5ad")
+    return tmp_path / "spots.h5ad"
+
+
+def with_genes(spots: Path, share: float) -> tuple[int, int]:
+    """Leave a share of the genes in the file: how many, of how many."""
+    file = anndata.read_h5ad(spots)
+    n = round(share * file.n_vars)
+    file[:, :n].copy().write_h5ad(spots)
+    return n, file.n_vars
+
+
+@pytest.mark.usefixtures("spots")
+def test_spots_of_an_annotated_file_are_drawn_by_cluster(say: Say, study: Path, tmp_path: Path) -> None:
     said = say(
         *("generate", job(study, "generate").name[:8], "--study", study, "--out", tmp_path / "drawn"),
         *("--prompts", tmp_path / "spots.h5ad", "--clusters", "part", "--n-samples", 3),
@@ -266,6 +286,57 @@ def test_spots_of_an_annotated_file_are_drawn_by_cluster(say: Say, study: Path, 
     assert [entry["label"] for entry in entries] == ["lower"] * 3 + ["upper"] * 3
     assert {Path(entry["file"]).parts[0] for entry in entries} == {"cluster_0", "cluster_1"}
     assert all((int(entry["row"]) < 30) == (entry["label"] == "upper") for entry in entries)
+
+
+@pytest.mark.parametrize(("share", "told"), [(1.0, "."), (0.75, "are read as not expressed")])
+def test_how_many_of_the_genes_a_file_has_is_told(
+    say: Say, study: Path, tmp_path: Path, spots: Path, share: float, told: str
+) -> None:
+    found, genes = with_genes(spots, share)
+    given = ("--study", study, "--out", tmp_path / "drawn", "--prompts", spots)
+    said = say("generate", job(study, "generate").name, *given)
+    assert said.code == 0, said.err
+    assert f"has {found} of the {genes} genes that the job draws by{told if share == 1 else ';'}" in said.err
+    assert told in said.err
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_file_of_few_of_the_genes_is_drawn_from_only_when_asked(
+    say: Say, study: Path, tmp_path: Path, spots: Path, ends: bool
+) -> None:
+    found, genes = with_genes(spots, 0.25)
+    asked = ("--from", f"{spots}:0", "--to", f"{spots}:1") if ends else ("--prompts", spots)
+    command = ("generate", job(study, "generate").name, "--study", study, "--out", tmp_path / "drawn", *asked)
+    said = say(*command)
+    assert said.code == 2
+    assert f"has {found} of the {genes} genes" in said.err
+    assert "at least 50% of them" in said.err
+    assert "--min-genes" in said.err
+    assert not (tmp_path / "drawn").exists()
+    assert say(*command, "--min-genes", 0.2).code == 0
+
+
+def test_a_file_of_none_of_the_genes_is_refused_whatever_is_asked(
+    say: Say, study: Path, tmp_path: Path, spots: Path
+) -> None:
+    file = anndata.read_h5ad(spots)
+    file.var_names = [f"ENSG{number}" for number in range(file.n_vars)]
+    file.write_h5ad(spots)
+    given = ("--study", study, "--out", tmp_path / "drawn", "--prompts", spots, "--min-genes", 0)
+    said = say("generate", job(study, "generate").name, *given)
+    assert said.code == 2
+    assert "has 0 of the" in said.err
+    assert "its own are such as 'ENSG0'" in said.err
+
+
+def test_a_folder_with_other_files_is_refused_before_anything_is_drawn(say: Say, study: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    np.save(tmp_path / "rows.npy", np.eye(3))
+    given = ("--study", study, "--out", tmp_path, "--encoded", "--prompts", tmp_path / "rows.npy")
+    said = say("generate", "no job is even looked up", *given)
+    assert said.code == 2
+    assert "holds 2 files that no manifest of it lists ('notes.txt', 'rows.npy')" in said.err
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_a_path_leads_from_one_prompt_to_another(say: Say, study: Path, tmp_path: Path) -> None:
@@ -292,7 +363,8 @@ def test_a_path_leads_from_one_prompt_to_another(say: Say, study: Path, tmp_path
         (("--from", "rows.npy", "--to", "rows.npy:1"), "given as FILE:ROW"),
         (("--prompts", "pickled.npy"), "cannot be read as a matrix"),
         (("--prompts", "rows.npy", "--n-samples", "0"), "a drawing needs a seed and a sample"),
-        (("--prompts", "rows.npy", "--clusters", "x"), "--clusters goes with a file of spots"),
+        (("--prompts", "rows.npy", "--clusters", "x"), "--clusters goes with --prompts and a file of spots"),
+        (("--from", "rows.npy:0", "--to", "rows.npy:1", "--clusters", "x"), "--clusters goes with --prompts and"),
         (("--prompts", "rows.npy", "--seeds", "0-99999999999"), "numbers below 2 to the power of 32"),
         (("--prompts", "rows.npy", "--seeds", "0-4000000000"), "ranges of up to"),
         (("--prompts", "rows.npy", "--truncation", "nan"), "must be finite numbers"),
@@ -333,8 +405,11 @@ def test_a_file_that_is_no_annotated_data_is_told_in_a_sentence(say: Say, study:
 def test_spots_that_are_none_are_told_in_a_sentence(
     say: Say, study: Path, tmp_path: Path, spots: int, n_samples: int, told: str
 ) -> None:
-    counts = np.ones((spots, 2), dtype=np.float32)
-    anndata.AnnData(X=counts, obs={"leiden": ["a"] * spots}).write_h5ad(tmp_path / "spots.h5ad")
+    toy = ToyDataset()
+    genes = toy.table(toy.slides("gene_expression")[0], "gene_expression").counts.names
+    file = anndata.AnnData(X=np.ones((spots, len(genes)), dtype=np.float32), obs={"leiden": ["a"] * spots})
+    file.var_names = list(genes)
+    file.write_h5ad(tmp_path / "spots.h5ad")
     np.save(tmp_path / "labels.npy", np.array(["a"] * spots, dtype=np.str_))
     given = ("--study", study, "--out", tmp_path / "drawn", "--prompts", tmp_path / "spots.h5ad")
     asked = ("--clusters", tmp_path / "labels.npy", "--n-samples", n_samples)

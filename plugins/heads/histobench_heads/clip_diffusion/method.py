@@ -93,6 +93,11 @@ class ClipDiffusion(Method):
         """The genes that a prompt is made of."""
         return self._made().vocabulary
 
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Name the genes (N,) that it draws by."""
+        return self.vocabulary.names
+
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
         options = self.options

@@ -153,6 +153,11 @@ class ClipGan(Method):
         clip, _, vocabulary = self._made()
         return ClipReader(clip, vocabulary)
 
+    @property
+    def genes(self) -> tuple[str, ...]:
+        """Name the genes (N,) that it draws by."""
+        return self._made()[2].names
+
     def prompts(self, counts: Counts) -> Float:
         """Embed raw counts (p, g), genes by their names, as the generator's condition: (p, c)."""
         _, _, vocabulary = self._made()
