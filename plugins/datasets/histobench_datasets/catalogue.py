@@ -1,20 +1,23 @@
 """The built-in datasets' cards; listing them imports nothing heavy."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from histobench import Dataset, DatasetCard, TargetFact, leave_one_patient_out, leave_one_slide_out
 from histobench_datasets.her2st_layout import CUCA_4FOLD
 
-__all__ = ["DATASETS", "HER2ST", "SYNTHETIC"]
+__all__ = ["DATASETS", "HER2ST", "SYNTHETIC", "SYNTHETIC_300", "SYNTHETIC_1000"]
 
 _COUNTS_PER_TEN_THOUSAND = "ln(1 + counts per 10,000)"
 
 
-def _build_synthetic(_root: Path | None) -> Dataset:
+def _build_synthetic(_root: Path | None, *, depth: float = 1.0) -> Dataset:
     from histobench_datasets.synthetic import Synthetic
+    from histobench_datasets.synthetic_tissue import Design
 
-    return Synthetic()
+    return Synthetic(Design(depth=depth))
 
 
 def _build_her2st(root: Path | None) -> Dataset:
@@ -74,7 +77,25 @@ SYNTHETIC = DatasetCard(
     default=True,
     has_oracle=True,
 )
-"""Made on the spot; the default."""
+"""Made on the spot, 4,000 molecules a spot in the mean; the default."""
+
+SYNTHETIC_1000 = replace(
+    SYNTHETIC,
+    name="synthetic-1000",
+    title="the same generated tissue, sequenced to about 1,000 molecules a spot",
+    build=partial(_build_synthetic, depth=0.25),
+    default=False,
+)
+"""A quarter of the molecules; images and truth are those of `SYNTHETIC`."""
+
+SYNTHETIC_300 = replace(
+    SYNTHETIC,
+    name="synthetic-300",
+    title="the same generated tissue, sequenced to about 300 molecules a spot",
+    build=partial(_build_synthetic, depth=0.075),
+    default=False,
+)
+"""What leaves most genes of most spots with one molecule or none, as on real sections."""
 
 HER2ST = DatasetCard(
     name="her2st",
@@ -111,5 +132,5 @@ HER2ST = DatasetCard(
 )
 """As its publisher ships it."""
 
-DATASETS = (SYNTHETIC, HER2ST)
+DATASETS = (SYNTHETIC, SYNTHETIC_1000, SYNTHETIC_300, HER2ST)
 """Every dataset of this package."""

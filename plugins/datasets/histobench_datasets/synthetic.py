@@ -89,9 +89,10 @@ class Synthetic:
         return DrawnImage(self.design, *self._place(slide))
 
     def fingerprint(self, slide: Slide, target: str) -> str:
-        """Hash what the slide is generated from: generator, design and name."""
+        """Hash what the slide is generated from: generator, design, name, and how deep it was sequenced."""
         self._place(slide)
-        text = f"{_GENERATION} {self.design} {slide.id} {target}"
+        depth = "" if self.design.depth == 1 else f" {self.design.depth}"
+        text = f"{_GENERATION} {self.design} {slide.id} {target}{depth}"
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _place(self, slide: Slide) -> tuple[int, int]:
@@ -109,7 +110,7 @@ class DrawnImage:
     number: int
 
     def content_hash(self) -> str:
-        """Hash what the image is drawn from; drawing is reproducible to the bit."""
+        """Hash what the image is drawn from, which depth is not; drawing is reproducible to the bit."""
         text = f"synthetic {_GENERATION} {self.design} {self.patient} {self.number}"
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.spatial import cKDTree
 
-from histobench import Float
+from histobench import Float, Int
 from histobench_datasets.synthetic_tissue import CELL_TYPES, Design, grow_tissue, patient_rng
 
 __all__ = ["Measurement", "gene_names", "measure"]
@@ -41,7 +41,7 @@ class Measurement:
     counts
         (n, g) float32 whole numbers.
     expected_counts
-        (n, g) float64 their expectation for a spot that captured as well as the average.
+        (n, g) float64 their expectation for a spot that captured as well as the average, all molecules sequenced.
     """
 
     cells: Float
@@ -67,9 +67,16 @@ def measure(design: Design, patient: int, slide: int, /) -> Measurement:
     return Measurement(
         cells=cells.astype(np.float32),
         abundance=_estimate(cells, rng).astype(np.float32),
-        counts=counts.astype(np.float32),
+        counts=_sequence(counts, design, patient, slide).astype(np.float32),
         expected_counts=expected * (1 - _dropout(expected)),
     )
+
+
+def _sequence(counts: Int, design: Design, patient: int, slide: int) -> Int:
+    """Keep each captured molecule with the chance that the depth says; of what is not sequenced nothing is known."""
+    if design.depth == 1:
+        return counts
+    return patient_rng(design, patient, slide, 6).binomial(counts, design.depth)
 
 
 def _count_cells(design: Design, patient: int, slide: int) -> Float:

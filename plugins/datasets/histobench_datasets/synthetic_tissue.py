@@ -6,7 +6,7 @@ in breast tissue: thousands of nuclei per square millimetre in epithelium and ly
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -109,11 +109,14 @@ class Design:
         Exactly so many spots lie under tissue on each slide.
     n_genes
         At least ten for each cell type.
+    depth
+        Share of the molecules that are sequenced. Nothing else changes with it: tissue, image, what was captured and
+        the truth are the same.
 
     Raises
     ------
     ConfigError
-        If a number is too small.
+        If a number is too small, or the depth is no share.
     """
 
     n_patients: int = 4
@@ -122,6 +125,7 @@ class Design:
     n_genes: int = 120
     lattice: Lattice = "square"
     seed: int = 0
+    depth: float = field(default=1.0, repr=False)  # not in the names of what it does not change
 
     def __post_init__(self) -> None:
         """Refuse designs that give no tissue."""
@@ -135,6 +139,8 @@ class Design:
         for name, least in lowest.items():
             if getattr(self, name) < least:
                 raise ConfigError(f"synthetic tissue needs {name} of at least {least}, got {getattr(self, name)}.")
+        if not 0 < self.depth <= 1:
+            raise ConfigError(f"synthetic tissue needs a depth above 0 and at most 1, got {self.depth}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from histobench_datasets import register_datasets
@@ -13,7 +14,7 @@ CARDS = {card.name: card for card in register_datasets()}
 
 
 def test_the_built_in_datasets_are_registered():
-    assert list(CARDS) == ["synthetic", "her2st"]
+    assert list(CARDS) == ["synthetic", "synthetic-1000", "synthetic-300", "her2st"]
 
 
 def test_listing_loads_nothing_heavy():
@@ -36,6 +37,13 @@ def test_synthetic_is_built_without_files():
     card = CARDS["synthetic"]
     slides = card.build(None).slides(card.targets[0].name)
     assert (len(slides), len({slide.patient for slide in slides})) == (card.n_slides, card.n_patients)
+
+
+@pytest.mark.parametrize(("name", "molecules"), [("synthetic", 4000), ("synthetic-1000", 1000), ("synthetic-300", 300)])
+def test_synthetic_tissue_is_as_deep_as_it_says(name, molecules):
+    dataset = CARDS[name].build(None)
+    tables = [dataset.table(slide, "gene_expression") for slide in dataset.slides("gene_expression")]
+    assert np.mean([table.counts.values.sum(axis=1).mean() for table in tables]) == pytest.approx(molecules, rel=0.01)
 
 
 def test_her2st_is_built_from_a_folder(release):

@@ -111,6 +111,23 @@ def test_slides_and_spots_scale():
 # Its randomness
 
 
+def test_depth_changes_the_counts_and_their_fingerprint_and_nothing_else(synthetic, first):
+    shallow = Synthetic(Design(depth=0.1))
+    one, other = synthetic.table(first, ABUNDANCE), shallow.table(first, ABUNDANCE)
+    assert (other.counts.values <= one.counts.values).all()
+    assert other.counts.values.sum() == pytest.approx(0.1 * one.counts.values.sum(), rel=0.02)
+    np.testing.assert_array_equal(other.oracle.values, one.oracle.values)
+    np.testing.assert_array_equal(other.targets.values, one.targets.values)
+    assert shallow.fingerprint(first, ABUNDANCE) != synthetic.fingerprint(first, ABUNDANCE)
+    assert shallow.image(first).content_hash() == synthetic.image(first).content_hash()
+
+
+def test_the_default_tissue_keeps_its_name(synthetic, first):
+    """A changed fingerprint would throw away every stored job and embedding of it."""
+    assert synthetic.fingerprint(first, EXPRESSION).startswith("a14fe74df496")
+    assert synthetic.image(first).content_hash().startswith("f00e6f8e7ef2")
+
+
 def test_the_same_design_gives_the_same_bits():
     parts = []
     for _ in range(2):
@@ -218,6 +235,12 @@ def test_the_oracle_beats_colour(held_out):
 def test_a_design_too_small_is_refused(option, value):
     with pytest.raises(ConfigError, match=f"synthetic tissue needs {option} of at least .*, got {value}"):
         Design(**{option: value})
+
+
+@pytest.mark.parametrize("depth", [0.0, 1.5, float("nan")])
+def test_a_depth_that_is_no_share_is_refused(depth):
+    with pytest.raises(ConfigError, match=f"depth above 0 and at most 1, got {depth}"):
+        Design(depth=depth)
 
 
 def test_unknown_names_are_refused(synthetic, first):
