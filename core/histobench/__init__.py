@@ -48,7 +48,7 @@ from histobench.data import (
     TrainingFacts,
     UInt8,
 )
-from histobench.drawing import Drawer, Drawing
+from histobench.drawing import Drawer, Drawing, Viewer
 from histobench.errors import ConfigError, DataError, HistobenchError, ShapeError, WeightsError
 from histobench.hookspecs import hookimpl
 from histobench.splits import PublishedFold, Scheme, leave_one_patient_out, leave_one_slide_out
@@ -59,5 +59,6 @@ __all__ = [
     "Int", "Kind", "LabelledSamples", "Lattice", "Method", "MethodCard", "Metric", "MetricCard", "Mode", "Pairing",
     "PatchGeometry", "Patches", "Prediction", "PublishedFold", "Samples", "Scheme", "ScoreContext", "ShapeError",
     "Slide", "SlideImage", "Split", "SpotTable", "TargetFact", "Targets", "TrainableEncoder", "TrainingFacts",
-    "Transform", "UInt8", "Weights", "WeightsError", "hookimpl", "leave_one_patient_out", "leave_one_slide_out",
+    "Transform", "UInt8", "Viewer", "Weights", "WeightsError", "hookimpl", "leave_one_patient_out",
+    "leave_one_slide_out",
 ]  # fmt: skip

@@ -2,15 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from histobench.contracts import Method
-from histobench.data import Counts, Float, UInt8
+from histobench.data import Counts, Float, Patches, UInt8
 from histobench.errors import ConfigError
 
-__all__ = ["Drawer", "Drawing", "NoiseMode", "interpolate"]
+__all__ = ["Drawer", "Drawing", "NoiseMode", "Viewer", "interpolate"]
 
 NoiseMode: TypeAlias = Literal["const", "random", "none"]
 """Noise added on the way to an image: what was drawn once for all images, fresh, or none."""
@@ -72,6 +72,18 @@ class Drawer(Method, Protocol):
 
     def draw(self, prompts: Float, drawing: Drawing) -> UInt8:
         """Draw from prompts (p, c): (p, seeds * samples, h, w, 3) uint8, all samples of a seed together."""
+        ...
+
+
+@runtime_checkable
+class Viewer(Protocol):
+    """A method that has a space of its own for patches and prompts, in which real patches have places too."""
+
+    def view(self, patches: Patches) -> Float:
+        """Place real patches (n, h, w, 3) as drawn ones are (`histobench.Generated.image`): (n, d).
+
+        It is asked when all of its job has been predicted.
+        """
         ...
 
 

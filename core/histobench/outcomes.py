@@ -1,6 +1,6 @@
 """From what a method returns for a test slide to the result that is stored and scored, each task in its own way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from histobench.data import (
     SlideResult,
     Targets,
 )
+from histobench.drawing import Viewer
 from histobench.errors import ShapeError, told
 from histobench.judging import JUDGED, Judge, open_judge
 from histobench.records import JobSpec
@@ -71,6 +72,32 @@ class Outcomes:
             regions=self._regions(slide, samples.spot_ids.tolist()),
             **_TASKS.get(self.spec.kind, _table)(self, said, seen, slide),
         )
+
+    def finish(self, method: Method, results: Sequence[SlideResult], assembler: Assembler) -> list[SlideResult]:
+        """Add what a method may only be asked for when all is predicted: the places of the real patches in its space.
+
+        Parameters
+        ----------
+        assembler
+            Of the job, with patches of the method's own size.
+
+        Raises
+        ------
+        ShapeError
+            If they are not places of these spots in that space.
+        """
+        if not isinstance(method, Viewer):
+            return list(results)
+        slides, finished = assembler.slides(), []
+        for result in results:
+            features = result.features
+            real = None
+            if features is not None and features.expression is not None:
+                real = assembler.labelled([slides[result.slide_id]]).patches
+            if features is not None and real is not None:
+                features = replace(features, real_image=method.view(real))
+            finished.append(replace(result, features=features))
+        return finished
 
     def _regions(self, slide: Slide, spot_ids: list[str]) -> npt.NDArray[np.str_] | None:
         """Read a slide's annotation; one that cannot be read costs the scores of regions, not the job."""

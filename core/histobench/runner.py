@@ -200,7 +200,8 @@ class _Job:
                 said = ask(method, samples, self.spec.kind)
             with self.watch.phase("judge" if self.spec.judge else "read"):
                 results.append(outcomes.result(said, kept, seen, slides[name]))
-        return results
+        with self.watch.phase("judge" if self.spec.judge else "read"):
+            return outcomes.finish(method, results, assembler)
 
 
 @contextmanager

@@ -81,20 +81,26 @@ class Hidden:
         (n, t) float32 ln(1 + counts per 10,000) of the whole counts.
     masked
         (n, t) bool, True where the method was given zero whatever was counted.
+    oracle
+        (n, t) float32 the expression that the counts were drawn from, where that is known.
     """
 
     depth: Float
     truth: Float
     masked: npt.NDArray[np.bool_]
+    oracle: Float | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns of different length."""
         check_shape("depth", self.depth, (len(self.truth),))
         check_shape("masked", self.masked, self.truth.shape)
+        if self.oracle is not None:
+            check_shape("oracle", self.oracle, self.truth.shape)
 
     def take(self, columns: slice) -> Self:
         """Keep some of the targets."""
-        return replace(self, truth=self.truth[:, columns], masked=self.masked[:, columns])
+        oracle = None if self.oracle is None else self.oracle[:, columns]
+        return replace(self, truth=self.truth[:, columns], masked=self.masked[:, columns], oracle=oracle)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +119,8 @@ class ImageFeatures:
         (n, h, w, 3) uint8, generated and real, both of the size that they are judged at.
     image, expression
         (n, k) float32 places in the method's own space (`histobench.Generated`), or ``None``.
+    real_image
+        (n, k) float32 places of the real patches there (`histobench.Viewer`), or ``None``.
     """
 
     generated: Float
@@ -124,10 +132,13 @@ class ImageFeatures:
     patches: UInt8
     image: Float | None = None
     expression: Float | None = None
+    real_image: Float | None = None
 
     def __post_init__(self) -> None:
         """Refuse columns of different length."""
         n = len(self.generated)
+        if self.real_image is not None and self.expression is not None:
+            _check_vectors(self, self.real_image, self.expression, names=("real_image", "expression"))
         check_shape("features of the real patches", self.real, self.generated.shape)
         for name in ("nearest_generated", "nearest_real"):
             check_shape(name, getattr(self, name), (n,))
@@ -139,13 +150,19 @@ class ImageFeatures:
         return replace(self, read_real=self.read_real[:, columns])
 
 
-def _check_vectors(holder: Pairing | Generated, image: Float, expression: Float) -> None:
+def _check_vectors(
+    holder: Pairing | Generated | ImageFeatures,
+    image: Float,
+    expression: Float,
+    *,
+    names: tuple[str, str] = ("image", "expression"),
+) -> None:
     """Refuse vectors that are not two finite (n, d) tables; they are kept as float32."""
-    for name, values in (("image", image), ("expression", expression)):
+    for name, values in zip(names, (image, expression), strict=True):
         if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or values.ndim != 2:
             found = f"{values.shape} {values.dtype}" if isinstance(values, np.ndarray) else type(values).__name__
             raise ShapeError(f"{name} vectors must be (n, d) real floats, got {found}.")
         if not np.isfinite(values).all():
             raise ShapeError(f"{name} vectors must be finite.")
         object.__setattr__(holder, name, values.astype(np.float32, copy=False))
-    check_shape("expression vectors", expression, image.shape)
+    check_shape(f"{names[0]} vectors", image, expression.shape)

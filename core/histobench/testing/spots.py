@@ -101,7 +101,7 @@ class ScoredSpots:
         )
 
     def _hidden(self) -> Hidden:
-        return Hidden(depth=_depths(self.place), truth=self.observed, masked=self.masked)
+        return Hidden(depth=_depths(self.place), truth=self.observed, masked=self.masked, oracle=self.observed)
 
     def _features(self) -> ImageFeatures:
         """Take the tables for what an encoder sees in patches, as if it saw expression and nothing else."""
@@ -115,6 +115,7 @@ class ScoredSpots:
             patches=_painted(self.observed),
             image=self.predicted,
             expression=self.observed,
+            real_image=self.observed,
         )
 
 

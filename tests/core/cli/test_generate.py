@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from histobench import assembly
+from histobench import PatchGeometry, assembly
+from histobench.cache import Cache
 from histobench.data import ImageFeatures
+from histobench.embedding import slide_patches
 from histobench.export import file_name
 from histobench.store import read_predictions
 from histobench.testing import ToyDataset
@@ -65,12 +67,16 @@ class Painter:
             assert samples.patches is None and samples.embeddings is None
             grain = np.random.default_rng(0).normal(0.0, 12.0, (len(samples), 16, 16, 3))
             images = self.paint(self.prompts(samples.counts)) + grain
-            return Generated(images=np.clip(images, 0, 255).astype(np.uint8))
+            images = np.clip(images, 0, 255).astype(np.uint8)
+            return Generated(images=images, image=self.view(images), expression=self.prompts(samples.counts))
         shares = self.shares(samples.counts.values)
         if self.kind == "retrieve":
             return Pairing(image=shares, expression=shares)
         values = np.log1p(np.expm1(shares[:, [self.genes.index(name) for name in self.names]]) * 10)
         return Prediction(names=self.names, values=values.astype(np.float32), latent=shares[:, :4])
+
+    def view(self, patches):
+        return patches[np.arange(len(patches))].mean(axis=(1, 2))
 
     def paint(self, colours):
         return np.tile(np.clip(colours, 0, 255).astype(np.uint8)[:, None, None], (1, 16, 16, 1))
@@ -196,6 +202,19 @@ def test_generated_patches_are_judged_beside_the_real_ones_of_the_same_spots(stu
     assert features.generated.shape == features.real.shape
     colours = (part.mean(axis=(1, 2)).ravel() for part in (features.images, features.patches))
     assert np.corrcoef(*colours)[0, 1] > 0.5
+
+
+def test_real_patches_have_places_beside_the_drawn_in_the_methods_space(study: Path) -> None:
+    features = drawn(study)
+    assert features.real_image is not None
+    toy = ToyDataset()
+    slide = toy.slides("gene_expression")[0]
+    table = toy.table(slide, "gene_expression")
+    real = slide_patches(Cache(), toy.image(slide), table, PatchGeometry(patch_px=16, field_px=64))  # the method's own
+    np.testing.assert_allclose(features.real_image, real[np.arange(len(real))].mean(axis=(1, 2)), rtol=1e-6)
+    record = json.loads((job(study, "generate") / "record.json").read_text())
+    paired, *_, real = record["scores"]["clip-score"]["per_slide"]["toy1"]
+    assert 0.9 < real < paired < 1  # it paints the prompt itself
 
 
 def test_expression_is_read_off_what_was_painted(study: Path) -> None:

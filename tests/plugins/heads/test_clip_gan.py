@@ -295,6 +295,12 @@ def test_what_is_missing_is_told(brief: ClipGan) -> None:
         ClipGan(options()).draw(np.eye(1, 16), Drawing())
 
 
+def test_real_patches_are_placed_as_drawn_ones_are(brief: ClipGan) -> None:
+    drawn = brief.predict(prompts_of(two_colours()))
+    np.testing.assert_array_equal(brief.view(drawn.images), drawn.image)
+    assert brief.genes == two_colours().counts.names
+
+
 def test_without_an_encoder_it_draws_and_does_not_judge(tmp_path: Path, brief: ClipGan) -> None:
     brief.save(tmp_path)
     method = ClipGan(options())

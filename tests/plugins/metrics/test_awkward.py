@@ -36,6 +36,7 @@ def _features(predicted, observed):
         patches=images,
         image=observed,
         expression=observed,
+        real_image=observed,
     )
 
 
@@ -56,7 +57,7 @@ def _call(card, predicted, observed):
             "zero": predicted * 0,
         },
         latent=predicted,
-        hidden=Hidden(depth=np.arange(n) * 10.0, truth=observed, masked=observed >= 0),
+        hidden=Hidden(depth=np.arange(n) * 10.0, truth=observed, masked=observed >= 0, oracle=observed),
         features=_features(predicted, observed),
     )
     return card.build()(predicted, observed, **({"context": context} if card.needs else {}))

@@ -8,8 +8,16 @@ from scipy import linalg
 from scipy.spatial.distance import cdist
 from skimage.filters import threshold_otsu
 
-from histobench import DataError, ImageFeatures, ScoreContext
-from histobench_metrics.generative.catalogue import CARDS, CEILING, ENTROPIES, FRECHET, KERNEL, MEMORISATION
+from histobench import DataError, ImageFeatures, ScoreContext, ShapeError
+from histobench_metrics.generative.catalogue import (
+    CARDS,
+    CEILING,
+    CLIP_SCORES,
+    ENTROPIES,
+    FRECHET,
+    KERNEL,
+    MEMORISATION,
+)
 from histobench_metrics.generative.frechet import frechet_distance, frechet_of_patches
 from histobench_metrics.generative.kernel import kernel_distance, kernel_of_patches
 from histobench_metrics.generative.manifolds import manifold_coverage, manifold_density, manifold_share
@@ -176,6 +184,21 @@ def test_a_method_without_a_space_of_its_own_has_no_clip_score():
     assert np.isnan(clip_score(TABLE, TABLE, context=_context(OTHERS))).all()
     scored = clip_score(TABLE, TABLE, context=_context(OTHERS, image=REAL, expression=REAL))
     assert scored[0] == pytest.approx(1.0)
+    assert np.isnan(scored[-1])  # it does not say where real patches lie
+
+
+def test_a_clip_score_stands_beside_that_of_the_real_patches():
+    spots = _context(OTHERS, image=OTHERS, expression=REAL, real_image=REAL + 0.1 * OTHERS)
+    scores = _named(CLIP_SCORES, clip_score(TABLE, TABLE, context=spots))
+    assert scores["paired"] < 0.3
+    one, other = REAL + 0.1 * OTHERS, REAL
+    cosines = (one * other).sum(axis=1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+    assert scores["real pairs"] == pytest.approx(cosines.mean(), rel=1e-5)
+
+
+def test_places_of_real_patches_in_another_space_are_refused():
+    with pytest.raises(ShapeError, match=r"real_image vectors must be \(120, 8\), got \(120, 5\)"):
+        _context(OTHERS, image=REAL, expression=REAL, real_image=REAL[:, :5])
 
 
 def test_the_ceiling_is_what_real_patches_show():

@@ -136,7 +136,13 @@ class ClipDiffusion(Method):
         images = draw_images(self._made().denoiser, prompts, seeds, options=self.options)
         if self._look is None:
             return Generated(images=images)
-        return Generated(images=images, image=embed_images(self._made().clip, self._look(images)), expression=prompts)
+        return Generated(images=images, image=self.view(images), expression=prompts)
+
+    def view(self, patches: Patches) -> Float:
+        """Place (n, s, s, 3) patches in the contrastive model's space: (n, latent) of length 1."""
+        if self._look is None:
+            raise ConfigError("clip-diffusion looks at patches by its encoder; load it with one in the context.")
+        return embed_images(self._made().clip, self._look(patches))
 
     def prompts(self, counts: Counts) -> Float:
         """Embed raw counts (p, g), genes by their names: (p, latent) of length 1."""

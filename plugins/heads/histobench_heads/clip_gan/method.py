@@ -142,9 +142,14 @@ class ClipGan(Method):
         images = render(generator, z, self.encode(expression), truncation=options.truncation, noise=options.noise_mode)
         return Generated(
             images=images,
-            image=embed_images(clip, self._features(images)),
+            image=self.view(images),
             expression=embed_genes(clip, expression),
         )
+
+    def view(self, patches: Patches) -> Float:
+        """Place (n, s, s, 3) patches in the contrastive model's space: (n, latent) of length 1."""
+        clip, _, _ = self._made()
+        return embed_images(clip, self._features(patches))
 
     def gene_reader(self) -> ClipReader:
         """Give the side that reads expression, which says which genes move a profile."""

@@ -4,7 +4,7 @@ from histobench import ContextMetric
 from histobench_metrics.cards import generation
 from histobench_metrics.retrieval.catalogue import COSINES
 
-__all__ = ["CARDS", "CEILING", "ENTROPIES", "FRECHET", "KERNEL", "MEMORISATION", "NUCLEI"]
+__all__ = ["CARDS", "CEILING", "CLIP_SCORES", "ENTROPIES", "FRECHET", "KERNEL", "MEMORISATION", "NUCLEI"]
 
 FRECHET = ("all patches", "half of them", "extrapolated", "real halves")
 """Columns: with all, with half, to endless patches, and real against real."""
@@ -17,6 +17,9 @@ ENTROPIES = ("hard", "soft", "chance")
 
 CEILING = ("generated patches", "real patches")
 """Columns: what the expression is read off."""
+
+CLIP_SCORES = (*COSINES, "real pairs")
+"""Columns of the cosines of patches and prompts; the last is of the real patches, which a generator can hope for."""
 
 MEMORISATION = ("excess", "share", "median ratio")
 """Columns of the distances to training patches."""
@@ -180,13 +183,14 @@ CARDS = (
     ),
     generation(
         name="clip-score",
-        title="cosine of each generated patch and its prompt in the method's own space, beside that of other prompts",
+        title="cosine of generated patch and prompt in the method's own space, beside other prompts' and real patches'",
         build=_clip_score,
         citation="Hessel et al. (2021), EMNLP, 7514-7528; generative metrics, section 1",
         needs=("features",),
         higher_is_better=True,
-        columns=COSINES,
-        headline=COSINES[0],
+        columns=CLIP_SCORES,
+        headline=CLIP_SCORES[0],
+        revision="2",
         lowest=-1.0,
         highest=1.0,
         gamed_by="vectors that all point one way",

@@ -4,10 +4,9 @@ import numpy as np
 from scipy.special import logsumexp
 
 from histobench import Float, ScoreContext
-from histobench_metrics.generative.catalogue import ENTROPIES
+from histobench_metrics.generative.catalogue import CLIP_SCORES, ENTROPIES
 from histobench_metrics.generative.features import given
 from histobench_metrics.places import by_place
-from histobench_metrics.retrieval.catalogue import COSINES
 from histobench_metrics.retrieval.directions import paired_cosine, unit_rows
 from histobench_metrics.tables import Rows, check_shapes
 
@@ -38,8 +37,10 @@ def clip_score(predicted: Float, observed: Float, /, *, context: ScoreContext) -
 
     Returns
     -------
-    (4,) float64
-        See `COSINES`; NaN for a method without such a space.
+    (5,) float64
+        See `CLIP_SCORES`. The last is the cosine of the prompts with the real patches of their spots, which bounds what
+        a generator can gain by drawing tissue: one that exceeds it draws for the judge. NaN for a method without such a
+        space, and there for one that does not place real patches in it.
 
     Raises
     ------
@@ -55,8 +56,9 @@ def clip_score(predicted: Float, observed: Float, /, *, context: ScoreContext) -
     check_shapes(predicted, observed)
     features = given(context)
     if features.image is None or features.expression is None:
-        return np.full(len(COSINES), np.nan)
-    return paired_cosine(features.image, features.expression)
+        return np.full(len(CLIP_SCORES), np.nan)
+    bound = np.nan if features.real_image is None else paired_cosine(features.real_image, features.expression)[0]
+    return np.append(paired_cosine(features.image, features.expression), bound)
 
 
 def contrastive_entropy(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
