@@ -7,7 +7,7 @@ coerced to the declared type or refused.
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
@@ -18,9 +18,10 @@ from histobench.data import Kind
 from histobench.encoder_card import Precision
 from histobench.errors import ConfigError, did_you_mean
 
-__all__ = ["RunConfig", "method_options", "options_from_json", "options_to_json", "settings_of"]
+__all__ = ["RunConfig", "checked_options", "method_options", "options_from_json", "options_to_json", "settings_of"]
 
 Setting = Any  # Any: the scalars and lists of YAML
+_Options = TypeVar("_Options")
 
 
 class RunConfig(BaseModel):
@@ -106,7 +107,7 @@ class RunConfig(BaseModel):
         settings = {} if file is None else _read_yaml(file)
         for key in settings:
             if key not in known:
-                raise ConfigError(f"{file}: {did_you_mean('setting', str(key), known)}")
+                raise did_you_mean("setting", str(key), known, where=str(file))
         given = {key: value for key, value in overrides.items() if value is not None and value != ()}
         merged = {**settings, **given}
         ours, theirs = settings.get("set"), given.get("set")
@@ -163,14 +164,30 @@ def options_from_json(card: MethodCard, values: Mapping[str, Setting]) -> Option
     ConfigError
         For an unknown option or a value of the wrong type.
     """
-    names = {field.name for field in fields(card.options)}
+    return checked_options(card.options, values, of=card.name)
+
+
+def checked_options(options: type[_Options], values: Mapping[str, Setting], *, of: str) -> _Options:
+    """Build options of a dataclass from plain values; what is not given has its default.
+
+    Parameters
+    ----------
+    of
+        Name of what has these options: a method, an objective.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown option or a value of the wrong type.
+    """
+    names = {field.name for field in fields(options)}  # type: ignore[arg-type]  # all options are dataclasses
     for name in values:
         if name not in names:  # pydantic ignores unknown keys of a stdlib dataclass
-            raise ConfigError(str(did_you_mean(f"option of {card.name!r}", name, names)))
+            raise did_you_mean(f"option of {of!r}", name, names)
     try:
-        return TypeAdapter(card.options).validate_python(dict(values))
+        return TypeAdapter(options).validate_python(dict(values))
     except (ValidationError, ValueError) as error:
-        raise ConfigError(_told(error, where=f"options of {card.name!r}: ")) from error
+        raise ConfigError(_told(error, where=f"options of {of!r}: ")) from error
 
 
 def options_to_json(card: MethodCard, options: Options) -> dict[str, Setting]:

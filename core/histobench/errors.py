@@ -59,7 +59,7 @@ class WeightsError(HistobenchError):
     """Say that the weights of an encoder are not to be had, and where they were looked for."""
 
 
-class UnknownNameError(HistobenchError, KeyError):
+class UnknownNameError(ConfigError, KeyError):
     """Say that nothing goes by a name, and offer the nearest one."""
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ def told(error: BaseException) -> str:
     return text if isinstance(error, HistobenchError) else f"{type(error).__name__}: {text}"
 
 
-def did_you_mean(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+def did_you_mean(kind: str, name: str, known: Iterable[str], *, where: str = "") -> UnknownNameError:
     """Build the error for a name that is not known.
 
     Parameters
@@ -87,9 +87,12 @@ def did_you_mean(kind: str, name: str, known: Iterable[str]) -> UnknownNameError
         What was asked.
     known
         The names that would have been understood.
+    where
+        What it stands in, if the name alone does not say: a file, an option of the command line.
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     there = f" Known: {', '.join(names)}." if names else " There is none."
-    return UnknownNameError(f"no {kind} named {name!r}.{hint}{there}")
+    place = f"{where}: " if where else ""
+    return UnknownNameError(f"{place}no {kind} named {name!r}.{hint}{there}")

@@ -56,8 +56,9 @@ def refuse_unused_settings(config: RunConfig, methods: Sequence[MethodCard]) -> 
         method, dot, option = key.partition(".")
         if not dot or not option:
             raise ConfigError(f"--set takes METHOD.OPTION=VALUE, got {key!r}.")
-        if method not in {card.name for card in methods}:
-            raise ConfigError(f"--set {key}: {did_you_mean('method of this study', method, [m.name for m in methods])}")
+        names = [card.name for card in methods]
+        if method not in names:
+            raise did_you_mean("method of this study", method, names, where=f"--set {key}")
 
 
 def asked_targets(config: RunConfig, dataset: DatasetCard, methods: Sequence[MethodCard] = ()) -> list[TargetFact]:

@@ -23,6 +23,7 @@ def test_every_error_is_a_histobench_error(error: type[Exception]) -> None:
         (errors.DataError, ValueError),
         (errors.LeakageError, ValueError),
         (errors.ConfigError, ValueError),
+        (errors.UnknownNameError, errors.ConfigError),
         (errors.UnknownNameError, KeyError),
         (errors.StoreError, OSError),
         (errors.ContractError, AssertionError),
@@ -47,3 +48,8 @@ def test_name_where_nothing_is_installed() -> None:
 
 def test_unknown_name_shows_its_sentence_without_quotes() -> None:
     assert str(UnknownNameError("no such thing.")) == "no such thing."
+
+
+def test_unknown_name_is_told_where_it_stands() -> None:
+    error = did_you_mean("setting", "sead", ["seed"], where="study.yaml")
+    assert str(error) == "study.yaml: no setting named 'sead'. Did you mean 'seed'? Known: seed."

@@ -95,11 +95,11 @@ def _choose(slides: Sequence[Slide], choice: Choice) -> list[Slide]:
     ids = {slide.id for slide in slides}
     for asked in choice.slides:
         if asked not in ids:
-            raise ConfigError(str(did_you_mean("slide", asked, ids)))
+            raise did_you_mean("slide", asked, ids)
     for asked in choice.exclude_patients:
         if not any(_is_patient(slide, asked) for slide in slides):
             # a slip of the pen here would let a patient in who must stay out
-            raise ConfigError(str(did_you_mean("patient", asked, {slide.patient for slide in slides})))
+            raise did_you_mean("patient", asked, {slide.patient for slide in slides})
     return [
         slide
         for slide in slides

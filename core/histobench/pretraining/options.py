@@ -8,12 +8,11 @@ autoencoders are scalable vision learners, *CVPR* (MAE).
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from histobench.errors import ConfigError, did_you_mean
+from histobench.config import checked_options
+from histobench.errors import did_you_mean
 
 __all__ = ["OPTIONS", "DinoOptions", "JitterOptions", "MaeOptions", "Options", "SimclrOptions", "settle_options"]
 
@@ -141,14 +140,5 @@ def settle_options(method: str, values: Mapping[str, Any]) -> Options:  # Any: Y
         For an unknown method, an unknown option or a value of the wrong type.
     """
     if method not in OPTIONS:
-        raise ConfigError(str(did_you_mean("method of pretraining", method, OPTIONS)))
-    known = {field.name for field in fields(OPTIONS[method])}
-    for name in values:
-        if name not in known:
-            raise ConfigError(str(did_you_mean(f"option of {method!r}", name, known)))
-    try:
-        return TypeAdapter(OPTIONS[method]).validate_python(asdict(OPTIONS[method]()) | dict(values))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = first["loc"][-1]
-        raise ConfigError(f"options of {method!r}: '{place}': {first['msg']}, got {first['input']!r}.") from error
+        raise did_you_mean("method of pretraining", method, OPTIONS)
+    return checked_options(OPTIONS[method], values, of=method)
