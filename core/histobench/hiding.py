@@ -75,7 +75,10 @@ def hide(table: SpotTable, panel: Panel, genes: tuple[str, ...]) -> Input:
         given=_expression(panel, kept, columns),
         held_out=_expression(panel, held_out, columns),
         hidden=Hidden(
-            depth=held_out.sum(axis=1, dtype=np.float64), truth=log_normalise(whole)[:, columns], masked=masked
+            depth=held_out.sum(axis=1, dtype=np.float64),
+            truth=log_normalise(whole)[:, columns],
+            masked=masked,
+            oracle=_oracle(table, panel),
         ),
     )
 
@@ -83,6 +86,14 @@ def hide(table: SpotTable, panel: Panel, genes: tuple[str, ...]) -> Input:
 def _draw(*names: str) -> np.random.Generator:
     """Make the stream of randomness of a slide, or of one of its genes."""
     return np.random.default_rng(list(hashlib.sha256("\n".join(names).encode()).digest()))
+
+
+def _oracle(table: SpotTable, panel: Panel) -> Float | None:
+    """Read the panel's columns of the truth behind the counts; ``None`` where it is not known of every gene."""
+    oracle = table.oracle
+    if oracle is None or not set(panel.names) <= set(oracle.names):
+        return None
+    return oracle.values[:, [oracle.names.index(name) for name in panel.names]]
 
 
 def _expression(panel: Panel, counts: Float, columns: np.ndarray) -> Targets:

@@ -69,6 +69,17 @@ def test_what_is_given_is_normalised_over_all_genes_before_the_panel_is_chosen()
     assert np.array_equal(given.given.values, log_normalise(given.counts.values)[:, columns])
 
 
+def test_the_truth_behind_the_counts_comes_along_in_the_panels_order_where_it_is_known() -> None:
+    table = slide()
+    panel = fit_panel("enhance", [table], unit="x")
+    turned = replace(panel, names=panel.names[::-1])
+    ours, turned_round = (hide(table, one, genes_seen([table])).hidden.oracle for one in (panel, turned))
+    assert ours is not None
+    assert np.array_equal(ours, table.oracle.values[:, [table.oracle.names.index(name) for name in panel.names]])
+    assert np.array_equal(ours[:, ::-1], turned_round)
+    assert hidden(replace(table, oracle=None)).hidden.oracle is None
+
+
 def test_counts_that_are_not_whole_cannot_be_split() -> None:
     table = slide()
     broken = replace(table, counts=Counts(names=table.counts.names, values=table.counts.values + 0.5))

@@ -14,14 +14,15 @@ from histobench.data.types import Float
 __all__ = ["Need", "ScoreContext"]
 
 Need: TypeAlias = Literal[
-    "place", "pixels", "training", "regions", "interval", "nb", "zinb", "latent", "hidden", "features"
+    "place", "pixels", "training", "regions", "interval", "nb", "zinb", "latent", "hidden", "oracle", "features"
 ]
 """What a metric asks for beside prediction and observation.
 
 ``place``: where the spots lie. ``pixels``: and how many microns a pixel of the image spans. ``training``: what the
 training spots say of each target. ``regions``: an annotation of the spots. ``interval``: the ends of 90 % predictive
 intervals. ``nb``, ``zinb``: the parameters of a negative binomial, without and with zero inflation. ``latent``: what
-an enhancing method makes of each spot. ``hidden``: what was kept from it. ``features``: of generated and real patches.
+an enhancing method makes of each spot. ``hidden``: what was kept from it. ``oracle``: and the expression that the
+counts were drawn from. ``features``: of generated and real patches.
 """
 
 _PARAMETERS: Mapping[str, tuple[str, ...]] = {
@@ -83,6 +84,7 @@ class ScoreContext:
             "regions": (self.regions, "the spots are not annotated"),
             "latent": (self.latent, "the method makes no latent of the spots"),
             "hidden": (self.hidden, "nothing was hidden from the method"),
+            "oracle": (self.hidden and self.hidden.oracle, "the expression behind the counts is not known"),
             "features": (self.features, "no patches were generated"),
         }
         part, why = absent_part.get(need, (self, ""))

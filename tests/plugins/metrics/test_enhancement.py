@@ -7,7 +7,14 @@ from sklearn.metrics import d2_tweedie_score, mean_poisson_deviance, roc_auc_sco
 from histobench import DataError, Hidden, ScoreContext
 from histobench_metrics.enhancement.catalogue import CONTRAST
 from histobench_metrics.enhancement.markers import marker_contrast
-from histobench_metrics.enhancement.molecules import heldout_deviance, masked_pearson, masked_rmse, poisson_deviance
+from histobench_metrics.enhancement.molecules import (
+    heldout_deviance,
+    masked_pearson,
+    masked_rmse,
+    oracle_pearson,
+    oracle_rmse,
+    poisson_deviance,
+)
 
 RNG = np.random.default_rng(0)
 N, T = 300, 4
@@ -19,12 +26,12 @@ RIGHT = np.log1p(SHARES * 1e4).astype(np.float32)
 MASKED = RNG.random((N, T)) < 0.1
 
 
-def _context(*, depth=DEPTH, truth=OBSERVED, masked=MASKED, regions=None):
+def _context(*, depth=DEPTH, truth=OBSERVED, masked=MASKED, regions=None, oracle=None):
     return ScoreContext(
         names=tuple("abcd"[: truth.shape[1]]),
         slide_ids=np.full(len(truth), "A1"),
         xy_um=np.zeros((len(truth), 2)),
-        hidden=Hidden(depth=depth, truth=truth, masked=masked),
+        hidden=Hidden(depth=depth, truth=truth, masked=masked, oracle=oracle),
         regions=regions,
     )
 
@@ -87,6 +94,21 @@ def test_only_masked_entries_count_and_against_the_whole_counts():
     np.testing.assert_allclose(shifted, 2.0, atol=1e-6)
 
 
+def test_the_truth_is_what_counts_were_drawn_from_and_not_what_was_counted():
+    context = _context(oracle=RIGHT)
+    np.testing.assert_allclose(oracle_pearson(2 * RIGHT + 1, OBSERVED, context=context), 1.0)
+    np.testing.assert_allclose(oracle_rmse(RIGHT + 1, OBSERVED, context=context), 1.0, atol=1e-6)
+    assert (oracle_pearson(OBSERVED, OBSERVED, context=context) < 0.99).all()
+    assert (oracle_rmse(OBSERVED, OBSERVED, context=context) > 0.1).all()
+
+
+def test_where_the_truth_is_not_known_there_is_nothing_to_measure_it_by():
+    assert _context().lacks("oracle") == "the expression behind the counts is not known"
+    assert not _context(oracle=RIGHT).lacks("oracle")
+    with pytest.raises(DataError, match="not known"):
+        oracle_rmse(RIGHT, OBSERVED, context=_context())
+
+
 def test_fewer_than_three_masked_entries_are_undefined():
     masked = np.zeros((N, T), dtype=bool)
     masked[:2, 0] = masked[:3, 1] = True
@@ -121,7 +143,7 @@ def test_spots_without_a_region_are_none():
     np.testing.assert_array_equal(whole, marker_contrast(RIGHT[some], OBSERVED[some], context=part))
 
 
-@pytest.mark.parametrize("metric", [heldout_deviance, masked_pearson, masked_rmse, marker_contrast])
+@pytest.mark.parametrize("metric", [heldout_deviance, masked_pearson, masked_rmse, marker_contrast, oracle_rmse])
 def test_nothing_hidden_is_refused(metric):
     nothing = ScoreContext(names=tuple("abcd"), slide_ids=np.full(N, "A1"), xy_um=np.zeros((N, 2)))
     with pytest.raises(DataError, match="hidden"):

@@ -27,6 +27,18 @@ def _masked_rmse() -> ContextMetric:
     return masked_rmse
 
 
+def _oracle_pearson() -> ContextMetric:
+    from histobench_metrics.enhancement.molecules import oracle_pearson
+
+    return oracle_pearson
+
+
+def _oracle_rmse() -> ContextMetric:
+    from histobench_metrics.enhancement.molecules import oracle_rmse
+
+    return oracle_rmse
+
+
 def _marker_contrast() -> ContextMetric:
     from histobench_metrics.enhancement.markers import marker_contrast
 
@@ -66,6 +78,28 @@ CARDS = (
         lowest=0.0,
         unit="target",
         undefined="fewer than three masked spots",
+    ),
+    enhancement(
+        name="oracle-pearson",
+        title="Pearson over spots with the expression that the counts were drawn from, where that is known",
+        build=_oracle_pearson,
+        citation="Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
+        needs=("oracle",),
+        higher_is_better=True,
+        lowest=-1.0,
+        highest=1.0,
+        undefined="either side constant up to rounding, or fewer than two spots",
+    ),
+    enhancement(
+        name="oracle-rmse",
+        title="root mean squared distance from the expression that the counts were drawn from, where that is known",
+        build=_oracle_rmse,
+        citation="Batson, Royer & Webber (2019), bioRxiv 786269",
+        needs=("oracle",),
+        higher_is_better=False,
+        lowest=0.0,
+        unit="target",
+        undefined="no spots",
     ),
     enhancement(
         name="marker-contrast",

@@ -10,7 +10,7 @@ from histobench_metrics.regression.correlation import pearson
 from histobench_metrics.regression.deviation import rmse
 from histobench_metrics.tables import Rows, check_shapes, paired
 
-__all__ = ["heldout_deviance", "masked_pearson", "masked_rmse", "poisson_deviance"]
+__all__ = ["heldout_deviance", "masked_pearson", "masked_rmse", "oracle_pearson", "oracle_rmse", "poisson_deviance"]
 
 CP10K = 1e4
 """Molecules that a spot's expression is scaled to."""
@@ -81,6 +81,22 @@ def masked_rmse(predicted: Float, observed: Float, /, *, context: ScoreContext) 
     return _at_masked(rmse, predicted, observed, context=context)
 
 
+def oracle_pearson(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
+    """Correlate enhanced expression with what the counts were drawn from: (t,) float64 of (n, t) tables.
+
+    What the molecules held out of a spot share with those given counts for nothing here, if the truth has it not: the
+    spot's own deviation, its dropouts. NaN where either side is constant.
+    """
+    check_shapes(predicted, observed)
+    return pearson(predicted, _oracle(context))
+
+
+def oracle_rmse(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
+    """Take the root mean squared distance from what the counts were drawn from: (t,) float64 of (n, t) tables."""
+    check_shapes(predicted, observed)
+    return rmse(predicted, _oracle(context))
+
+
 def poisson_deviance(counts: Rows, rates: Rows, /) -> Rows:
     """Sum the Poisson deviance over spots: (t,) of (t, n) counts and rates; rates above zero where counts are."""
     ratio = np.where(counts > 0, counts / np.where(rates > 0, rates, 1.0), 1.0)
@@ -106,6 +122,13 @@ def _at_masked(
             one = slice(column, column + 1)
             scores[column] = score(predicted[rows, one], hidden.truth[rows, one])[0]
     return scores
+
+
+def _oracle(context: ScoreContext) -> Float:
+    oracle = _hidden(context).oracle
+    if oracle is None:
+        raise DataError("it needs the expression that the counts were drawn from, which is not known here")
+    return oracle
 
 
 def _hidden(context: ScoreContext) -> Hidden:
