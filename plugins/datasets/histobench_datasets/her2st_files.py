@@ -22,6 +22,7 @@ __all__ = [
     "LABELS",
     "Labels",
     "Selection",
+    "lattice_pitch",
     "list_proportions",
     "read_counts",
     "read_labels",
@@ -104,7 +105,7 @@ def read_selection(path: Path, /) -> Selection:
     if not keep.any():
         raise DataError(f"'{path}': no spot is selected (column 'selected' is never 1).")
     xy_px = np.column_stack([pixel_x, pixel_y])
-    pitch_px = _lattice_pitch(np.column_stack([x, y]), xy_px, path)
+    pitch_px = lattice_pitch(np.column_stack([x, y]), xy_px, path)
     return Selection(
         spot_ids=tuple(spot for spot, kept in zip(ids, keep, strict=True) if kept),
         xy_px=xy_px[keep],
@@ -215,8 +216,23 @@ def _numbers(column: "pd.Series[str]", path: Path) -> Float:
     return values
 
 
-def _lattice_pitch(array: Float | Int, xy_px: Float, path: Path) -> float:
-    """Fit positions = lattice · A + b by least squares; the pitch is the geometric mean of the two axes' steps."""
+def lattice_pitch(array: Float | Int, xy_px: Float, path: Path, /) -> float:
+    """Fit positions = lattice · A + b by least squares; the pitch is the geometric mean of the two axes' steps.
+
+    Parameters
+    ----------
+    array, xy_px
+        (n, 2) places on the array and in the image.
+
+    Returns
+    -------
+    px
+
+    Raises
+    ------
+    DataError
+        If the spots lie on one line, or closer to each other than pixels do.
+    """
     design = np.column_stack([array, np.ones(len(array))])
     if np.linalg.matrix_rank(design - design.mean(axis=0) * [1, 1, 0]) < 3:
         raise DataError(

@@ -17,6 +17,7 @@ __all__ = [
     "SLIDES",
     "TIERS",
     "counts_path",
+    "data_places",
     "find_root",
     "git_blob_id",
     "image_folder",
@@ -113,7 +114,7 @@ def find_root(root: Path | None, /) -> Path:
     DataError
         If it is in none of these places; the message lists them and says how to get the data.
     """
-    places = _places(root)
+    places = data_places("her2st", root)
     for place in places:
         if (place / "data" / "ST-cnts").is_dir():
             return place
@@ -126,17 +127,18 @@ def find_root(root: Path | None, /) -> Path:
 
 def pick_download_root(root: Path | None, /) -> Path:
     """Choose the folder to download into: where the data set already is, else a folder ``her2st`` of its own."""
-    places = _places(root)
+    places = data_places("her2st", root)
     here = [place for place in places if (place / "data" / "ST-cnts").is_dir()]
     own = [place for place in places if place.name == "her2st"]
     return (here + own)[0]
 
 
-def _places(root: Path | None) -> list[Path]:
+def data_places(name: str, root: Path | None, /) -> list[Path]:
+    """List where a dataset may lie: the folder given (or ``HISTOBENCH_DATA``) and its own in it, else in the cache."""
     given = root or (Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None)
     if given is None:
-        return [Path(platformdirs.user_cache_dir("histobench")) / "data" / "her2st"]
-    return [given, given / "her2st"]
+        return [Path(platformdirs.user_cache_dir("histobench")) / "data" / name]
+    return [given, given / name]
 
 
 def read_blob_table() -> dict[str, str]:

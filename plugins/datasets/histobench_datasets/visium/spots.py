@@ -47,6 +47,8 @@ class Spots:
         Of the same spots in the same order; ``None`` where only places are known.
     members
         n tuples of the barcodes that a pseudo-spot adds up; ``None`` for spots.
+    array
+        (n, 2) places on the capture array, row first; ``None`` where only those in the image are known.
     """
 
     barcodes: tuple[str, ...]
@@ -54,6 +56,7 @@ class Spots:
     are_corners: bool = False
     counts: GeneCounts | None = None
     members: tuple[tuple[str, ...], ...] | None = None
+    array: Int | None = None
 
     def rows(self, chosen: Int) -> "Spots":
         """Take (m,) spots, in the order given."""
@@ -63,6 +66,7 @@ class Spots:
             xy_px=self.xy_px[chosen],
             counts=None if self.counts is None else self.counts.rows(chosen),
             members=None if self.members is None else tuple(self.members[row] for row in chosen),
+            array=None if self.array is None else self.array[chosen],
         )
 
 
@@ -93,7 +97,7 @@ def read_spots(folder: Path, /) -> Spots:
     """
     counts = read_matrix(folder / MATRIX)
     positions = read_positions(folder / "spatial").of(counts.barcodes)
-    return Spots(barcodes=counts.barcodes, xy_px=positions.xy_px, counts=counts)
+    return Spots(barcodes=counts.barcodes, xy_px=positions.xy_px, counts=counts, array=positions.array)
 
 
 def read_pseudo_spots(folder: Path, rules: SpotRules, /, *, with_members: bool = False) -> Spots:
@@ -120,7 +124,8 @@ def read_pseudo_spots(folder: Path, rules: SpotRules, /, *, with_members: bool =
     summed = sum_counts(counts, found)
     names = np.array([*counts.barcodes, ""], dtype=object)  # the last stands for a bin that does not exist
     members = tuple(tuple(row) for row in names[found.bins]) if with_members else None
-    return Spots(barcodes=summed.barcodes, xy_px=positions.xy_px[found.centre], counts=summed, members=members)
+    xy_px, array = positions.xy_px[found.centre], positions.array[found.centre]
+    return Spots(barcodes=summed.barcodes, xy_px=xy_px, counts=summed, members=members, array=array)
 
 
 def read_coordinates(path: Path, /) -> Spots:
