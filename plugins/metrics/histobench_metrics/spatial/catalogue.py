@@ -2,11 +2,9 @@
 
 from histobench import ContextMetric
 from histobench_metrics.cards import amount
+from histobench_metrics.spatial.columns import AGREEMENT
 
-__all__ = ["AGREEMENT", "CARDS"]
-
-AGREEMENT = ("pearson", "spearman", "scaled cosine")
-"""Columns: how the R of the pairs on the two sides are compared."""
+__all__ = ["CARDS"]
 
 
 def _moran_difference() -> ContextMetric:

@@ -10,7 +10,7 @@ from scipy import sparse
 from histobench import Float, ScoreContext
 from histobench.spatial import bivariate_r, gaussian_weights, published_weights
 from histobench_metrics.regression.correlation import pearson, spearman
-from histobench_metrics.spatial.catalogue import AGREEMENT
+from histobench_metrics.spatial.columns import AGREEMENT
 from histobench_metrics.spatial.maps import LENGTH_UM
 from histobench_metrics.tables import Rows, check_shapes, is_constant, paired
 
