@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench.cache import Cache
-from histobench.checkpoints.evaluation import checkpoint_panel
+from histobench.checkpoints.evaluation import checkpoint_genes, checkpoint_panel
 from histobench.companions import Companion, fit_companions, read_regions, source_of
 from histobench.contracts import Dataset, Encoder, FitContext, PatchGeometry, Report
 from histobench.data import (
@@ -188,7 +188,7 @@ def open_assembler(spec: JobSpec, data_root: Path | None) -> Assembler:
         encoder=None if spec.encoder is None else _encoder(spec.encoder, None if draws else spec.patch),
         encoder_name=spec.encoder or "",
         patch=spec.patch if draws or spec.mode != "frozen" else None,
-        genes=_genes_given(panel, train),
+        genes=_genes_given(panel, train, checkpoint_genes(spec)),
         shows_oracle=method.needs_oracle,
         device=spec.device,
         embed_precision=spec.embed_precision,
@@ -196,9 +196,9 @@ def open_assembler(spec: JobSpec, data_root: Path | None) -> Assembler:
     )
 
 
-def _genes_given(panel: Panel, train: Sequence[SpotTable]) -> tuple[str, ...]:
+def _genes_given(panel: Panel, train: Sequence[SpotTable], read: tuple[str, ...]) -> tuple[str, ...]:
     """Name the columns of counts that methods are given, sorted; none where the task gives them none."""
-    return tuple(sorted({*genes_seen(train), *panel.names})) if panel.kind in GIVEN_COUNTS else ()
+    return tuple(sorted({*genes_seen(train), *panel.names, *read})) if panel.kind in GIVEN_COUNTS else ()
 
 
 def fit_context(

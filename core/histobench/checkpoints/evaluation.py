@@ -16,6 +16,7 @@ from histobench.records import JobSpec
 __all__ = [
     "WEIGHTS",
     "asked_checkpoints",
+    "checkpoint_genes",
     "checkpoint_options",
     "checkpoint_panel",
     "compare_targets",
@@ -97,10 +98,19 @@ def compare_targets(checkpoint: Checkpoint, kind: Kind, dataset: str, tables: Se
 
 
 def checkpoint_panel(spec: JobSpec, *, unit: str) -> Panel | None:
-    """Give the genes that the job's checkpoint predicts; ``None`` where it has none or the dataset fixes them."""
-    if not spec.checkpoint or not from_counts(spec.kind):
+    """Give the genes that the job's checkpoint predicts.
+
+    ``None`` where there is no checkpoint, the dataset fixes the targets, or a checkpoint only reads the genes: no score
+    of retrieval depends on them, so that the controls are ranked beside it.
+    """
+    if not spec.checkpoint or not from_counts(spec.kind) or spec.kind == "retrieve":
         return None
     return Panel(kind=spec.kind, names=_opened(spec).header.targets, unit=unit)
+
+
+def checkpoint_genes(spec: JobSpec) -> tuple[str, ...]:
+    """Name the genes that the job's checkpoint reads, seen in training or not; none without a checkpoint."""
+    return _opened(spec).header.targets if spec.checkpoint and from_counts(spec.kind) else ()
 
 
 def load_checkpoint(method: Method, spec: JobSpec, context: FitContext) -> str:
