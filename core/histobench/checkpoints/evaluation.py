@@ -28,6 +28,9 @@ __all__ = [
 WEIGHTS = "weights"
 """What stands in an option's place in ``--set METHOD.weights=FILE``."""
 
+_READ_ONLY: tuple[Kind, ...] = ("retrieve", "generate")
+"""Tasks whose checkpoints read genes and predict none: one that was not counted is read as not expressed."""
+
 _NAMED = 3
 
 
@@ -79,13 +82,17 @@ def compare_targets(checkpoint: Checkpoint, kind: Kind, dataset: str, tables: Se
     Raises
     ------
     DataError
-        If the dataset does not have a target of the checkpoint's, or for cell types and labels has others.
+        If the dataset does not have a target of the checkpoint's (half of them, where it reads them), or for cell types
+        and labels has others.
     """
     names = checkpoint.header.targets
     observed = {table.slide.id: _columns(table, kind) for table in tables}
     everything = set().union(*observed.values())
     absent = [name for name in names if name not in everything]
     more = [] if from_counts(kind) else sorted(everything.difference(names))
+    if kind in _READ_ONLY and 2 * len(absent) <= len(names):
+        lacking = f"{dataset} lacks {len(absent)} of the {len(names)} genes that {checkpoint.header.method} reads"
+        return [f"{lacking}, such as {absent[0]!r}; they are read as not expressed."] if absent else []
     if absent or more:
         what = f"{dataset} does not have {_few(absent)}" if absent else f"it does not predict {_few(more)} of {dataset}"
         raise DataError(f"{str(checkpoint.path)!r} predicts {len(names)} targets that are not those observed: {what}.")
@@ -100,10 +107,10 @@ def compare_targets(checkpoint: Checkpoint, kind: Kind, dataset: str, tables: Se
 def checkpoint_panel(spec: JobSpec, *, unit: str) -> Panel | None:
     """Give the genes that the job's checkpoint predicts.
 
-    ``None`` where there is no checkpoint, the dataset fixes the targets, or a checkpoint only reads the genes: no score
-    of retrieval depends on them, so that the controls are ranked beside it.
+    ``None`` where there is no checkpoint, the dataset fixes the targets, or a checkpoint only reads the genes: the
+    panel is then the controls', so that these are ranked beside it.
     """
-    if not spec.checkpoint or not from_counts(spec.kind) or spec.kind == "retrieve":
+    if not spec.checkpoint or not from_counts(spec.kind) or spec.kind in _READ_ONLY:
         return None
     return Panel(kind=spec.kind, names=_opened(spec).header.targets, unit=unit)
 

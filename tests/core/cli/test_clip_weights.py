@@ -18,7 +18,7 @@ from histobench.testing.toy import GENES
 
 Say = Callable[..., Any]  # Any: what was said, from tests/core/conftest.py
 
-READ = GENES[5:25]
+READ = (*GENES[5:25], "ERBB9")  # the last is not among the counted genes
 WIDTH, LATENT = 60, 8
 
 pytestmark = pytest.mark.usefixtures("published")
@@ -73,6 +73,7 @@ def test_a_published_checkpoint_is_converted_and_retrieves_beside_its_control(sa
         *("--out", tmp_path / "out", "--no-tracking", "--threads", "1"),
     )
     assert said.code == 0, said.err
+    assert "field lacks 1 of the 21 genes that clip-gan reads, such as 'ERBB9'; they are read as not" in said.err
     assert said.out.count("retrieval per slide\n") == 1  # one board with colour-cca
     (path,) = (path for path in tmp_path.glob("out/jobs/*/record.json") if "theirs.pt" in path.read_text())
     assert json.loads(path.read_text())["seconds"]["fit"] == 0
@@ -81,7 +82,8 @@ def test_a_published_checkpoint_is_converted_and_retrieves_beside_its_control(sa
     toy = ToyDataset()
     slide = next(slide for slide in toy.slides("gene_expression") if slide.id == result.slide_id)
     table = toy.table(slide, "gene_expression")
-    counts = table.counts.values[:, [table.counts.names.index(gene) for gene in READ]].astype(np.float64)
+    counts = np.zeros((len(table.spot_ids), len(READ)))
+    counts[:, :-1] = table.counts.values[:, [table.counts.names.index(gene) for gene in READ[:-1]]]
     totals = counts.sum(axis=1, keepdims=True)
     scaled = np.log1p(counts / np.maximum(totals, 1) * np.median(totals[totals > 0])).astype(np.float32)
     gex = held["gex"]["encoder_state_dict"]
@@ -92,3 +94,19 @@ def test_a_published_checkpoint_is_converted_and_retrieves_beside_its_control(sa
     features = slide_embeddings(Cache(), network, toy.image(slide), table, name=encoder, how=Compute())
     seen = placed(held["image"]["projection_state_dict"], torch.from_numpy(features))
     np.testing.assert_allclose(result.predicted.values, seen, atol=1e-5)
+
+
+def test_a_checkpoint_of_other_genes_is_refused(say: Say, tmp_path: Path) -> None:
+    torch.save(checkpoint(), tmp_path / "theirs.pt")
+    (tmp_path / "genes.txt").write_text("\n".join([*READ[:8], *(f"ENSG{number}" for number in range(13))]))
+    ours = tmp_path / "ours.safetensors"
+    say(
+        *("weights", "convert", "clip-gan", tmp_path / "theirs.pt", "--kind", "retrieve", "--out", ours),
+        *("--targets", tmp_path / "genes.txt", "--encoder", "colour-stats"),
+    )
+    said = say(
+        *("plan", "--datasets", "field", "--methods", "clip-gan", "--targets", "retrieve", "--out", tmp_path / "out"),
+        *("--set", f"clip-gan.weights={ours}", "--encoders", "colour-stats"),
+    )
+    assert said.code == 2
+    assert "field does not have 'ENSG0', 'ENSG1', 'ENSG2' and 10 more" in said.err
