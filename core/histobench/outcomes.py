@@ -125,19 +125,25 @@ def ask(method: Method, samples: Samples, kind: Kind) -> Any:  # Any: a stranger
     """Let a method predict.
 
     Where it is to ``retrieve`` it is asked twice: for the image's place with another spot's counts beside it, and for
-    the expression's with another spot's image and position. So neither can be told from the other, or both from the
-    position that they share.
+    the expression's with another spot's image and position; and each time in another order. So neither can be told
+    from the other, or both from the position or the row that they share.
     """
     if kind != "retrieve" or samples.counts is None:
         return method.predict(samples)
-    order = np.random.default_rng(0).permutation(len(samples))
-    others = np.empty_like(order)
-    others[order] = np.roll(order, 1)  # one ring through all spots: none is its own other
-    image = method.predict(replace(samples, counts=samples.counts.take(others)))
-    expression = method.predict(replace(samples.take(others), counts=samples.counts))
-    if not (isinstance(image, Pairing) and isinstance(expression, Pairing)):
-        return image
-    return Pairing(image=image.image, expression=expression.expression)
+    n, draw = len(samples), np.random.default_rng(0)
+    ring = draw.permutation(n)
+    others = np.empty_like(ring)
+    others[ring] = np.roll(ring, 1)  # one ring through all spots: none is its own other
+    orders = [draw.permutation(n) for _ in ("image", "expression")]
+    asked = (replace(samples, counts=samples.counts.take(others)), replace(samples.take(others), counts=samples.counts))
+    found: list[Pairing] = []
+    for part, order in zip(asked, orders, strict=True):
+        said = method.predict(part.take(order))
+        if not isinstance(said, Pairing) or len(said) != n:
+            return said  # refused where it is read
+        back = np.argsort(order)
+        found.append(Pairing(image=said.image[back], expression=said.expression[back]))
+    return Pairing(image=found[0].image, expression=found[1].expression)
 
 
 def _table(outcomes: Outcomes, said: Any, seen: LabelledSamples, _slide: Slide) -> dict[str, Any]:
