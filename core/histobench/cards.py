@@ -60,6 +60,8 @@ class MethodCard(Card):
         What it must have to train with beside the targets that it predicts.
     optional
         What it trains with beside them where the dataset has it.
+    starts_from
+        Options that name a file or folder of weights which training starts from: a job's identity holds their content.
     parameters
         Published configuration, in words → number of parameters.
     control
@@ -89,6 +91,7 @@ class MethodCard(Card):
     patch: Callable[[Options], PatchGeometry] | None = None
     auxiliary: tuple[Auxiliary, ...] = ()
     optional: tuple[Auxiliary, ...] = ()
+    starts_from: tuple[str, ...] = ()
     parameters: Mapping[str, int] = field(default_factory=dict)
     control: bool = False
     needs_oracle: bool = False

@@ -4,21 +4,11 @@ Nothing is trained or embedded here, and no encoder is built; the slides' tables
 be named before a job depends on it.
 """
 
-import itertools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from importlib.metadata import version
-from typing import Any
-
-from histobench.cards import Card, MethodCard
-from histobench.checkpoints.evaluation import asked_checkpoints, checkpoint_options, compare_targets, notice
+from histobench.cards import MethodCard
+from histobench.checkpoints.evaluation import asked_checkpoints, compare_targets, notice
 from histobench.checkpoints.files import Checkpoint
-from histobench.config import RunConfig, method_options, options_to_json
-from histobench.contracts import Options
-from histobench.data import Auxiliary, Slide, Split
-from histobench.errors import ConfigError, DataError, UnknownNameError
-from histobench.images import is_upsampled
-from histobench.records import JobSpec
+from histobench.config import RunConfig
+from histobench.errors import ConfigError, DataError
 from histobench.registry import Registry
 from histobench.selection import (
     ALL,
@@ -28,24 +18,10 @@ from histobench.selection import (
     refuse_unused_settings,
 )
 from histobench.slots import EncoderChoice, asked_encoder, converted_encoder, judging_encoder, published_encoder
+from histobench.specs import Machine, coarse_slides, specify
 from histobench.tasks import LeftOut, Plan, Task, read_tasks
 
-__all__ = ["Machine", "plan_study"]
-
-
-PLATFORM_REVISION = "1"
-"""Raised when a change of core (panels, splits, patches, the training loop) can move a score."""
-
-PLATFORM = f"{version('histobench')} revision {PLATFORM_REVISION}"
-"""The platform as it stands in every job's identity."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """What of a machine decides the last bits of a result: the device, as Fabric spells it, and threads of a job."""
-
-    device: str = "cpu"
-    threads: int = 1
+__all__ = ["plan_study"]
 
 
 def plan_study(config: RunConfig, registry: Registry, machine: Machine) -> Plan:
@@ -74,8 +50,8 @@ def plan_study(config: RunConfig, registry: Registry, machine: Machine) -> Plan:
                     plan.judge = _judge(plan, registry, config.judge)
                 for method in methods:
                     for choice in _choices(plan, config, registry, method, task):
-                        plan.jobs += _jobs(plan, config, machine, task, method=method, choice=choice)
-        except (DataError, ConfigError, UnknownNameError) as error:
+                        plan.jobs += specify(plan, config, machine, task, method=method, choice=choice)
+        except (DataError, ConfigError) as error:
             if len(datasets) == 1:
                 raise
             plan.left_out.append(
@@ -130,7 +106,7 @@ def _choices(
 
 def _is_fine_enough(plan: Plan, config: RunConfig, method: MethodCard, task: Task, choice: EncoderChoice) -> bool:
     """Say if slides are as fine as a frozen encoder wants, or may be enlarged; tell of those that are not."""
-    coarse = _coarse(choice, task)
+    coarse = coarse_slides(choice, task)
     if not coarse:
         return True
     found = f"{', '.join(sorted({slide.id for slide in coarse}))}: up to {max(s.mpp or 0 for s in coarse):.3g}"
@@ -142,14 +118,6 @@ def _is_fine_enough(plan: Plan, config: RunConfig, method: MethodCard, task: Tas
     why = f"slides are coarser than the {wanted} ({found}); --allow-upsampling enlarges them and marks every result"
     plan.left_out.append(LeftOut(task.dataset.name, what, why))
     return False
-
-
-def _coarse(choice: EncoderChoice | None, task: Task) -> list[Slide]:
-    """List the slides that a frozen encoder would see enlarged."""
-    if choice is None or choice.mode != "frozen":
-        return []
-    slides = {slide for split in task.splits for slide in (*split.train, *split.val, *split.test)}
-    return [slide for slide in slides if is_upsampled(choice.card.geometry, slide.mpp)]
 
 
 def _why_not(method: MethodCard, task: Task) -> str | None:
@@ -185,114 +153,8 @@ def _announce(plan: Plan, method: MethodCard, choice: EncoderChoice) -> None:
         )
 
 
-def _jobs(
-    plan: Plan, config: RunConfig, machine: Machine, task: Task, *, method: MethodCard, choice: EncoderChoice | None
-) -> Iterator[JobSpec]:
-    """Yield a job for every fold and seed; published weights, which no seed decides, are evaluated once a fold."""
-    mode = choice.mode if choice else None
-    checkpoint = plan.checkpoints.get(method.name)
-    options = (
-        checkpoint_options(method, checkpoint, config)
-        if checkpoint
-        else method_options(method, config, dataset=task.dataset.name, kind=task.target.kind, mode=mode)
-    )
-    for split, seed in itertools.product(task.splits, config.seeds[:1] if checkpoint else config.seeds):
-        yield JobSpec(
-            method=method.name,
-            encoder=choice.card.name if choice else None,
-            mode=mode,
-            stands_in_for=choice.stands_in_for if choice else None,
-            dataset=task.dataset.name,
-            target=task.target.name,
-            kind=task.target.kind,
-            scheme=task.scheme.name,
-            leaks=task.scheme.leaks,
-            fold=split.fold,
-            train=_ids(split.train),
-            val=_ids(split.val),
-            test=_ids(split.test),
-            patients={slide.id: slide.patient for slide in (*split.train, *split.val, *split.test)},
-            seed=seed,
-            **_seen(config, machine, task, method, choice, options),
-            options=options_to_json(method, options),
-            precision=config.precision,
-            device=machine.device,
-            threads=machine.threads,
-            edition=task.edition,
-            **_pretrained(plan, task, choice, split),
-            beside={} if checkpoint else _beside(method, task),
-            **_evaluated(plan, task, checkpoint),
-            control=method.control,
-            oracle=method.needs_oracle,
-            versions=_versions(task, method, choice),
-        )
-
-
-def _pretrained(
-    plan: Plan, task: Task, choice: EncoderChoice | None, split: Split
-) -> dict[str, Any]:  # Any: fields of a job of different types
-    """Say which weights an encoder has, and what of the test they have seen; announce the latter."""
-    if choice is None:
-        return {}
-    seen = choice.contamination(task.dataset, [slide.patient for slide in split.test])
-    if seen:
-        plan.notice(
-            f"{choice.card.name!r} was pretrained on {' and '.join(seen)}, where slides of {task.dataset.name} come "
-            "from: its scores may be too good, and every result says so."
-        )
-    return {"weights": choice.weights_hash(), "contamination": seen}
-
-
 def _judge(plan: Plan, registry: Registry, asked: str | None) -> tuple[str, str]:
     """Choose the encoder whose features judge generated patches, and announce it."""
     choice = judging_encoder(registry, asked)
     plan.notice(f"generated patches are judged by features of {choice.card.name!r}; --judge ENCODER takes another.")
     return choice.card.name, choice.weights_hash()
-
-
-def _beside(method: MethodCard, task: Task) -> dict[Auxiliary, tuple[str, str]]:
-    return {name: task.beside[name] for name in (*method.auxiliary, *method.optional) if name in task.beside}
-
-
-def _ids(slides: Iterable[Slide]) -> tuple[str, ...]:
-    return tuple(slide.id for slide in slides)
-
-
-def _evaluated(
-    plan: Plan, task: Task, checkpoint: Checkpoint | None
-) -> dict[str, Any]:  # Any: fields of a job of different types
-    """Say which published weights a job evaluates and where they lie, and which encoder judges what is generated."""
-    published = {}
-    if checkpoint is not None:
-        published = {"checkpoint": checkpoint.identity, "checkpoint_file": str(checkpoint.path.resolve())}
-    judge = dict(zip(("judge", "judge_weights"), plan.judge, strict=True)) if task.target.kind == "generate" else {}
-    return {**published, **judge}
-
-
-def _seen(
-    config: RunConfig,
-    machine: Machine,
-    task: Task,
-    method: MethodCard,
-    choice: EncoderChoice | None,
-    options: Options,
-) -> dict[str, Any]:  # Any: fields of a job of different types
-    """Decide the patch: a method's own wish counts where it trains what looks at the patch; and how it is embedded."""
-    if choice is None or choice.mode != "frozen" or task.target.kind == "generate":
-        wanted = choice.geometry(options) if choice else None
-        patch = method.patch(options) if method.patch is not None else wanted
-        return {"patch": patch, "gradient_checkpointing": config.gradient_checkpointing and choice is not None}
-    enlarged = config.allow_upsampling and bool(_coarse(choice, task))
-    geometry = replace(choice.geometry(options), upsampling=enlarged)
-    return {"patch": geometry, "embed_precision": config.precision_of(choice.card.precision, machine.device)}
-
-
-def _versions(task: Task, method: MethodCard, choice: EncoderChoice | None) -> dict[str, str]:
-    cards: dict[str, Card] = {"method": method, "dataset": task.dataset, **({"encoder": choice.card} if choice else {})}
-    return {"histobench": PLATFORM, **{part: _version(card) for part, card in cards.items()}}
-
-
-def _version(card: Card) -> str:
-    origin = card.provenance
-    plugin = f"{origin.plugin} {origin.version}" if origin else "unregistered"
-    return f"{plugin} revision {card.revision}"

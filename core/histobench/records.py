@@ -70,6 +70,8 @@ class JobSpec(Model):
     judge, judge_weights
         The encoder whose features judge generated patches, and the identity of its weights; empty where nothing is
         generated.
+    starts_from
+        Option that names weights which training starts from → hash of what lies there.
     oracle
         True for the control that is shown the truth: the ceiling of a board, not a baseline to be beaten.
     gradient_checkpointing
@@ -108,6 +110,7 @@ class JobSpec(Model):
     checkpoint_file: str = ""
     judge: str = ""
     judge_weights: str = ""
+    starts_from: dict[str, str] = Field(default_factory=dict)
     control: bool = False
     oracle: bool = False
     versions: dict[str, str]
@@ -132,7 +135,7 @@ def job_id(spec: JobSpec) -> str:
         del decides["patch"]["upsampling"]
     if spec.embed_precision == "fp32":
         del decides["embed_precision"]
-    for part in ("judge", "judge_weights"):
+    for part in ("judge", "judge_weights", "starts_from"):
         if not decides[part]:
             del decides[part]
     text = json.dumps(decides, sort_keys=True, separators=(",", ":"))

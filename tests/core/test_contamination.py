@@ -6,10 +6,11 @@ import pytest
 
 from histobench.cards import DatasetCard, EncoderCard
 from histobench.config import RunConfig
-from histobench.planning import Machine, plan_study
+from histobench.planning import plan_study
 from histobench.records import job_id
 from histobench.registry import Registry
 from histobench.slots import EncoderChoice
+from histobench.specs import Machine
 from histobench.statistics import standings
 from histobench.statistics.rows import rows
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from histobench.config import RunConfig
-from histobench.planning import Machine, plan_study
+from histobench.planning import plan_study
 from histobench.records import job_id
 from histobench.registry import Registry
+from histobench.specs import Machine
 from histobench.tasks import Plan
 
 
@@ -78,6 +79,23 @@ def test_job_id_ignores_the_machine_and_nothing_else(registry: Registry, her2st_
         other = {"label": ("x", "y")} if name == "beside" else {"x": "x"} if isinstance(value, dict) else other
         changed = spec.model_copy(update={name: other})
         assert job_id(changed) != job_id(spec), name
+
+
+def test_job_id_follows_the_content_of_weights_that_training_starts_from(registry: Registry, tmp_path: Path) -> None:
+    def ids(option: str) -> set[str]:
+        method = option.partition(".")[0]
+        config = RunConfig(methods=(method,), targets=("generate",), settings={option: str(tmp_path)})
+        return {job_id(job) for job in plan_study(config, registry, Machine()).jobs if job.method == method}
+
+    (tmp_path / "unet").mkdir()
+    file = tmp_path / "unet" / "weights.safetensors"
+    for option in ("clip-gan.start_from", "clip-diffusion.pretrained"):
+        file.write_bytes(b"first")
+        first = ids(option)
+        assert first == ids(option)
+        file.write_bytes(b"other")
+        assert first
+        assert not first & ids(option)
 
 
 @pytest.mark.parametrize(("judge", "told"), [("resnet18.random", True), ("densenet121.random", False)])

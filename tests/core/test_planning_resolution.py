@@ -6,9 +6,10 @@ import pytest
 
 from histobench.config import RunConfig
 from histobench.errors import ConfigError
-from histobench.planning import Machine, plan_study
+from histobench.planning import plan_study
 from histobench.records import JobSpec, job_id
 from histobench.registry import Registry
+from histobench.specs import Machine
 from histobench.tasks import Plan
 
 

@@ -116,8 +116,9 @@ def prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[R
     import os
 
     from histobench.config import RunConfig
-    from histobench.planning import Machine, plan_study
+    from histobench.planning import plan_study
     from histobench.runner import Workspace, now
+    from histobench.specs import Machine
 
     config = RunConfig.read(file, {name: value for name, value in given.items() if value != {}})
     for broken in app.registry.broken:

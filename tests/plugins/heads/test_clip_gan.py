@@ -256,8 +256,16 @@ def test_a_generator_goes_on_from_another(tmp_path: Path, brief: ClipGan) -> Non
 def test_a_start_that_is_no_generator_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="start_from must name the folder of a saved method"):
         fitted(start_from=str(tmp_path))
-    save_file({"clip.weight": torch.zeros(1)}, tmp_path / "weights.safetensors")
-    with pytest.raises(DataError, match="none of its 0 tensors of a generator fits this one; take equal sizes"):
+    file = tmp_path / "weights.safetensors"
+    for tensors, complaint in (
+        ({"clip.weight": torch.zeros(1)}, "has no generator; name a folder that clip-gan saved"),
+        ({"generator.mapping.strange": torch.zeros(1)}, "none of the 1 tensors of that generator fits"),
+    ):
+        save_file(tensors, file)
+        with pytest.raises(DataError, match=complaint):
+            fitted(start_from=str(tmp_path))
+    file.write_bytes(file.read_bytes()[:20])
+    with pytest.raises(DataError, match=r"start_from: .* cannot be read"):
         fitted(start_from=str(tmp_path))
 
 

@@ -42,6 +42,7 @@ CLIP_DIFFUSION = MethodCard(
         scratch=FROZEN_SLOT.scratch,
         scratch_mode="frozen",
     ),
+    starts_from=("pretrained", "pretrained_vae"),
     parameters={  # diffusion, section 1
         "SD v1.4, denoising network": 859_520_964,
         "SD v1.4, autoencoder": 83_653_863,

@@ -38,6 +38,7 @@ CLIP_GAN = MethodCard(
         scratch=FROZEN_SLOT.scratch,
         scratch_mode="frozen",
     ),
+    starts_from=("start_from",),
     parameters={
         "CLIP, 18,248 genes, UNI, trained": 353_269_640,
         "synthesis, lite, 64 px": 65_503_523,

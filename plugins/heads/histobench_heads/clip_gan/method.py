@@ -62,7 +62,7 @@ from histobench_heads.clip_gan.features import frozen_module, to_patches
 from histobench_heads.clip_gan.generator import Generator, GeneratorShape, make_generator
 from histobench_heads.clip_gan.mapping import Z_DIM
 from histobench_heads.clip_gan.options import ClipGanOptions
-from histobench_heads.clip_gan.published import continue_from
+from histobench_heads.clip_gan.published import continue_from, read_generator
 from histobench_heads.clip_gan.training import Lesson, train_generator
 from histobench_heads.saved import read_facts, write_facts
 from histobench_heads.streams import spot_streams
@@ -103,6 +103,8 @@ class ClipGan(Method):
             return
         self._retrieval = None
         self._seed = context.seed
+        named = self.options.start_from
+        start = read_generator(Path(named)) if named else None  # before anything is trained: it may not be there
         self._look_through(context)
         self.vocabulary = Vocabulary.of(_counts(train), train.slide_ids, self.options)
         pairs = self._pairs(train)
@@ -121,14 +123,10 @@ class ClipGan(Method):
             side=self._side,
         )
         generator = self._new_generator(self._clip, self.vocabulary)
-        if self.options.start_from:
-            continue_from(generator, Path(self.options.start_from))
+        if start is not None:
+            continue_from(generator, start)
         self._generator = train_generator(
-            generator,
-            lesson,
-            options=self.options,
-            context=context,
-            first_epoch=self.options.clip_epochs,
+            generator, lesson, options=self.options, context=context, first_epoch=self.options.clip_epochs
         )
 
     @override

@@ -1,0 +1,167 @@
+"""The jobs of one method on one encoder and task: everything that decides their results, and by that their ids."""
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from histobench.cards import Card, MethodCard
+from histobench.checkpoints.evaluation import checkpoint_options
+from histobench.checkpoints.files import Checkpoint
+from histobench.config import RunConfig, method_options, options_to_json
+from histobench.contracts import Options
+from histobench.data import Auxiliary, Slide, Split
+from histobench.images import is_upsampled
+from histobench.records import JobSpec
+from histobench.slots import EncoderChoice
+from histobench.tasks import Plan, Task
+from histobench.weights import weights_hash
+
+__all__ = ["PLATFORM", "PLATFORM_REVISION", "Machine", "coarse_slides", "specify"]
+
+PLATFORM_REVISION = "1"
+"""Raised when a change of core (panels, splits, patches, the training loop) can move a score."""
+
+PLATFORM = f"{version('histobench')} revision {PLATFORM_REVISION}"
+"""The platform as it stands in every job's identity."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What of a machine decides the last bits of a result: the device, as Fabric spells it, and threads of a job."""
+
+    device: str = "cpu"
+    threads: int = 1
+
+
+def specify(
+    plan: Plan, config: RunConfig, machine: Machine, task: Task, *, method: MethodCard, choice: EncoderChoice | None
+) -> Iterator[JobSpec]:
+    """Yield a job for every fold and seed; published weights, which no seed decides, are evaluated once a fold."""
+    mode = choice.mode if choice else None
+    checkpoint = plan.checkpoints.get(method.name)
+    options = (
+        checkpoint_options(method, checkpoint, config)
+        if checkpoint
+        else method_options(method, config, dataset=task.dataset.name, kind=task.target.kind, mode=mode)
+    )
+    for split, seed in itertools.product(task.splits, config.seeds[:1] if checkpoint else config.seeds):
+        yield JobSpec(
+            method=method.name,
+            encoder=choice.card.name if choice else None,
+            mode=mode,
+            stands_in_for=choice.stands_in_for if choice else None,
+            dataset=task.dataset.name,
+            target=task.target.name,
+            kind=task.target.kind,
+            scheme=task.scheme.name,
+            leaks=task.scheme.leaks,
+            fold=split.fold,
+            train=_ids(split.train),
+            val=_ids(split.val),
+            test=_ids(split.test),
+            patients={slide.id: slide.patient for slide in (*split.train, *split.val, *split.test)},
+            seed=seed,
+            **_seen(config, machine, task, method, choice, options),
+            options=options_to_json(method, options),
+            precision=config.precision,
+            device=machine.device,
+            threads=machine.threads,
+            edition=task.edition,
+            **_pretrained(plan, task, choice, split),
+            beside={} if checkpoint else _beside(method, task),
+            **_given(plan, task, checkpoint, method, options),
+            control=method.control,
+            oracle=method.needs_oracle,
+            versions=_versions(task, method, choice),
+        )
+
+
+def coarse_slides(choice: EncoderChoice | None, task: Task) -> list[Slide]:
+    """List the slides that a frozen encoder would see enlarged."""
+    if choice is None or choice.mode != "frozen":
+        return []
+    slides = {slide for split in task.splits for slide in (*split.train, *split.val, *split.test)}
+    return [slide for slide in slides if is_upsampled(choice.card.geometry, slide.mpp)]
+
+
+def _pretrained(
+    plan: Plan, task: Task, choice: EncoderChoice | None, split: Split
+) -> dict[str, Any]:  # Any: fields of a job of different types
+    """Say which weights an encoder has, and what of the test they have seen; announce the latter."""
+    if choice is None:
+        return {}
+    seen = choice.contamination(task.dataset, [slide.patient for slide in split.test])
+    if seen:
+        plan.notice(
+            f"{choice.card.name!r} was pretrained on {' and '.join(seen)}, where slides of {task.dataset.name} come "
+            "from: its scores may be too good, and every result says so."
+        )
+    return {"weights": choice.weights_hash(), "contamination": seen}
+
+
+def _beside(method: MethodCard, task: Task) -> dict[Auxiliary, tuple[str, str]]:
+    return {name: task.beside[name] for name in (*method.auxiliary, *method.optional) if name in task.beside}
+
+
+def _starts_from(method: MethodCard, options: Options) -> dict[str, str]:
+    """Hash the files that training starts from: their names in the options say nothing of what is in them."""
+    named = {option: getattr(options, option) for option in method.starts_from}
+    return {option: _content_hash(Path(given)) for option, given in named.items() if given and Path(given).exists()}
+
+
+def _content_hash(path: Path) -> str:
+    """Hash a file, or all files of a folder and where they lie in it."""
+    if path.is_file():
+        return weights_hash(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = "\n".join(f"{file.relative_to(path).as_posix()} {weights_hash(file)}" for file in files)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _ids(slides: Iterable[Slide]) -> tuple[str, ...]:
+    return tuple(slide.id for slide in slides)
+
+
+def _given(
+    plan: Plan, task: Task, checkpoint: Checkpoint | None, method: MethodCard, options: Options
+) -> dict[str, Any]:  # Any: fields of a job of different types
+    """Say which weights a job evaluates or starts from, by content, and which encoder judges what is generated."""
+    if checkpoint is None:
+        weights: dict[str, Any] = {"starts_from": _starts_from(method, options)}
+    else:
+        weights = {"checkpoint": checkpoint.identity, "checkpoint_file": str(checkpoint.path.resolve())}
+    judge = dict(zip(("judge", "judge_weights"), plan.judge, strict=True)) if task.target.kind == "generate" else {}
+    return {**weights, **judge}
+
+
+def _seen(
+    config: RunConfig,
+    machine: Machine,
+    task: Task,
+    method: MethodCard,
+    choice: EncoderChoice | None,
+    options: Options,
+) -> dict[str, Any]:  # Any: fields of a job of different types
+    """Decide the patch: a method's own wish counts where it trains what looks at the patch; and how it is embedded."""
+    if choice is None or choice.mode != "frozen" or task.target.kind == "generate":
+        wanted = choice.geometry(options) if choice else None
+        patch = method.patch(options) if method.patch is not None else wanted
+        return {"patch": patch, "gradient_checkpointing": config.gradient_checkpointing and choice is not None}
+    enlarged = config.allow_upsampling and bool(coarse_slides(choice, task))
+    geometry = replace(choice.geometry(options), upsampling=enlarged)
+    return {"patch": geometry, "embed_precision": config.precision_of(choice.card.precision, machine.device)}
+
+
+def _versions(task: Task, method: MethodCard, choice: EncoderChoice | None) -> dict[str, str]:
+    cards: dict[str, Card] = {"method": method, "dataset": task.dataset, **({"encoder": choice.card} if choice else {})}
+    return {"histobench": PLATFORM, **{part: _version(card) for part, card in cards.items()}}
+
+
+def _version(card: Card) -> str:
+    origin = card.provenance
+    plugin = f"{origin.plugin} {origin.version}" if origin else "unregistered"
+    return f"{plugin} revision {card.revision}"
