@@ -75,6 +75,8 @@ class Assembler:
     embed_precision: Precision = "fp32"
     annotation: str = ""
     genes: tuple[str, ...] = ()
+    # of the last test slide, which is asked for it after its samples: to split the molecules again takes as long
+    _hidden: dict[str, Hidden] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def slides(self) -> dict[str, Slide]:
         """Give the dataset's slides by their ids."""
@@ -90,31 +92,40 @@ class Assembler:
         Of a slide whose patches are to be drawn none is shown; of one that is to be enhanced the molecules held out
         are what was observed.
         """
-        labelled = self._slide(slide)
+        table = self.dataset.table(slide, self.target)
+        given = self._input(table)
+        labelled = self._samples(slide, table, given=given)
         columns = {column.name: getattr(labelled, column.name) for column in fields(Samples)}
         if self.panel.kind == "generate":
             columns["patches"] = None
-        if self.panel.kind == "enhance":
-            labelled = replace(labelled, targets=self._input(self.dataset.table(slide, self.target)).held_out)
+        if given is not None:
+            labelled = replace(labelled, targets=given.held_out)
+            self._hidden.clear()
+            self._hidden[slide.id] = given.hidden
         return Samples(**columns), labelled
 
     def hidden(self, slide: Slide) -> Hidden | None:
         """Give what is kept from a method that enhances a slide; ``None`` for any other task."""
         if self.panel.kind != "enhance":
             return None
-        return self._input(self.dataset.table(slide, self.target)).hidden
+        if slide.id not in self._hidden:
+            return hide(self.dataset.table(slide, self.target), self.panel, self.genes).hidden
+        return self._hidden[slide.id]
 
     def regions(self, slide: Slide, spot_ids: Sequence[str]) -> npt.NDArray[np.str_] | None:
         """Name what each spot of a test slide was annotated as, for metrics only; ``None`` where nothing is known."""
         return read_regions(self.dataset, self.annotation, slide, spot_ids) if self.annotation else None
 
-    def _input(self, table: SpotTable) -> Input:
-        return hide(table, self.panel, self.genes)
+    def _input(self, table: SpotTable) -> Input | None:
+        """Split a slide's molecules for a method that enhances; ``None`` for any other task."""
+        return hide(table, self.panel, self.genes) if self.panel.kind == "enhance" else None
 
     def _slide(self, slide: Slide) -> LabelledSamples:
         table = self.dataset.table(slide, self.target)
+        return self._samples(slide, table, given=self._input(table))
+
+    def _samples(self, slide: Slide, table: SpotTable, *, given: Input | None) -> LabelledSamples:
         n = len(table.spot_ids)
-        given = self._input(table) if self.panel.kind == "enhance" else None
         return LabelledSamples(
             slide_ids=np.full(n, slide.id),
             spot_ids=np.array(table.spot_ids, dtype=np.str_),

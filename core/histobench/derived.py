@@ -3,17 +3,16 @@
 from histobench.cards import DatasetCard, TargetFact
 from histobench.data import Kind
 
-__all__ = ["FROM_COUNTS", "GIVEN_COUNTS", "find_target", "targets_of"]
+__all__ = ["GIVEN_COUNTS", "find_target", "targets_of"]
 
-FROM_COUNTS: dict[Kind, str] = {
+_DERIVED: dict[Kind, str] = {  # each needs counts and an image, and no more
     "enhance": "expression cleaned of its noise; scored on molecules that were held out",
     "retrieve": "the spot's image found by its expression among the slide's, and back",
     "generate": "a patch drawn for the spot's expression",
 }
-"""Kinds of task that need counts and an image, and no more."""
 
-GIVEN_COUNTS = frozenset(FROM_COUNTS)
-"""Kinds whose methods are given counts when they predict."""
+GIVEN_COUNTS = frozenset(_DERIVED)
+"""Kinds whose methods are given counts when they predict: all of expression but that which is read off the image."""
 
 
 def targets_of(card: DatasetCard) -> tuple[TargetFact, ...]:
@@ -23,7 +22,7 @@ def targets_of(card: DatasetCard) -> tuple[TargetFact, ...]:
         return card.targets
     derived = (
         TargetFact(name=kind, kind=kind, title=title, unit=expression.unit, source=expression.name)
-        for kind, title in FROM_COUNTS.items()
+        for kind, title in _DERIVED.items()
     )
     return (*card.targets, *derived)
 

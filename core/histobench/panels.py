@@ -13,7 +13,7 @@ import numpy as np
 from histobench.data import Counts, Float, Kind, SpotTable, Targets
 from histobench.errors import DataError
 
-__all__ = ["GENES_IN_PANEL", "Panel", "fit_panel", "from_counts", "gene_columns", "genes_seen", "log_normalise"]
+__all__ = ["GENES_IN_PANEL", "Panel", "fit_panel", "gene_columns", "genes_seen", "is_expression", "log_normalise"]
 
 GENES_IN_PANEL = 250
 """Genes of highest mean expression (He et al. 2020, ST-Net; also CUCA and Hist2Cell)."""
@@ -49,7 +49,7 @@ class Panel:
 
     def read(self, table: SpotTable) -> Targets:
         """Read the panel's values off a slide: (n, t) float32. A gene never seen on a slide counts zero there."""
-        if from_counts(self.kind):
+        if is_expression(self.kind):
             return _read_genes(self, table)
         targets = table.targets
         if targets is None or targets.kind != self.kind:
@@ -63,8 +63,8 @@ class Panel:
         return Targets(kind=self.kind, names=self.names, values=gene_columns(_counts(table), self.names))
 
 
-def from_counts(kind: Kind) -> bool:
-    """Say if the values of a kind are made from counts; the others are read off the dataset's own table."""
+def is_expression(kind: Kind) -> bool:
+    """Say if the values of a kind are expression, made from counts; others are read off the dataset's own table."""
     return kind not in ("cell_abundance", "label")
 
 
@@ -98,7 +98,7 @@ def fit_panel(kind: Kind, tables: Sequence[SpotTable], *, unit: str) -> Panel:
     DataError
         If the slides disagree about their columns or have no counts.
     """
-    if from_counts(kind):
+    if is_expression(kind):
         names = _genes_of_highest_mean(tables)
         return Panel(kind=kind, names=names, unit=unit, fitted_on=tuple(t.slide.id for t in tables))
     first = tables[0].targets

@@ -10,7 +10,7 @@ from histobench.config import RunConfig, options_from_json, settings_of
 from histobench.contracts import FitContext, Method, Options
 from histobench.data import Float, Kind, Prediction, SpotTable
 from histobench.errors import ConfigError, DataError
-from histobench.panels import Panel, from_counts
+from histobench.panels import Panel, is_expression
 from histobench.records import JobSpec
 
 __all__ = [
@@ -89,7 +89,7 @@ def compare_targets(checkpoint: Checkpoint, kind: Kind, dataset: str, tables: Se
     observed = {table.slide.id: _columns(table, kind) for table in tables}
     everything = set().union(*observed.values())
     absent = [name for name in names if name not in everything]
-    more = [] if from_counts(kind) else sorted(everything.difference(names))
+    more = [] if is_expression(kind) else sorted(everything.difference(names))
     if kind in _READ_ONLY and 2 * len(absent) <= len(names):
         lacking = f"{dataset} lacks {len(absent)} of the {len(names)} genes that {checkpoint.header.method} reads"
         return [f"{lacking}, such as {absent[0]!r}; they are read as not expressed."] if absent else []
@@ -110,14 +110,14 @@ def checkpoint_panel(spec: JobSpec, *, unit: str) -> Panel | None:
     ``None`` where there is no checkpoint, the dataset fixes the targets, or a checkpoint only reads the genes: the
     panel is then the controls', so that these are ranked beside it.
     """
-    if not spec.checkpoint or not from_counts(spec.kind) or spec.kind in _READ_ONLY:
+    if not spec.checkpoint or not is_expression(spec.kind) or spec.kind in _READ_ONLY:
         return None
     return Panel(kind=spec.kind, names=_opened(spec).header.targets, unit=unit)
 
 
 def checkpoint_genes(spec: JobSpec) -> tuple[str, ...]:
     """Name the genes that the job's checkpoint reads, seen in training or not; none without a checkpoint."""
-    return _opened(spec).header.targets if spec.checkpoint and from_counts(spec.kind) else ()
+    return _opened(spec).header.targets if spec.checkpoint and is_expression(spec.kind) else ()
 
 
 def load_checkpoint(method: Method, spec: JobSpec, context: FitContext) -> str:
@@ -151,7 +151,7 @@ def _opened(spec: JobSpec) -> Checkpoint:
 
 
 def _columns(table: SpotTable, kind: Kind) -> set[str]:
-    part = table.counts if from_counts(kind) else table.targets
+    part = table.counts if is_expression(kind) else table.targets
     if part is None:
         raise DataError(f"slide {table.slide.id!r} has no {kind} to read.")
     return set(part.names)
