@@ -4,6 +4,7 @@ This package and the plugins' ``catalogue.py`` are the only places where imports
 ``histobench --help`` and ``list`` answer at once.
 """
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -84,6 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; an error raised on purpose becomes one sentence and exit code 2."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a benchmark of patients' slides calls nobody
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin while they wait starve their neighbours
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # the name of a file may be any bytes
     app = App()
     try:
         app.registry.add_commands(cli)
@@ -97,6 +100,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, click.Abort):
         app.output.error("stopped; nothing is lost, the same command goes on where it was.")
         sys.exit(INTERRUPTED)
+    except MemoryError as error:
+        app.output.error(f"the memory of this machine does not do: {error or 'none is left'}; ask for less at once.")
+        sys.exit(MISTAKE)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

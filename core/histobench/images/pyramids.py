@@ -10,6 +10,7 @@ Adobe (1992), *TIFF*, revision 6.0; Adobe (2002), *TIFF technical note 2*: JPEG 
 """
 
 import io
+import struct
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,7 +36,17 @@ _READABLE = (_NONE, _JPEG, *_DEFLATE)
 _RGB, _YCBCR = 2, 6
 _ROUNDING = 1.01  # a level of 0.5004 µm per pixel is meant to be one of 0.5
 _SAME_SHAPE = 0.02  # levels are rounded to whole pixels; a label or macro image has another shape altogether
-_TIFF_ERRORS = (tifffile.TiffFileError, OSError, ValueError, KeyError, IndexError, SyntaxError, TypeError, zlib.error)
+_TIFF_ERRORS = (
+    tifffile.TiffFileError,
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    SyntaxError,
+    TypeError,
+    zlib.error,
+    struct.error,
+)
 
 
 @runtime_checkable
@@ -241,8 +252,10 @@ def _read_levels(path: Path) -> tuple[_Level, ...]:
 
 
 def _is_readable(page: Any) -> bool:  # Any: a page of tifffile's
+    sides = (page.imagewidth, page.imagelength, page.tilewidth, page.tilelength)  # a damaged file may say anything
     return bool(
         page.is_tiled
+        and all(isinstance(side, int) and side > 0 for side in sides)
         and page.bitspersample == 8
         and page.samplesperpixel in (3, 4)
         and page.planarconfig == 1

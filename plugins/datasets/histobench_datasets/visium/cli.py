@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from histobench_datasets.visium.extract import Cutting, Source
+    from histobench_datasets.visium.macenko import Stains
 
 __all__ = ["prepare"]
 
@@ -18,7 +19,7 @@ _Command = Callable[..., Any]
 
 _PATCH = (
     click.option("--patch-sz-um", default=55.0, show_default=True, type=_POSITIVE, help="Side of a patch in µm."),
-    click.option("--patch-sz-px", default=128, show_default=True, type=click.IntRange(min=1), help="And in pixels."),
+    click.option("--patch-sz-px", default=128, show_default=True, type=click.IntRange(1, 8192), help="And in pixels."),
     click.option("--mpp", type=_POSITIVE, help="Microns per pixel of the slide, in place of what its file says."),
     click.option("--antialias", is_flag=True, help="Widen the filter where a patch is reduced."),
 )
@@ -27,7 +28,7 @@ _SPOTS = (
     click.option("--spots", type=_PATH, help="In its place: .h5ad with obsm['spatial'], or .h5 with corners 'xy'."),
     click.option("--wsi-file", required=True, type=_PATH, help="Full-resolution image."),
     click.option("--is-hd", is_flag=True, help="Visium HD: add bins up to pseudo-spots."),
-    click.option("--stride", default=5, show_default=True, type=click.IntRange(min=1), help="Bins between them."),
+    click.option("--stride", default=5, show_default=True, type=click.IntRange(1, 100_000), help="Bins between them."),
     click.option(
         "--min-coverage",
         default=1.0,
@@ -90,7 +91,9 @@ def filter_(raw_file: Path, vocab_file: Path, out_file: Path | None, missing: st
 def vocabulary(samples: tuple[Path, ...], out_file: Path) -> None:
     """Make a vocabulary: the genes that all samples have, but for mitochondrial ones."""
     from histobench_datasets.visium.vocabulary import shared_genes, write_vocabulary
+    from histobench_datasets.visium.written import keep_inputs
 
+    keep_inputs([out_file], samples)
     with _extra("anndata", "h5ad"):
         from histobench_datasets.visium.h5ad import read_counts
     genes = shared_genes([read_counts(path).genes for path in samples])
@@ -115,21 +118,21 @@ def dump(out_dir: Path, normalize: bool, images: Path | None, wsi_file: Path | N
     if images is not None:
         if any(value is not None for value in given.values()):
             raise ConfigError("--images names one file of patches, --ids and --root-dir many; give one or the other.")
-        _dump(images, wsi_file, out_dir, normalize=normalize)
+        _dump(images, out_dir, _stains(wsi_file, normalize=normalize))
         return
     if ids is None or root_dir is None or wsi_file is not None or (normalize and wsi_dir is None):
         raise ConfigError("patches come from --images, or from --ids and --root-dir, with --wsi-dir to normalise.")
     samples = sample_ids(ids)
     slides = {sample: find_slide(wsi_dir, sample) if normalize else None for sample in samples}
     for sample in samples:
-        _dump(root_dir / sample / "imgs.h5", slides[sample], out_dir / sample, normalize=normalize)
+        _dump(root_dir / sample / "imgs.h5", out_dir / sample, _stains(slides[sample], normalize=normalize))
 
 
 @prepare.command()
 @click.option("--wsi-file", required=True, type=_PATH, help="Full-resolution image.")
 @click.option("--tissue-seg-file", type=_PATH, help="GeoJSON of tissue.  [segmented by saturation]")
 @click.option("--out-file", required=True, type=_PATH, help="HDF5 file of patches to write.")
-@click.option("--n-pts", default=50_000, show_default=True, type=click.IntRange(min=1), help="Patches.")
+@click.option("--n-pts", default=50_000, show_default=True, type=click.IntRange(1, 10_000_000), help="Patches.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0))
 @click.option(
     "--by", default="corner", show_default=True, type=click.Choice(["corner", "centre"]), help="What is random."
@@ -140,8 +143,9 @@ def random(wsi_file: Path, tissue_seg_file: Path | None, out_file: Path, **given
     from histobench import ConfigError
     from histobench_datasets.visium.patches import PatchField, cut_patches, write_patches
     from histobench_datasets.visium.slide import open_slide
-    from histobench_datasets.visium.written import replaced_file
+    from histobench_datasets.visium.written import keep_inputs, replaced_file
 
+    keep_inputs([out_file], [wsi_file, tissue_seg_file])
     with _extra("shapely", "prepare"):
         from histobench_datasets.visium.tissue import Sampling, random_corners, read_contours, segment_tissue
     slide = open_slide(wsi_file, given["mpp"])
@@ -166,22 +170,28 @@ def random(wsi_file: Path, tissue_seg_file: Path | None, out_file: Path, **given
 def all_(out_dir: Path, vocab_file: Path, missing: str, normalize: bool, **given: Any) -> None:
     """Extract, filter and dump a sample: OUT_DIR/gex_filt.h5ad and the folder OUT_DIR/patches."""
     from histobench import ConfigError
+    from histobench_datasets.visium.dump import check_patches
     from histobench_datasets.visium.vocabulary import read_vocabulary
+    from histobench_datasets.visium.written import keep_inputs
 
     if given["spots"] is not None and given["spots"].suffix != ".h5ad":
         raise ConfigError("places without counts cannot be filtered: run extract and dump, or give --spots an .h5ad.")
-    read_vocabulary(vocab_file)  # told of now rather than after the patches are cut
-    _extract(out_dir, given)
+    # what can be told now is told now, rather than after the patches are cut
+    wanted = {"genes": read_vocabulary(vocab_file), "missing": missing}
+    keep_inputs([out_dir / "gex_filt.h5ad"], [vocab_file, given["spots"], given["wsi_file"]])
+    check_patches(out_dir / "patches")
+    stains = _stains(given["wsi_file"], normalize=normalize)
+    _extract(out_dir, given, **wanted)
     _filter(out_dir / "gex.h5ad", vocab_file, None, missing)
-    _dump(out_dir / "imgs.h5", given["wsi_file"], out_dir / "patches", normalize=normalize)
+    _dump(out_dir / "imgs.h5", out_dir / "patches", stains)
 
 
-def _extract(out_dir: Path, given: dict[str, Any]) -> None:
+def _extract(out_dir: Path, given: dict[str, Any], **wanted: Any) -> None:  # Any: of `Source`
     with _extra("anndata", "h5ad"):
         from histobench_datasets.visium import extract as extraction
     from histobench_datasets.visium.slide import open_slide
 
-    source, cutting = _asked(given)
+    source, cutting = _asked(given, **wanted)
     slide = open_slide(given["wsi_file"], given["mpp"])
     done = extraction.extract(source, slide, out_dir, cutting=cutting, coordinates=given["coordinates"])
     dropped = f", {done.n_dropped} dropped as glass" if done.n_dropped else ""
@@ -189,7 +199,7 @@ def _extract(out_dir: Path, given: dict[str, Any]) -> None:
     click.echo(f"{out_dir / extraction.IMAGES}: {done.n} patches {where}{dropped}")
 
 
-def _asked(given: dict[str, Any]) -> tuple["Source", "Cutting"]:
+def _asked(given: dict[str, Any], **wanted: Any) -> tuple["Source", "Cutting"]:
     from histobench import ConfigError
     from histobench_datasets.visium.extract import Cutting, Source
     from histobench_datasets.visium.spots import SpotRules
@@ -206,7 +216,7 @@ def _asked(given: dict[str, Any]) -> tuple["Source", "Cutting"]:
         spot_diameter_um=given["spot_diameter_um"],
     )
     kind: Literal["visium", "visium-hd"] = "visium-hd" if given["is_hd"] else "visium"
-    source = Source(path=folder or places, kind="places" if folder is None else kind, rules=rules)
+    source = Source(path=folder or places, kind="places" if folder is None else kind, rules=rules, **wanted)
     use_slide_mpp = given["use_wsi_res"] or given["mpp"] is not None
     return source, Cutting(
         patch_px=given["patch_sz_px"],
@@ -221,10 +231,11 @@ def _filter(raw_file: Path, vocab_file: Path, out_file: Path | None, missing: st
 
     with _extra("anndata", "h5ad"):
         from histobench_datasets.visium.h5ad import filter_genes, filtered_path
-    genes = read_vocabulary(vocab_file)
-    done = filter_genes(
-        raw_file, genes, out_file or filtered_path(raw_file), missing="zero" if missing == "zero" else "error"
-    )
+    from histobench_datasets.visium.written import keep_inputs
+
+    genes, out_file = read_vocabulary(vocab_file), out_file or filtered_path(raw_file)
+    keep_inputs([out_file], [raw_file, vocab_file])
+    done = filter_genes(raw_file, genes, out_file, missing="zero" if missing == "zero" else "error")
     if done.missing:
         share = len(done.missing) / done.n_genes
         click.echo(f"warning: {len(done.missing)} genes ({share:.1%}) were not measured and are zero", err=True)
@@ -233,14 +244,21 @@ def _filter(raw_file: Path, vocab_file: Path, out_file: Path | None, missing: st
     click.echo(f"{done.path}: {done.n_genes} genes")
 
 
-def _dump(images: Path, wsi_file: Path | None, folder: Path, *, normalize: bool) -> None:
+def _stains(wsi_file: Path | None, *, normalize: bool) -> "Stains | None":
     from histobench import ConfigError
-    from histobench_datasets.visium.dump import dump_patches, slide_stains
+    from histobench_datasets.visium.dump import slide_stains
     from histobench_datasets.visium.slide import open_slide
 
-    if normalize and wsi_file is None:
+    if not normalize:
+        return None
+    if wsi_file is None:
         raise ConfigError("normalising needs the slide (--wsi-file); else do without (--no-normalize).")
-    stains = slide_stains(open_slide(wsi_file)) if normalize and wsi_file is not None else None
+    return slide_stains(open_slide(wsi_file))
+
+
+def _dump(images: Path, folder: Path, stains: "Stains | None") -> None:
+    from histobench_datasets.visium.dump import dump_patches
+
     click.echo(f"{folder}: {dump_patches(images, folder, stains=stains)} patches")
 
 

@@ -10,10 +10,11 @@ from PIL import Image
 from histobench_datasets.visium.macenko import Stains, fit_stains, normalise
 from histobench_datasets.visium.patches import count_patches, read_patches
 from histobench_datasets.visium.slide import WholeSlide
-from histobench_datasets.visium.written import replaced_folder
+from histobench_datasets.visium.written import check_folder, replaced_folder
 
-__all__ = ["dump_patches", "slide_stains"]
+__all__ = ["check_patches", "dump_patches", "slide_stains"]
 
+_OURS = r"patch_\d+\.png"
 _LEVEL = 1  # stains are read from the second level of a slide, as published
 _MARGIN = 0.1  # and from its middle: eight tenths of width and height
 _MOST_PIXELS = 1_000_000  # enough for a percentile; all of a slide's would be tens of gigabytes of densities
@@ -28,6 +29,17 @@ def slide_stains(slide: WholeSlide, /) -> Stains:
         If hardly anything is stained.
     """
     return fit_stains(slide.sample(_LEVEL, _MARGIN, _MOST_PIXELS))
+
+
+def check_patches(folder: Path, /) -> None:
+    """Say early that a folder is not one to dump patches to.
+
+    Raises
+    ------
+    ConfigError
+        If it holds other files.
+    """
+    check_folder(folder, _OURS)
 
 
 def dump_patches(images: Path, folder: Path, /, *, stains: Stains | None) -> int:
@@ -47,7 +59,7 @@ def dump_patches(images: Path, folder: Path, /, *, stains: Stains | None) -> int
     """
     n = count_patches(images)
     digits = len(str(n - 1))
-    with replaced_folder(folder, r"patch_\d+\.png") as beside:
+    with replaced_folder(folder, _OURS) as beside:
         for number, patch in enumerate(read_patches(images)):
             shown = patch if stains is None else normalise(patch, stains)
             Image.fromarray(shown).save(beside / f"patch_{number:0{digits}d}.png", compress_level=0)

@@ -14,7 +14,7 @@ from histobench_datasets.visium.patches import (
     write_patches,
 )
 from histobench_datasets.visium.slide import WholeSlide
-from histobench_datasets.visium.space_ranger import read_scale_factors
+from histobench_datasets.visium.space_ranger import input_files, read_scale_factors
 from histobench_datasets.visium.spots import (
     SpotRules,
     Spots,
@@ -24,7 +24,8 @@ from histobench_datasets.visium.spots import (
     spot_mpp,
     write_coordinates,
 )
-from histobench_datasets.visium.written import replaced_file
+from histobench_datasets.visium.vocabulary import Missing, find_columns
+from histobench_datasets.visium.written import keep_inputs, replaced_file
 
 __all__ = ["COUNTS", "IMAGES", "Cutting", "Extracted", "Source", "extract"]
 
@@ -34,11 +35,19 @@ IMAGES, COUNTS = "imgs.h5", "gex.h5ad"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Where spots come from: Space Ranger's folder, or a file of places (``.h5ad``, or ``.h5`` with corners)."""
+    """Where spots come from: Space Ranger's folder, or a file of places (``.h5ad``, or ``.h5`` with corners).
+
+    Parameters
+    ----------
+    genes
+        That are wanted of the counts later; told of at once if they were not measured, as ``missing`` says.
+    """
 
     path: Path
     kind: Literal["visium", "visium-hd", "places"]
     rules: SpotRules = field(default_factory=SpotRules)
+    genes: tuple[str, ...] = ()
+    missing: Missing = "error"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,13 +85,17 @@ def extract(
     DataError
         If a file is missing, damaged or does not fit the others.
     ConfigError
-        If microns per pixel are unknown, or counts of an earlier run would stand beside patches without any.
+        If microns per pixel are unknown, counts of an earlier run would stand beside patches without any, or a file
+        that is read would be overwritten.
     """
+    _check_outputs(source, slide, out, coordinates)
     mpp = _mpp(source, slide, cutting)
     shown = PatchField.of(
         patch_um=source.rules.patch_um, patch_px=cutting.patch_px, mpp=mpp, antialias=cutting.antialias
     )
     spots = _read(source, with_members=coordinates is not None)
+    if spots.counts is not None and source.genes:
+        find_columns(spots.counts.genes, source.genes, missing=source.missing)
     if spots.counts is None and (out / COUNTS).exists():
         raise ConfigError(
             f"'{out}' holds counts ('{COUNTS}') that would not belong to the patches: name another folder."
@@ -104,6 +117,13 @@ def extract(
             with replaced_file(out / COUNTS) as counts:
                 write_counts(counts, written.counts)
     return Extracted(n=len(kept), n_dropped=len(spots.barcodes) - len(kept), mpp=mpp, slide_px=shown.slide_px)
+
+
+def _check_outputs(source: Source, slide: WholeSlide, out: Path, coordinates: Path | None) -> None:
+    if coordinates is not None and coordinates.suffix not in (".h5", ".hdf5"):
+        raise ConfigError(f"the file of coordinates must end in .h5, got '{coordinates.name}'.")
+    read = [source.path] if source.kind == "places" else input_files(source.path)
+    keep_inputs([out / IMAGES, out / COUNTS, coordinates], [Path(slide.name), *read])
 
 
 def _mpp(source: Source, slide: WholeSlide, cutting: Cutting) -> float:

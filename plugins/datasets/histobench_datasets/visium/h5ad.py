@@ -11,7 +11,7 @@ from scipy import sparse
 from histobench import DataError, Float
 from histobench_datasets.visium.gene_counts import GeneCounts, unique_names
 from histobench_datasets.visium.vocabulary import Missing, find_columns, select_genes
-from histobench_datasets.visium.written import replaced_file
+from histobench_datasets.visium.written import new_hdf5, replaced_file
 
 __all__ = ["Filtered", "filter_genes", "filtered_path", "read_centres", "read_counts", "write_counts"]
 
@@ -30,9 +30,8 @@ class Filtered:
 
 def write_counts(path: Path, counts: GeneCounts, /) -> None:
     """Write raw counts: ``X`` (n, g) CSR, barcodes as ``obs``, genes as ``var``."""
-    anndata.AnnData(
-        X=counts.values, obs=pd.DataFrame(index=list(counts.barcodes)), var=pd.DataFrame(index=list(counts.genes))
-    ).write_h5ad(path)
+    obs, var = pd.DataFrame(index=list(counts.barcodes)), pd.DataFrame(index=list(counts.genes))
+    _write(path, anndata.AnnData(X=counts.values, obs=obs, var=var))
 
 
 def read_counts(path: Path, /) -> GeneCounts:
@@ -52,12 +51,15 @@ def read_centres(path: Path, /) -> Float:
     Raises
     ------
     DataError
-        If there are none, or one is not finite.
+        If there are none, or one is no finite number.
     """
     read = _read(path)
     if "spatial" not in read.obsm:
         raise DataError(f"'{path}' has no obsm['spatial'] with the spots' centres in pixels.")
-    centres: Float = np.asarray(read.obsm["spatial"], dtype=np.float64)
+    try:
+        centres: Float = np.asarray(read.obsm["spatial"], dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"'{path}': obsm['spatial'] holds no numbers ({error}).") from error
     if centres.ndim != 2 or centres.shape[1] != 2 or not np.isfinite(centres).all():
         raise DataError(f"'{path}': obsm['spatial'] must be ({read.n_obs}, 2) finite pixels, found {centres.shape}.")
     return centres
@@ -81,7 +83,7 @@ def filter_genes(path: Path, vocabulary: tuple[str, ...], out: Path, /, *, missi
         obsm=dict(read.obsm),
     )
     with replaced_file(out) as beside:
-        chosen.write_h5ad(beside)
+        _write(beside, chosen)
     is_raw = bool((counts.values.data == np.rint(counts.values.data)).all())
     return Filtered(path=out, n_genes=len(vocabulary), missing=selection.missing, is_raw=is_raw)
 
@@ -89,6 +91,12 @@ def filter_genes(path: Path, vocabulary: tuple[str, ...], out: Path, /, *, missi
 def filtered_path(path: Path, /) -> Path:
     """Name the file that filtering makes of ``x.h5ad``: ``x_filt.h5ad`` beside it."""
     return path.with_name(f"{path.name.removesuffix('.h5ad')}_filt.h5ad")
+
+
+def _write(path: Path, table: anndata.AnnData) -> None:
+    table.strings_to_categoricals()
+    with new_hdf5(path) as (file, _):
+        anndata.io.write_elem(file, "/", table)
 
 
 def _read(path: Path) -> anndata.AnnData:
@@ -103,6 +111,12 @@ def _read(path: Path) -> anndata.AnnData:
 def _counts(read: anndata.AnnData, path: Path) -> GeneCounts:
     if read.X is None:
         raise DataError(f"'{path}' has no counts (X is empty).")
+    if read.X.dtype.kind not in "iuf":
+        raise DataError(f"'{path}' holds no counts: X is of {read.X.dtype}.")
+    if not read.n_obs or not read.n_vars:
+        raise DataError(f"'{path}' holds {read.n_obs} spots and {read.n_vars} genes; both are needed.")
+    if not read.obs_names.is_unique:
+        raise DataError(f"'{path}': spot {read.obs_names[read.obs_names.duplicated()][0]!r} repeats.")
     values = sparse.csr_matrix(read.X, dtype=np.float32)
     if not np.isfinite(values.data).all() or (values.data < 0).any():
         raise DataError(f"'{path}' holds counts that are negative or not finite.")

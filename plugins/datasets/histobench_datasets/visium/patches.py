@@ -13,11 +13,15 @@ from PIL import Image
 
 from histobench import ConfigError, DataError, Float, Int, UInt8
 from histobench_datasets.visium.slide import WholeSlide
+from histobench_datasets.visium.written import new_hdf5
 
 __all__ = ["PatchField", "corners_around", "count_patches", "cut_patches", "read_patches", "resize", "write_patches"]
 
 NOTHING_DROPPED = 255.0
 """No patch is brighter on average."""
+
+MOST_PX = 8192
+"""Side of the largest patch, on the slide or as it is written: 200 MB, and 2 mm of tissue at 0.25 µm."""
 
 _ROUNDING = 1e-9  # 0.3 / 0.1 is three
 _AT_ONCE = 64  # patches of 128 x 128 pixels: 3 MB
@@ -39,14 +43,19 @@ class PatchField:
         Raises
         ------
         ConfigError
-            If that is less than a pixel of the slide.
+            If that is less than a pixel of the slide, or more pixels than a patch can have.
         """
-        slide_px = int(patch_um / mpp + _ROUNDING)
-        if slide_px < 1:
+        spans = patch_um / mpp
+        if not spans + _ROUNDING >= 1:
             raise ConfigError(
                 f"a patch of {patch_um:g} µm is less than a pixel of a slide of {mpp:g} µm per pixel; check both."
             )
-        return cls(slide_px=slide_px, patch_px=patch_px, antialias=antialias)
+        if spans > MOST_PX:
+            raise ConfigError(
+                f"a patch of {patch_um:g} µm would span {spans:.3g} pixels of a slide of {mpp:g} µm per pixel, more "
+                f"than {MOST_PX}; check both."
+            )
+        return cls(slide_px=int(spans + _ROUNDING), patch_px=patch_px, antialias=antialias)
 
 
 def corners_around(xy_px: Float, field: PatchField, slide: WholeSlide, /) -> Int:
@@ -125,7 +134,7 @@ def write_patches(
         Which patches, by their number, were written, in order.
     """
     kept: list[int] = []
-    with h5py.File(path, "w") as file:
+    with new_hdf5(path) as (file, check):
         shape = (patch_px, patch_px, 3)
         images = file.create_dataset("img", (0, *shape), "u1", maxshape=(None, *shape), chunks=(1, *shape))
         waiting: list[UInt8] = []
@@ -136,6 +145,7 @@ def write_patches(
             if len(waiting) == _AT_ONCE:
                 _append(images, waiting)
                 waiting = []
+                check()
         if waiting:
             _append(images, waiting)
         if barcodes is not None:

@@ -16,6 +16,8 @@ from histobench_datasets.visium.space_ranger import Positions
 __all__ = ["PseudoSpots", "find_pseudo_spots", "sum_counts", "window_bins"]
 
 _ROUNDING = 1e-9  # 0.3 / 0.1 is three
+_MOST_BINS = 10_000  # along a side; a capture area of 11 mm has 5,500 of 2 µm
+_MOST_PLACES = 200_000_000  # of a lattice; the largest capture area has 30 million
 _ROWS_AT_ONCE = 4096  # of 27 x 27 ones each: 36 MB
 
 
@@ -45,9 +47,12 @@ def window_bins(patch_um: float, bin_um: float) -> int:
     Raises
     ------
     ConfigError
-        If that is even: a window then has no bin in its middle.
+        If that is even, for a window then has no bin in its middle, or absurd.
     """
-    k = int(patch_um / bin_um + _ROUNDING)
+    spans = patch_um / bin_um
+    if not spans <= _MOST_BINS:
+        raise ConfigError(f"a patch of {patch_um:g} µm would span {spans:.3g} bins of {bin_um:g} µm; check both.")
+    k = int(spans + _ROUNDING)
     if k % 2 == 0:
         raise ConfigError(
             f"a patch of {patch_um:g} µm spans {k} bins of {bin_um:g} µm, which must be odd: "
@@ -71,7 +76,7 @@ def find_pseudo_spots(positions: Positions, k: int, /, *, stride: int = 5, min_c
     Raises
     ------
     DataError
-        If two bins share a place, or no window is covered.
+        If two bins share a place, they lie too far apart, or no window is covered.
     """
     grid = _grid(positions.array)
     rows, columns = grid.shape
@@ -119,7 +124,13 @@ def _grid(array: Int) -> Int:
     if not len(array):
         raise DataError("no bin lies under tissue (column 'in_tissue' is never 1).")
     places = array - array.min(axis=0)
-    grid = np.full(places.max(axis=0) + 1, -1, dtype=np.int32)
+    shape = places.max(axis=0) + 1
+    if shape.prod() > _MOST_PLACES:
+        raise DataError(
+            f"{len(array)} bins lie scattered over a lattice of {shape[0]} x {shape[1]}: columns 'array_row' and "
+            "'array_col' cannot be right."
+        )
+    grid = np.full(shape, -1, dtype=np.int32)
     grid[places[:, 0], places[:, 1]] = np.arange(len(array))
     if (grid >= 0).sum() != len(array):
         raise DataError("two bins share a place on the array (columns 'array_row' and 'array_col').")

@@ -1,6 +1,7 @@
 """A whole-slide image read by region, and the microns per pixel that its scanner noted."""
 
 import re
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ _MICRONS = {2: 25_400.0, 3: 10_000.0}  # an inch, a centimetre (TIFF 6.0, Resolu
 _SAID = (r"\bMPP\s*=\s*([\d.]+)", r'PhysicalSizeX="([\d.]+)"(?!.*PhysicalSizeXUnit="(?!µm|um))')  # Aperio's, OME's
 _BLOCK_PX = 2048
 _WHITE = 255
-_TIFF_ERRORS = (tifffile.TiffFileError, OSError, ValueError, KeyError, IndexError, TypeError)
+_TIFF_ERRORS = (tifffile.TiffFileError, OSError, ValueError, KeyError, IndexError, TypeError, struct.error)
 
 
 class Regions(Protocol):
@@ -117,6 +118,8 @@ def open_slide(path: Path, mpp: float | None = None, /) -> WholeSlide:
     DataError
         If the file cannot be read.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise DataError(f"image '{path}' is no file.")
     image = open_image(path)
     mpp = mpp or read_mpp(path)
     if not isinstance(image, LeveledImage):
@@ -142,8 +145,11 @@ def read_mpp(path: Path, /) -> float | None:
     found = next((match for said in _SAID if (match := re.search(said, description, re.DOTALL))), None)
     if found is not None:
         return _plausible(float(found[1]))
-    dots, per = tags.get("XResolution", (0, 1))
-    return _plausible(_MICRONS.get(int(tags.get("ResolutionUnit", 2)), 0.0) * per / dots) if dots else None
+    try:
+        dots, per = tags["XResolution"]
+        return _plausible(_MICRONS[int(tags.get("ResolutionUnit", 2))] * per / dots)
+    except (KeyError, ValueError, TypeError, ZeroDivisionError):  # no resolution, or none that says anything
+        return None
 
 
 def _plausible(mpp: float) -> float | None:

@@ -6,7 +6,7 @@ HD), as CSV with a header (Space Ranger 2 and later), or without one (before); `
 
 import csv
 import json
-import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +19,14 @@ from scipy import sparse
 from histobench import ConfigError, DataError, Float, Int
 from histobench_datasets.visium.gene_counts import GeneCounts, unique_names
 
-__all__ = ["Positions", "ScaleFactors", "read_matrix", "read_positions", "read_scale_factors"]
+__all__ = ["Positions", "ScaleFactors", "input_files", "read_matrix", "read_positions", "read_scale_factors"]
 
 MATRIX = "filtered_feature_bc_matrix.h5"
 """Spots (or bins) that Space Ranger found under tissue."""
 
 _COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
 _POSITIONS = ("tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv")
+_MOST_PLACES = 100_000  # along either side of the array; bins of 2 µm in 6.5 mm are 3,350
 _SCALES = "scalefactors_json.json"
 _HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError)  # h5py's words for damage
 
@@ -63,6 +64,12 @@ class ScaleFactors:
     spot_diameter_px: float | None
     bin_um: float | None
     mpp: float | None
+    hires: float | None = None  # pixels of tissue_hires_image.png in one of the full-resolution image
+
+
+def input_files(folder: Path, /) -> list[Path]:
+    """List the files that are read of a folder, whether they are there or not."""
+    return [folder / MATRIX, *(folder / "spatial" / name for name in (*_POSITIONS, _SCALES))]
 
 
 def read_matrix(path: Path, /) -> GeneCounts:
@@ -83,16 +90,25 @@ def read_matrix(path: Path, /) -> GeneCounts:
             barcodes = tuple(name.decode() for name in group["barcodes"][:])
             genes = [name.decode() for name in group["features/name"][:]]
             kinds = np.array([kind.decode() for kind in group["features/feature_type"][:]])
+        if parts[0].dtype.kind not in "iuf":
+            raise ValueError(f"counts are {parts[0].dtype}")
         # genes x barcodes by columns is barcodes x genes by rows
         values = sparse.csr_matrix((parts[0].astype(np.float32), *parts[1:]), shape=(n_spots, n_genes))
         values.check_format()
-        if len(barcodes) != n_spots or len(genes) != n_genes:
-            raise ValueError(f"{n_spots} x {n_genes} counts for {len(barcodes)} spots and {len(genes)} genes")
+        if len(barcodes) != n_spots or len(genes) != n_genes or len(kinds) != n_genes:
+            raise ValueError(
+                f"{n_spots} x {n_genes} counts for {len(barcodes)} spots, {len(genes)} names and {len(kinds)} types"
+            )
     except _HDF5_ERRORS as error:
         raise DataError(f"'{path}' is no readable 10x matrix ({error}): fetch it again.") from error
     if not np.isfinite(values.data).all() or (values.data < 0).any():
         raise DataError(f"'{path}' holds counts that are negative or not finite: fetch it again.")
     kept = np.flatnonzero(kinds == "Gene Expression")
+    if not n_spots or not len(kept):
+        raise DataError(f"'{path}' holds {n_spots} spots and {len(kept)} genes ('Gene Expression'); both are needed.")
+    repeated = pd.Index(barcodes).duplicated()
+    if repeated.any():
+        raise DataError(f"'{path}': barcode {barcodes[int(repeated.argmax())]!r} repeats.")
     return GeneCounts(barcodes=barcodes, genes=unique_names([genes[i] for i in kept]), values=values[:, kept])
 
 
@@ -115,9 +131,12 @@ def read_positions(folder: Path, /) -> Positions:
     if frame["barcode"].duplicated().any():
         raise DataError(f"'{path}': barcode {frame.loc[frame['barcode'].duplicated(), 'barcode'].iloc[0]!r} repeats.")
     kept = numbers["in_tissue"] == 1
+    array = np.column_stack([numbers["array_row"], numbers["array_col"]])
+    if (np.abs(array) > _MOST_PLACES).any() or (array != np.rint(array)).any():
+        raise DataError(f"'{path}': 'array_row' and 'array_col' must be whole numbers up to {_MOST_PLACES}.")
     return Positions(
         barcodes=tuple(frame["barcode"][kept]),
-        array=np.column_stack([numbers["array_row"], numbers["array_col"]])[kept].astype(np.int64),
+        array=array[kept].astype(np.int64),
         xy_px=np.column_stack([numbers["pxl_col_in_fullres"], numbers["pxl_row_in_fullres"]])[kept],
     )
 
@@ -132,10 +151,10 @@ def read_scale_factors(folder: Path, /) -> ScaleFactors:
     """
     path = folder / _SCALES
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
+        read = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise DataError(f"there is no '{path}': name the folder that Space Ranger wrote.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"'{path}' is not JSON ({error}): fetch it again.") from error
     if not isinstance(read, dict):
         raise DataError(f"'{path}' must hold an object of factors, found {type(read).__name__}.")
@@ -144,19 +163,22 @@ def read_scale_factors(folder: Path, /) -> ScaleFactors:
         value = read.get(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= sys.float_info.max:
             raise DataError(f"'{path}': {name!r} must be a positive number, found {value!r}.")
         return float(value)
 
     return ScaleFactors(
-        spot_diameter_px=factor("spot_diameter_fullres"), bin_um=factor("bin_size_um"), mpp=factor("microns_per_pixel")
+        spot_diameter_px=factor("spot_diameter_fullres"),
+        bin_um=factor("bin_size_um"),
+        mpp=factor("microns_per_pixel"),
+        hires=factor("tissue_hires_scalef"),
     )
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
     """Read either CSV: before Space Ranger 2 there was no header, whatever the file is called."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # a table program marks the beginning
             first = next(csv.reader(file), [])
         has_header = "barcode" in first
         if not has_header and len(first) != len(_COLUMNS):

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from histobench import ConfigError, DataError, Float, Int
+from histobench import DataError, Float, Int
 from histobench_datasets.visium.gene_counts import GeneCounts
 from histobench_datasets.visium.pseudo_spots import find_pseudo_spots, sum_counts, window_bins
 from histobench_datasets.visium.space_ranger import (
@@ -16,6 +16,7 @@ from histobench_datasets.visium.space_ranger import (
     read_positions,
     read_scale_factors,
 )
+from histobench_datasets.visium.written import new_hdf5
 
 __all__ = ["SpotRules", "Spots", "read_coordinates", "read_pseudo_spots", "read_spots", "spot_mpp", "write_coordinates"]
 
@@ -151,10 +152,8 @@ def read_coordinates(path: Path, /) -> Spots:
 
 def write_coordinates(path: Path, spots: Spots, corners: Int, /) -> None:
     """Write places without pixels: ``xy`` (n, 2) corners, ``barcode`` and, of pseudo-spots, ``bins`` (n, k²)."""
-    if path.suffix not in (".h5", ".hdf5"):
-        raise ConfigError(f"the file of coordinates must end in .h5, got '{path.name}'.")
     text = h5py.string_dtype("utf-8")
-    with h5py.File(path, "w") as file:
+    with new_hdf5(path) as (file, _):
         file["xy"] = corners
         file.create_dataset("barcode", data=list(spots.barcodes), dtype=text)
         if spots.members is not None:

@@ -27,6 +27,11 @@ _LEAST_SHARE = 1e-3  # of the thumbnail; less is dust
 _LEAST_TRIES, _TRIES_PER_PATCH = 20_000, 200
 _AT_ONCE = 50_000
 
+_GEOJSON_ERRORS = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError),
+    shapely.errors.ShapelyError,
+)
+
 Place = Literal["corner", "centre"]
 
 
@@ -48,15 +53,17 @@ def read_contours(path: Path, slide: WholeSlide, /) -> shapely.Geometry:
         If the file is missing or no GeoJSON of polygons, or a polygon lies outside the slide.
     """
     try:
-        read = json.loads(path.read_text(encoding="utf-8"))
+        read = json.loads(path.read_text(encoding="utf-8-sig"))
         features = read["features"] if read["type"] == "FeatureCollection" else [read]
-        shapes = [shapely.geometry.shape(feature.get("geometry", feature)) for feature in features]
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused in making it valid
+            drawn = [shapely.geometry.shape(feature.get("geometry", feature)) for feature in features]
+            shapes = [shapely.make_valid(shape) for shape in drawn]
     except FileNotFoundError as error:
         raise DataError(f"there is no file of contours '{path}'.") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, shapely.errors.ShapelyError) as error:
+    except _GEOJSON_ERRORS as error:
         raise DataError(f"'{path}' is no GeoJSON ({type(error).__name__}: {error}).") from error
-    shapes = [shapely.make_valid(shape) for shape in shapes]
-    polygons = [part for shape in shapes for part in shapely.get_parts(shape) if part.geom_type.endswith("Polygon")]
+    parts = [part for shape in shapes for part in shapely.get_parts(shape)]
+    polygons = [part for part in parts if part.geom_type.endswith("Polygon") and not part.is_empty]
     if not polygons:
         raise DataError(f"'{path}' holds no polygon.")
     image = shapely.box(0, 0, slide.width, slide.height)
@@ -114,10 +121,10 @@ def random_corners(tissue: shapely.Geometry, side: int, sampling: Sampling, /) -
     DataError
         If squares that fit are too rare.
     """
-    polygons = [part for part in shapely.get_parts(tissue) if part.geom_type == "Polygon" and not part.is_empty]
-    for polygon in polygons:
-        shapely.prepare(polygon)
-    bounds = np.array([polygon.bounds for polygon in polygons]).reshape(-1, 4)
+    parts = shapely.get_parts(tissue)
+    polygons = parts[(shapely.get_type_id(parts) == shapely.GeometryType.POLYGON) & ~shapely.is_empty(parts)]
+    shapely.prepare(polygons)
+    bounds = shapely.bounds(polygons)
     extents = bounds[:, 2:] - bounds[:, :2]
     # polygons do not overlap: one drawn by the area of its frame, then a point of the frame, is uniform over all
     frames = extents.prod(axis=1)
@@ -127,7 +134,7 @@ def random_corners(tissue: shapely.Geometry, side: int, sampling: Sampling, /) -
     while n_found < sampling.n and tries < most and len(polygons):
         chosen = random.choice(len(polygons), size=min(_AT_ONCE, 4 * sampling.n), p=frames / frames.sum())
         points = bounds[chosen, :2] + random.random((len(chosen), 2)) * extents[chosen]
-        fit = _fitting(polygons, chosen, points, side=side, by=sampling.by)
+        fit = _fitting(polygons[chosen], points, side=side, by=sampling.by)
         found.append(fit)
         n_found, tries = n_found + len(fit), tries + len(chosen)
     if n_found < sampling.n:
@@ -138,16 +145,12 @@ def random_corners(tissue: shapely.Geometry, side: int, sampling: Sampling, /) -
     return np.concatenate(found)[: sampling.n]
 
 
-def _fitting(polygons: list[Any], chosen: Int, points: Float, *, side: int, by: Place) -> Int:
-    """Keep the (n, 2) points that lie in their polygon together with their square; give the squares' corners (m, 2)."""
-    corners = np.floor(points - (side / 2 if by == "centre" else 0)).astype(np.int64)
-    fits = np.zeros(len(points), dtype=bool)
-    for number, polygon in enumerate(polygons):  # Any: shapely's polygons
-        mine = np.flatnonzero(chosen == number)
-        mine = mine[shapely.contains_xy(polygon, points[mine])]
-        left, top = corners[mine].T
-        fits[mine] = shapely.covers(polygon, shapely.box(left, top, left + side, top + side))
-    return np.asarray(corners[fits])
+def _fitting(polygons: Any, points: Float, *, side: int, by: Place) -> Int:  # Any: an array of shapely's polygons
+    """Keep the (n, 2) points that lie each in its polygon together with their squares; give the squares' corners."""
+    inside = shapely.contains_xy(polygons, *points.T)
+    corners = np.floor(points[inside] - (side / 2 if by == "centre" else 0)).astype(np.int64)
+    left, top = corners.T
+    return np.asarray(corners[shapely.covers(polygons[inside], shapely.box(left, top, left + side, top + side))])
 
 
 def _outlines(mask: "np.ndarray[Any, np.dtype[np.bool_]]", per_pixel: Float) -> shapely.Geometry:

@@ -45,7 +45,7 @@ def read_vocabulary(path: Path, /) -> tuple[str, ...]:
         If the file is missing, empty or not text, or a symbol repeats.
     """
     try:
-        genes = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        genes = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except FileNotFoundError as error:
         raise DataError(f"there is no vocabulary '{path}'; `histobench prepare vocabulary` makes one.") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -70,13 +70,16 @@ def shared_genes(samples: Sequence[Sequence[str]], /) -> tuple[str, ...]:
     Raises
     ------
     DataError
-        If there is none.
+        If there is none, or one's name is empty or would not survive in a line of text.
     """
     first, *others = samples
     shared = set(first).intersection(*others)
     genes = tuple(gene for gene in first if gene in shared and not gene.lower().startswith(_MITOCHONDRIAL))
     if not genes:
         raise DataError(f"the {len(samples)} samples share no gene: do they all name genes by symbol?")
+    odd = next((gene for gene in genes if [gene] != gene.strip().splitlines()), None)
+    if odd is not None:
+        raise DataError(f"gene {odd!r} is no name that a line of a vocabulary could hold: rename it in the samples.")
     return genes
 
 
