@@ -1,7 +1,8 @@
 """Publishers' files, read without running anything that they hold.
 
 A pickle is a program. It is loaded by torch's restricted reader, which makes tensors and plain containers and nothing
-else; a file that wants more is refused before any of it is called.
+else; one that holds whole networks, by a reader that makes inert records of them (`histobench.checkpoints.modules`). A
+file that wants more is refused before any of it is called.
 """
 
 import pickle
@@ -15,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from histobench.checkpoints.files import is_safetensors
+from histobench.checkpoints.modules import read_modules
 from histobench.errors import DataError
 
 __all__ = ["read_foreign"]
@@ -60,7 +62,7 @@ def _load(path: Path) -> object:
         if is_safetensors(path):
             return load_file(path)
         with warnings.catch_warnings(action="ignore"):  # of pickles in another dialect, which are refused anyway
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return _restricted(path)
     except pickle.UnpicklingError as error:
         wanted = _WANTED.search(str(error))
         asks = f"it asks for {wanted[1]}" if wanted else "it holds other instructions than those of tensors"
@@ -74,6 +76,17 @@ def _load(path: Path) -> object:
             f"{str(path)!r} is damaged, or no file of tensors: neither safetensors nor torch's format ({reason}); get "
             f"it again from its publisher."
         ) from error
+
+
+def _restricted(path: Path) -> object:
+    """Read tensors and plain containers by torch's restricted reader; whole networks, which it refuses, by ours."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        tensors = read_modules(path)
+        if not tensors:
+            raise
+        return tensors
 
 
 def _flat(held: Mapping[object, object], depth: int) -> dict[object, object]:
