@@ -22,6 +22,7 @@ from typing import Any
 import platformdirs
 from filelock import FileLock, Timeout
 
+from histobench.digests import file_digest
 from histobench.errors import HistobenchError, StoreError
 
 __all__ = ["CACHE_VARIABLE", "Cache", "Entry", "Kept", "digest"]
@@ -88,7 +89,7 @@ class Kept:
         quick = _quick_fault(self.path, self.manifest)
         if quick or self.is_partial:
             return quick
-        return "" if _hash_file(self.path) == self.manifest["sha256"] else "its content is not what was written"
+        return "" if file_digest(self.path) == self.manifest["sha256"] else "its content is not what was written"
 
 
 class Cache:
@@ -216,7 +217,7 @@ def _write_manifest(path: Path, entry: Entry, written: Path) -> None:
         "key": entry.key,
         "about": entry.about,
         "n_bytes": written.stat().st_size,
-        "sha256": _hash_file(written),
+        "sha256": file_digest(written),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "on": platform.node(),
         "with": {name: found for name in _MADE_WITH if (found := _version(name))},
@@ -252,11 +253,6 @@ def _quick_fault(path: Path, manifest: Mapping[str, Any]) -> str:
         return "it is gone"
     n_bytes = path.stat().st_size
     return "" if n_bytes == manifest["n_bytes"] else f"it has {n_bytes} bytes, not {manifest['n_bytes']}"
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _version(name: str) -> str:

@@ -20,6 +20,7 @@ import requests
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
 
+from histobench.digests import file_digest
 from histobench.encoder_card import Weights
 from histobench.errors import WeightsError
 
@@ -175,8 +176,7 @@ def check_digest(path: Path, weights: Weights) -> str:
     if expected is None:
         return ""
     algorithm, _, digest = expected.partition(":")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, algorithm).hexdigest()
+    found = file_digest(path, algorithm)
     return "" if found == digest else f"its {algorithm} is {found}, published is {digest}"
 
 
@@ -194,8 +194,7 @@ def _hash_content(path: Path, size: int, mtime_ns: int) -> str:
         known = json.loads(note.read_text(encoding="utf-8"))
         if (known["file"], known["bytes"], known["mtime_ns"]) == (str(path), size, mtime_ns):
             return str(known["sha256"])
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_digest(path)
     with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
         partial = note.with_suffix(f".{os.getpid()}")

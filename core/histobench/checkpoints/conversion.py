@@ -1,6 +1,5 @@
 """From a publisher's file to one of ours: read safely, renamed by the method, proven on the method's own module."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from histobench.checkpoints.foreign import read_foreign
 from histobench.config import RunConfig, method_options, options_from_json, options_to_json
 from histobench.contracts import FitContext, Options, TrainableEncoder
 from histobench.data import Kind
+from histobench.digests import file_digest
 from histobench.errors import ConfigError, DataError, HistobenchError, told
 from histobench.published import Converted, ConvertRequest
 from histobench.registry import Registry
@@ -86,8 +86,6 @@ def convert_file(card: MethodCard, registry: Registry, wanted: Wanted) -> tuple[
     )
     converted = _convert(card, tensors, request, wanted.source)
     options = options_from_json(card, {**options_to_json(card, options), **converted.options, **wanted.settings})
-    with wanted.source.open("rb") as file:
-        source_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     header = Header(
         method=card.name,
         kind=wanted.kind,
@@ -97,7 +95,7 @@ def convert_file(card: MethodCard, registry: Registry, wanted: Wanted) -> tuple[
         options=options_to_json(card, options),
         facts=dict(converted.facts),
         source=wanted.source.name,
-        source_sha256=source_sha256,
+        source_sha256=file_digest(wanted.source),
     )
     context = FitContext(seed=0, mode=mode or "frozen", encoder=trained)
     _write(card, options, context, header=header, tensors=converted.tensors, wanted=wanted)

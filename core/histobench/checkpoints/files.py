@@ -3,7 +3,6 @@
 The header is JSON before the tensors: what a file claims can be read, and refused, without reading a tensor.
 """
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Json, ValidationError
 
 from histobench.contracts import Mode
 from histobench.data import Kind
+from histobench.digests import file_digest
 from histobench.errors import DataError
 
 __all__ = ["FACTS_FILE", "WEIGHTS_FILE", "Checkpoint", "Header", "is_safetensors", "open_checkpoint", "unpacked"]
@@ -104,8 +104,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         raise DataError(f"{str(path)!r} has a header of another version ({place}: {first['msg']}); {how}.") from error
-    with path.open("rb") as file:
-        return Checkpoint(path, header, hashlib.file_digest(file, "sha256").hexdigest())
+    return Checkpoint(path, header, file_digest(path))
 
 
 def is_safetensors(path: Path) -> bool:

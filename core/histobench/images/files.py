@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from histobench.data import UInt8
+from histobench.digests import file_digest
 from histobench.errors import DataError
 from histobench.images.cutting import check_array
 
@@ -107,8 +108,7 @@ def hash_file(path: Path) -> str:
 
 @lru_cache(maxsize=1024)
 def _hash_content(path: Path, _bytes: int, _mtime_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path)
 
 
 def check_image(path: Path) -> tuple[int, int]:
