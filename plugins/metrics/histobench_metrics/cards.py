@@ -6,7 +6,6 @@ from histobench import Kind, MetricCard
 
 __all__ = [
     "COMPARED",
-    "CORRELATED",
     "MEAN_MEDIAN",
     "amount",
     "enhancement",
@@ -22,10 +21,10 @@ MEAN_MEDIAN = ("mean over spots", "median over spots")
 _AMOUNTS: tuple[Kind, ...] = ("gene_expression", "cell_abundance")
 
 COMPARED: tuple[Kind, ...] = (*_AMOUNTS, "generate")
-"""Kinds whose two tables hold one unit: beside the amounts, expression read off generated patches."""
+"""Kinds whose two tables hold one unit: beside the amounts, expression read off generated patches.
 
-CORRELATED: tuple[Kind, ...] = (*COMPARED, "enhance")
-"""Those, and enhanced expression, whose held-out part is thinner: their levels do not compare, their patterns do."""
+Enhanced expression is not among them: it is held against so few molecules that their logarithms follow their number.
+"""
 
 amount = partial(MetricCard, licence="Apache-2.0", kinds=_AMOUNTS)
 """Make the card of a metric of expression and abundance."""

@@ -15,6 +15,7 @@ from histobench_metrics.enhancement.molecules import (
     oracle_rmse,
     poisson_deviance,
 )
+from histobench_metrics.enhancement.shares import heldout_log_pearson, heldout_pearson
 
 RNG = np.random.default_rng(0)
 N, T = 300, 4
@@ -34,6 +35,40 @@ def _context(*, depth=DEPTH, truth=OBSERVED, masked=MASKED, regions=None, oracle
         hidden=Hidden(depth=depth, truth=truth, masked=masked, oracle=oracle),
         regions=regions,
     )
+
+
+def test_the_correlation_of_shares_is_numpys_with_weights():
+    covariances = [np.cov(one, other, aweights=DEPTH) for one, other in zip(SHARES.T, (COUNTS.T / DEPTH), strict=True)]
+    expected = [table[0, 1] / np.sqrt(table[0, 0] * table[1, 1]) for table in covariances]
+    np.testing.assert_allclose(heldout_pearson(RIGHT, OBSERVED, context=_context()), expected, atol=1e-5)
+
+
+def test_the_number_of_molecules_is_no_merit_where_all_spots_are_alike():
+    """Of logarithms it is: the fewer molecules, the more zeros. So it alone would win over what sees every gene."""
+    depth = np.exp(RNG.normal(4.0, 1.0, 2000)).round() + 1
+    counts = RNG.poisson(depth[:, None] * np.full(T, 0.01))
+    observed = np.log1p(counts / depth[:, None] * 1e4).astype(np.float32)
+    deep = np.tile(np.log(depth)[:, None], (1, T)).astype(np.float32)
+    context = _context(depth=depth, truth=observed, masked=RNG.random((2000, T)) < 0.5)
+    assert (heldout_log_pearson(deep, observed, context=context) > 0.25).all()
+    for metric in (heldout_pearson, masked_pearson):
+        assert (np.abs(metric(deep, observed, context=context)) < 0.12).all()
+
+
+def test_a_gene_enhanced_to_one_value_scores_nothing_and_one_never_held_out_is_undefined():
+    flat, unseen = RIGHT.copy(), OBSERVED.copy()
+    flat[:, 0], unseen[:, 1] = 2.0, 0.0
+    scores = heldout_pearson(flat, unseen, context=_context())
+    assert scores[0] == 0.0
+    np.testing.assert_array_equal(np.isnan(scores), [False, True, False, False])
+
+
+def test_spots_without_molecules_have_no_say():
+    depth = np.where(np.arange(N) < 50, 0.0, DEPTH)
+    wrong = np.where((depth == 0)[:, None], 9.0, RIGHT)
+    scores = [heldout_pearson(side, OBSERVED, context=_context(depth=depth)) for side in (wrong, RIGHT)]
+    np.testing.assert_array_equal(*scores)
+    assert np.isnan(heldout_pearson(RIGHT, OBSERVED, context=_context(depth=np.zeros(N)))).all()
 
 
 def test_deviance_is_scikit_learns():
@@ -143,7 +178,10 @@ def test_spots_without_a_region_are_none():
     np.testing.assert_array_equal(whole, marker_contrast(RIGHT[some], OBSERVED[some], context=part))
 
 
-@pytest.mark.parametrize("metric", [heldout_deviance, masked_pearson, masked_rmse, marker_contrast, oracle_rmse])
+@pytest.mark.parametrize(
+    "metric",
+    [heldout_deviance, heldout_pearson, heldout_log_pearson, masked_pearson, masked_rmse, marker_contrast, oracle_rmse],
+)
 def test_nothing_hidden_is_refused(metric):
     nothing = ScoreContext(names=tuple("abcd"), slide_ids=np.full(N, "A1"), xy_um=np.zeros((N, 2)))
     with pytest.raises(DataError, match="hidden"):

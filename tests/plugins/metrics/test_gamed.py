@@ -84,12 +84,18 @@ def smoothed(spots):
     return spots.saying(np.array([means[name] for name in regions], dtype=np.float32))
 
 
+def molecules(spots):
+    """Say of every gene the number of the spot's molecules."""
+    return spots.saying(np.tile(spots.context().hidden.depth[:, None] / 1e3, (1, 5)).astype(np.float32))
+
+
 WAYS = {
     "clip-score": (one_direction, 0.0),
     "contrastive-entropy": (one_direction, 1 / 3),
     "contrastive-entropy[clip-gan]": (nothing, 1 / 3),
     "domain-agreement": (other_genes, 1 / 3),
     "domain-agreement[gist]": (other_genes, 1 / 3),
+    "heldout-pearson[log]": (molecules, 1 / 3),
     "domains": (other_genes, 1 / 3),
     "fid": (other_profiles, 1 / 3),
     "image-coverage": (other_profiles, 1 / 3),
@@ -125,6 +131,9 @@ WAYS = {
 def scene(card, *, absent):
     """Draw spots; where relations of targets are scored, targets that share some of what they are made of."""
     spots = draw_spots(card, card.kinds[0], n=200, absent=absent)
+    if card.name == "heldout-pearson[log]":  # a molecule a gene and spot, of genes that are everywhere alike
+        counts = DRAW.poisson(np.tile(spots.context().hidden.depth[:, None] / 1e3, (1, 5)))
+        return replace(spots, observed=np.log1p(counts).astype(np.float32))
     if "colocalisation" not in card.name:
         return spots
     mix = np.triu(np.ones((5, 5), dtype=np.float32))

@@ -9,6 +9,18 @@ CONTRAST = ("enhanced auroc", "raw auroc", "enhanced variance between", "raw var
 """Columns of the contrast of regions."""
 
 
+def _heldout_pearson() -> ContextMetric:
+    from histobench_metrics.enhancement.shares import heldout_pearson
+
+    return heldout_pearson
+
+
+def _heldout_log_pearson() -> ContextMetric:
+    from histobench_metrics.enhancement.shares import heldout_log_pearson
+
+    return heldout_log_pearson
+
+
 def _heldout_deviance() -> ContextMetric:
     from histobench_metrics.enhancement.molecules import heldout_deviance
 
@@ -47,6 +59,30 @@ def _marker_contrast() -> ContextMetric:
 
 CARDS = (
     enhancement(
+        name="heldout-pearson",
+        title="Pearson over spots of the enhanced and the held-out share of molecules, weighted by molecules held out",
+        build=_heldout_pearson,
+        citation="Batson, Royer & Webber (2019), bioRxiv 786269; Townes et al. (2019), Genome Biol. 20:295",
+        needs=("hidden",),
+        higher_is_better=True,
+        ranks=True,
+        lowest=-1.0,
+        highest=1.0,
+        undefined="a gene whose held-out share does not vary; 0 where it varies and is enhanced to one value",
+    ),
+    enhancement(
+        name="heldout-pearson[log]",
+        title="Pearson over spots of enhanced and held-out ln(1 + counts per 10,000)",
+        build=_heldout_log_pearson,
+        citation="expression protocol, section 12; Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
+        needs=("hidden",),
+        higher_is_better=True,
+        lowest=-1.0,
+        highest=1.0,
+        gamed_by="the number of a spot's molecules, the same for every gene",
+        undefined="either side constant up to rounding, or fewer than two spots",
+    ),
+    enhancement(
         name="heldout-deviance",
         title="share of the held-out molecules' Poisson deviance explained; 0 is what each gene's mean reaches",
         build=_heldout_deviance,
@@ -59,10 +95,11 @@ CARDS = (
     ),
     enhancement(
         name="masked-pearson",
-        title="Pearson over the spots in which the gene was masked, with what was counted there",
+        title="Pearson of shares of molecules over the spots in which the gene was masked, weighted by molecules",
         build=_masked_pearson,
         citation="Batson & Royer (2019), ICML, 524-533; Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
         needs=("hidden",),
+        revision="2",  # was of logarithms, which follow the number of molecules
         higher_is_better=True,
         lowest=-1.0,
         highest=1.0,

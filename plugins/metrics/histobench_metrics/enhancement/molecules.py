@@ -1,19 +1,15 @@
 """Whether enhanced expression foretells the molecules that were kept from the method."""
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.special import xlogy
 
 from histobench import DataError, Float, Hidden, ScoreContext
+from histobench_metrics.enhancement.shares import shares_of, weighted_pearson
 from histobench_metrics.regression.correlation import pearson
 from histobench_metrics.regression.deviation import rmse
-from histobench_metrics.tables import Rows, check_shapes, paired
+from histobench_metrics.tables import Rows, check_shapes, is_constant
 
 __all__ = ["heldout_deviance", "masked_pearson", "masked_rmse", "oracle_pearson", "oracle_rmse", "poisson_deviance"]
-
-CP10K = 1e4
-"""Molecules that a spot's expression is scaled to."""
 
 FLOOR = 0.01
 """Share of the gene's mean rate in every rate: a rate of zero would forbid a molecule that came, at any price."""
@@ -49,7 +45,8 @@ def heldout_deviance(predicted: Float, observed: Float, /, *, context: ScoreCont
     ----------
     Cameron & Windmeijer (1996), *J. Bus. Econ. Stat.* 14:209–220 (R² by deviance); expression protocol, section 12.
     """
-    rates, counts = (_molecules(side) for side in paired(predicted, observed))
+    check_shapes(predicted, observed)
+    rates, counts = (shares_of(side) for side in (predicted, observed))
     depth = np.asarray(_hidden(context).depth, dtype=np.float64)
     counts = counts * depth
     total = counts.sum(axis=1, keepdims=True)
@@ -65,12 +62,36 @@ def heldout_deviance(predicted: Float, observed: Float, /, *, context: ScoreCont
 
 
 def masked_pearson(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
-    """Correlate enhanced and true expression over the spots where the gene was masked: (t,) float64 of (n, t) tables.
+    """Correlate enhanced and true shares of molecules over the spots where the gene was masked.
 
-    The truth is that of the spot's whole counts. NaN where a gene was masked in fewer than three spots, or either side
-    is constant over them.
+    Parameters
+    ----------
+    predicted, observed : (n, t) float32
+        Enhanced and held-out expression; the latter is not read.
+    context
+        With the expression of the whole counts, the truth here, and the molecules held out, which spots weigh by.
+
+    Returns
+    -------
+    (t,) float64 in [-1, 1]
+        NaN where a gene was masked in fewer than three spots with molecules, or either side is constant over them.
+
+    Raises
+    ------
+    ShapeError
+        If the two are not tables of one shape.
+    DataError
+        Without what was hidden.
     """
-    return _at_masked(pearson, predicted, observed, context=context)
+    _, t = check_shapes(predicted, observed)
+    hidden = _hidden(context)
+    scores = np.full(t, np.nan)
+    for column in range(t):
+        rows = hidden.masked[:, column] & (hidden.depth > 0)
+        said, true = (np.asarray(side)[rows, column : column + 1] for side in (predicted, hidden.truth))
+        if rows.sum() >= _FEWEST and not is_constant(np.maximum(said, 0))[0] and not is_constant(true)[0]:
+            scores[column] = weighted_pearson(shares_of(said), shares_of(true), hidden.depth[rows])[0]
+    return scores
 
 
 def masked_rmse(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
@@ -78,7 +99,15 @@ def masked_rmse(predicted: Float, observed: Float, /, *, context: ScoreContext) 
 
     The truth is that of the spot's whole counts. NaN where a gene was masked in fewer than three spots.
     """
-    return _at_masked(rmse, predicted, observed, context=context)
+    _, t = check_shapes(predicted, observed)
+    hidden = _hidden(context)
+    scores = np.full(t, np.nan)
+    for column in range(t):
+        rows = hidden.masked[:, column]
+        if rows.sum() >= _FEWEST:
+            one = slice(column, column + 1)
+            scores[column] = rmse(predicted[rows, one], hidden.truth[rows, one])[0]
+    return scores
 
 
 def oracle_pearson(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
@@ -102,26 +131,6 @@ def poisson_deviance(counts: Rows, rates: Rows, /) -> Rows:
     ratio = np.where(counts > 0, counts / np.where(rates > 0, rates, 1.0), 1.0)
     deviance: Rows = 2.0 * (xlogy(counts, ratio) - (counts - rates)).sum(axis=1)
     return deviance
-
-
-def _molecules(expression: Rows) -> Rows:
-    """Turn ln(1 + counts per 10,000) into shares of the spot's molecules; there are no more than all of them."""
-    shares: Rows = np.expm1(np.clip(expression, 0.0, np.log1p(CP10K))) / CP10K
-    return shares
-
-
-def _at_masked(
-    score: Callable[[Float, Float], Float], predicted: Float, observed: Float, *, context: ScoreContext
-) -> Rows:
-    _, t = check_shapes(predicted, observed)
-    hidden = _hidden(context)
-    scores = np.full(t, np.nan)
-    for column in range(t):
-        rows = hidden.masked[:, column]
-        if rows.sum() >= _FEWEST:
-            one = slice(column, column + 1)
-            scores[column] = score(predicted[rows, one], hidden.truth[rows, one])[0]
-    return scores
 
 
 def _oracle(context: ScoreContext) -> Float:

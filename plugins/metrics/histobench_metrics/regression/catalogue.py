@@ -1,6 +1,6 @@
 """Correlations and errors, ours and the publications'."""
 
-from histobench_metrics.cards import COMPARED, CORRELATED, MEAN_MEDIAN, amount
+from histobench_metrics.cards import COMPARED, MEAN_MEDIAN, amount
 from histobench_metrics.regression.correlation import concordance, pearson, pearson_or_zero, spearman
 from histobench_metrics.regression.deviation import mae, nrmse, r2, rmse
 from histobench_metrics.regression.hist2scrna import CARDS as HIST2SCRNA
@@ -11,7 +11,7 @@ __all__ = ["CARDS"]
 CARDS = (
     amount(
         name="pearson",
-        kinds=CORRELATED,
+        kinds=COMPARED,
         title="Pearson correlation over spots",
         build=lambda: pearson,
         citation="Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
@@ -23,7 +23,7 @@ CARDS = (
     ),
     amount(
         name="pearson-or-zero",
-        kinds=CORRELATED,
+        kinds=COMPARED,
         title="Pearson correlation over spots, 0 where a target that varies is predicted constant",
         build=lambda: pearson_or_zero,
         citation="abundance protocol, section 8; Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
@@ -34,7 +34,7 @@ CARDS = (
     ),
     amount(
         name="spearman",
-        kinds=CORRELATED,
+        kinds=COMPARED,
         title="Spearman correlation of ranks over spots, ties averaged",
         build=lambda: spearman,
         citation="Spearman (1904), Am. J. Psychol. 15:72-101",
