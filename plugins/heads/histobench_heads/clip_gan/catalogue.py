@@ -3,7 +3,7 @@
 from histobench import EncoderSlot, Method, MethodCard, PatchGeometry
 from histobench_heads.cards import FROZEN_SLOT
 from histobench_heads.clip.options import QUICK_CLIP
-from histobench_heads.clip.published import convert_clip
+from histobench_heads.clip_gan.conversion import convert_snapshot
 from histobench_heads.clip_gan.options import ClipGanOptions
 
 __all__ = ["CLIP_GAN"]
@@ -46,7 +46,7 @@ CLIP_GAN = MethodCard(
         "synthesis, full, 64 px": 932_292_907,
         "mapping": 8_320,
     },
-    convert=convert_clip,  # the contrastive model's; the generator's files are programs, which nothing here runs
+    convert=convert_snapshot,
     presets={
         "full": _FULL,
         # minutes on one core: few channels, the encoder looks at as many pixels as there are, and a blur that is gone

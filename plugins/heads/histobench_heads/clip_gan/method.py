@@ -94,6 +94,7 @@ class ClipGan(Method):
         self._encoder: nn.Module | None = None
         self._side = 0
         self._seed = 0
+        self._looks = True
 
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
@@ -102,7 +103,7 @@ class ClipGan(Method):
             self._retrieval.fit(train, val, context)
             return
         self._retrieval = None
-        self._seed = context.seed
+        self._seed, self._looks = context.seed, True
         named = self.options.start_from
         start = read_generator(Path(named)) if named else None  # before anything is trained: it may not be there
         self._look_through(context)
@@ -138,6 +139,8 @@ class ClipGan(Method):
         z = np.stack([stream.standard_normal(Z_DIM) for stream in spot_streams(samples, self._seed)])
         options = self.options
         images = render(generator, z, self.encode(expression), truncation=options.truncation, noise=options.noise_mode)
+        if not self._looks:
+            return Generated(images=images)
         return Generated(
             images=images,
             image=self.view(images),
@@ -147,6 +150,8 @@ class ClipGan(Method):
     def view(self, patches: Patches) -> Float:
         """Place (n, s, s, 3) patches in the contrastive model's space: (n, latent) of length 1."""
         clip, _, _ = self._made()
+        if not self._looks:
+            raise ConfigError("a generator's snapshot has no image branch: nothing places patches in its space.")
         return embed_images(clip, self._features(patches))
 
     def gene_reader(self) -> ClipReader:
@@ -189,8 +194,9 @@ class ClipGan(Method):
             self._retrieval.save(folder)
             return
         clip, generator, vocabulary = self._made()
-        image_dim = clip.image_projection.projection.in_features
-        write_facts(folder, {"draws": True, "image_dim": image_dim, "seed": self._seed, **vocabulary.as_facts()})
+        image_dim = clip.gene_projection.projection.in_features
+        made = {"draws": True, "looks": self._looks, "image_dim": image_dim, "seed": self._seed}
+        write_facts(folder, {**made, **vocabulary.as_facts()})
         save_weights(nn.ModuleDict({"clip": clip, "generator": generator}).requires_grad_(True), folder / _WEIGHTS)
 
     @override
@@ -205,6 +211,9 @@ class ClipGan(Method):
         self.vocabulary = Vocabulary.from_facts(facts)
         with seeded(self._seed):
             self._clip = GeneClip(len(self.vocabulary.names), facts["image_dim"], self.options)
+        self._looks = facts.get("looks", True)
+        if not self._looks:
+            del self._clip.image_projection  # a published snapshot has none
         self._generator = self._new_generator(self._clip, self.vocabulary)
         both = nn.ModuleDict({"clip": self._clip, "generator": self._generator}).to(context.device)
         load_weights(both, folder / _WEIGHTS)
