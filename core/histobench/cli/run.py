@@ -29,7 +29,7 @@ _OPTIONS = (
     NAMED_WEIGHTS,
     click.option("--targets", help="KIND or KIND:VARIANT, such as cell_abundance:major. [the dataset's first]"),
     click.option("--scheme", help="Split scheme. [the dataset's first]"),
-    click.option("--folds", help="Comma-separated. [all]"),
+    click.option("--folds", help="Comma-separated, such as her2st:B; a wrong one lists them. [all]"),
     click.option("--seeds", help="Comma-separated. [0]"),
     click.option("--metrics", type=PluginNames("metrics"), help="Comma-separated. [all]"),
     click.option("--epochs", type=int, help="Override every method's number of epochs."),
