@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.stats import entropy
 from sklearn.metrics import adjusted_rand_score, homogeneity_score
 
 from histobench.analyses import ANALYSES, latent
 from histobench.analyses.geometry import (
     connectivity,
     joint_clusters,
+    local_labels,
     matched_clusters,
     meeting,
     mixing,
@@ -48,6 +51,8 @@ def test_clouds_by_kind_keep_biology_and_mix_slides() -> None:
     assert scores["silhouette slide"] > 0.9
     assert scores["silhouette biology"] > 0.9
     assert scores["connectivity"] == 1
+    assert scores["cLISI"] == pytest.approx(1, abs=0.01)
+    assert scores["iLISI"] > 0.9
 
 
 def test_clouds_by_slide_lose_both() -> None:
@@ -55,6 +60,8 @@ def test_clouds_by_slide_lose_both() -> None:
     assert scores["ARI slide"] == 1
     assert scores["ARI biology"] == pytest.approx(0, abs=0.02)
     assert scores["silhouette slide"] < 0.3
+    assert scores["iLISI"] == pytest.approx(0, abs=0.01)
+    assert scores["cLISI"] < 0.2
     assert scores["silhouette biology"] == pytest.approx(0.5, abs=0.05)
 
 
@@ -70,6 +77,30 @@ def test_clusters_depend_on_the_seed_alone_and_are_numbered_by_size() -> None:
     found = joint_clusters(vectors)
     assert (joint_clusters(vectors) == found).all()
     assert np.bincount(found).tolist() == [30, 30, 20]
+
+
+def test_labels_about_points_that_all_lie_as_far_from_each_other_are_counted_by_hand() -> None:
+    found = local_labels(np.eye(4), np.array(["a", "a", "a", "b"]))
+    # about an a are two of a and one of b: 1 / (4/9 + 1/9); about b are three of a
+    assert found == pytest.approx([1.8, 1.8, 1.8, 1.0])
+
+
+def test_labels_about_a_point_are_those_of_a_search_for_its_perplexity() -> None:
+    vectors, slides = _clouds(by_kind=1, by_slide=0.2)[::2], SLIDES[::2]
+    squares = ((vectors - vectors[7]) ** 2).sum(axis=1)[np.arange(90) != 7]
+
+    def kernel(sharpness: float) -> Float:
+        weights: Float = np.exp(-sharpness * squares)
+        weights /= weights.sum()
+        return weights
+
+    sharpness = brentq(lambda s: float(entropy(kernel(s))) - np.log(89 / 3), 1e-6, 1e3)
+    of_one = kernel(sharpness)[slides[np.arange(90) != 7] == "a"].sum()
+    assert local_labels(vectors, slides)[7] == pytest.approx(1 / (of_one**2 + (1 - of_one) ** 2), rel=1e-6)
+
+
+def test_points_upon_each_other_are_labelled_by_their_share() -> None:
+    assert local_labels(np.zeros((41, 2)), np.array(["a", "b"] * 20 + ["a"])) == pytest.approx([2.0] * 41, abs=0.01)
 
 
 def test_a_torn_class_is_connected_by_its_largest_part() -> None:
@@ -125,7 +156,7 @@ def test_both_sides_of_retrieval_are_collected_beside_the_annotation() -> None:
     np.testing.assert_allclose(space.sides["image"], -space.sides["expression"], atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(space.sides["image"], axis=1), 1)
     assert (space.source, space.biology is not None) == ("annotation", True)
-    assert (space.biology == [*KINDS[:90], *[""] * 90]).all()
+    np.testing.assert_array_equal(space.biology, [*KINDS[:90], *[""] * 90])
 
 
 def test_without_annotation_biology_is_the_groups_of_expression() -> None:

@@ -7,6 +7,7 @@ made from are unweighted; published: weighted as UMAP does.
 References
 ----------
 Traag, Waltman & van Eck (2019), *Sci. Rep.* 9:5233: Leiden. Luecken et al. (2022), *Nat. Methods* 19:41–50: scIB.
+Korsunsky et al. (2019), *Nat. Methods* 16:1289–1296: LISI.
 """
 
 import random
@@ -32,10 +33,12 @@ from histobench.data import Float, Int
 __all__ = [
     "connectivity",
     "joint_clusters",
+    "local_labels",
     "matched_clusters",
     "meeting",
     "mixing",
     "neighbour_graph",
+    "reduced",
     "transfer_accuracy",
     "unit_rows",
 ]
@@ -45,6 +48,8 @@ RESOLUTION = 0.35  # generative_metrics, section 5.2: with all genes
 _COMPONENTS = 50  # generative_metrics, section 5.2
 _ITERATIONS = 2  # generative_metrics, section 5.2
 _PER_SLIDE = 5  # generative_metrics, section 5.1
+_LISI_NEIGHBOURS, _PER_PERPLEXITY = 90, 3  # Luecken et al. (2022), Methods: LISI of the 90 nearest at perplexity 30
+_HALVINGS = 60
 
 Labels = npt.NDArray[np.str_]
 
@@ -67,7 +72,7 @@ def joint_clusters(vectors: Float, /, *, resolution: float = RESOLUTION, seed: i
     """Cluster (n, d) points by Leiden on their nearest neighbours: (n,) from 0, the largest cluster first."""
     if len(vectors) < 3:
         return np.zeros(len(vectors), dtype=np.int64)
-    links = sparse.triu(neighbour_graph(_reduced(vectors))).tocoo()
+    links = sparse.triu(neighbour_graph(reduced(vectors))).tocoo()
     graph = igraph.Graph(n=len(vectors), edges=np.stack([links.row, links.col], axis=1).tolist())
     igraph.set_random_number_generator(random.Random(seed))  # noqa: S311 -- no secret
     try:
@@ -110,20 +115,25 @@ def mixing(vectors: Float, /, *, joint: Int, biology: Labels | Int, slide_ids: L
     -------
     dict
         ``ARI`` and ``NMI`` of the joint clusters with biology and with slides, ``silhouette`` of both in [0, 1],
-        ``connectivity`` of the biology's classes; NaN where there is but one class or slide.
+        ``connectivity`` of the biology's classes, ``cLISI`` and ``iLISI`` in [0, 1]: 1 where neighbours are all of
+        one class, and where they are of all slides alike (`local_labels`, median). NaN where there is but one class or
+        slide.
     """
     undefined = float("nan")
     classes, slides = len(np.unique(biology)), len(np.unique(slide_ids))
     scores = dict.fromkeys(
         ("ARI biology", "NMI biology", "ARI slide", "NMI slide", "silhouette biology", "silhouette slide"), undefined
     )
+    scores |= dict.fromkeys(("cLISI", "iLISI"), undefined)
     if classes > 1:
         scores["ARI biology"] = float(adjusted_rand_score(biology, joint))
         scores["NMI biology"] = float(normalized_mutual_info_score(biology, joint))
+        scores["cLISI"] = float((classes - np.median(local_labels(vectors, biology))) / (classes - 1))
     if slides > 1:
         scores["ARI slide"] = float(adjusted_rand_score(slide_ids, joint))
         scores["NMI slide"] = float(normalized_mutual_info_score(slide_ids, joint))
         scores["silhouette slide"] = _silhouette_slide(vectors, biology, slide_ids)
+        scores["iLISI"] = float((np.median(local_labels(vectors, slide_ids)) - 1) / (slides - 1))
     if 1 < classes < len(vectors):
         scores["silhouette biology"] = (float(silhouette_score(vectors, biology)) + 1) / 2
     return {**scores, "connectivity": connectivity(vectors, biology) if classes > 1 else undefined}
@@ -141,6 +151,37 @@ def connectivity(vectors: Float, biology: Labels | Int, /) -> float:
         parts = connected_components(graph[rows][:, rows], directed=False)[1]
         shares.append(np.bincount(parts).max() / len(rows))
     return float(np.mean(shares))
+
+
+def local_labels(vectors: Float, labels: Labels | Int, /) -> Float:
+    """Count the labels about each of (n, d) points: (n,) from 1 to as many as there are, the inverse Simpson's index.
+
+    A point's nearest, at most 90, weigh by a Gaussian of their distance, as wide as makes their perplexity a third of
+    their number; the index is one over the chance that two of them drawn so are alike (Korsunsky et al. 2019).
+    """
+    nearest = NearestNeighbors(n_neighbors=min(_LISI_NEIGHBOURS, len(vectors) - 1)).fit(vectors)
+    distances, numbers = nearest.kneighbors()  # without itself
+    weights = _at_perplexity(distances**2, distances.shape[1] / _PER_PERPLEXITY)
+    codes = np.unique(labels, return_inverse=True)[1][numbers]
+    alike = sum((weights * (codes == code)).sum(axis=1) ** 2 for code in range(codes.max() + 1))
+    found: Float = 1.0 / alike
+    return found
+
+
+def _at_perplexity(squares: Float, perplexity: float) -> Float:
+    """Turn (n, k) squared distances into weights that sum to 1 and have this perplexity, by halving an interval."""
+    excess = squares - squares.min(axis=1, keepdims=True)
+    excess = excess / np.maximum(excess.mean(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    low, high = np.full(len(squares), -20.0), np.full(len(squares), 20.0)  # logarithms of the kernel's sharpness
+    weights: Float = np.ones_like(excess)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        weights = np.exp(-np.exp(middle)[:, None] * excess)
+        weights /= weights.sum(axis=1, keepdims=True)
+        entropy = -(weights * np.log(np.maximum(weights, np.finfo(np.float64).tiny))).sum(axis=1)
+        wide = entropy > np.log(perplexity)
+        low, high = np.where(wide, middle, low), np.where(wide, high, middle)
+    return weights
 
 
 def transfer_accuracy(vectors: Float, biology: Labels | Int, slide_ids: Labels, /) -> float:
@@ -183,12 +224,13 @@ def meeting(image: Float, expression: Float, /) -> dict[str, float]:
     }
 
 
-def _reduced(vectors: Float) -> Float:
+def reduced(vectors: Float, /) -> Float:
+    """Keep the first 50 principal components of (n, d) points, or all dimensions where there are no more."""
     if vectors.shape[1] <= _COMPONENTS:
         return vectors
     n_components = min(_COMPONENTS, len(vectors))
-    reduced: Float = PCA(n_components=n_components, svd_solver="full").fit_transform(vectors)
-    return reduced
+    components: Float = PCA(n_components=n_components, svd_solver="full").fit_transform(vectors)
+    return components
 
 
 def _by_size(clusters: Int) -> Int:

@@ -9,6 +9,7 @@ expression, and those of expression itself say little. More than 5,000 spots are
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 from warnings import catch_warnings
 
@@ -16,10 +17,19 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
-from histobench.analyses.geometry import joint_clusters, matched_clusters, meeting, mixing, transfer_accuracy, unit_rows
+from histobench.analyses.findings import Cell, Findings, StudyResults, job_by_job, label_of
+from histobench.analyses.geometry import (
+    joint_clusters,
+    matched_clusters,
+    meeting,
+    mixing,
+    reduced,
+    transfer_accuracy,
+    unit_rows,
+)
 from histobench.data import Float, SlideResult
 from histobench.errors import DataError
+from histobench.records import RunRecord
 
 __all__ = ["Space", "analyse_latent", "spaces_of"]
 
@@ -57,30 +67,43 @@ def analyse_latent(study: StudyResults, /) -> Findings:
     DataError
         If no finished job retrieves, or enhances with a latent.
     """
-    rows: list[Mapping[str, Cell]] = []
-    meetings: list[Mapping[str, Cell]] = []
-    figures: dict[str, Figure] = {}
-    for record in study.done():
-        if record.job.kind not in ("retrieve", "enhance"):
-            continue
-        space = spaces_of(study.predictions(record))
-        if space is None:
-            continue
-        who: dict[str, Cell] = {"method": label_of(record), "fold": record.job.fold, "seed": record.job.seed}
-        for side, vectors in space.sides.items():
-            joint = joint_clusters(vectors)
-            rows.append({**who, "side": side, **_measured(space, vectors, joint)})
-            name = f"latent-{side}-{record.job.method}-{record.job_id}"
-            figures[name] = _draw(_project(vectors), space, joint, title=f"{label_of(record)}: {side}")
-        if "image" in space.sides:
-            meetings.append({**who, **meeting(space.sides["image"], space.sides["expression"])})
-    if not rows:
-        raise DataError("no finished job of this study puts its spots into a space: none retrieves or makes a latent.")
+    if find_spec("umap") is None:  # told of before anything is measured
+        raise ModuleNotFoundError(name="umap")
+    seen, failed = job_by_job(study, {"retrieve", "enhance"}, lambda record: _looked_at(study, record))
+    if not seen:
+        nothing = "no finished job of this study puts its spots into a space: none retrieves or makes a latent"
+        raise DataError("; ".join([nothing, *failed]).rstrip(".") + ".")
+    rows = [row for _, (measured, _, _) in seen for row in measured]
+    meetings = [row for _, (_, met, _) in seen for row in met]
+    figures = {name: figure for _, (_, _, drawn) in seen for name, figure in drawn.items()}
     notes = [
+        *failed,
         "a space belongs to one fitted method: folds are looked at apart; 'slide' columns need several test slides.",
         "ARI and NMI with slides should be 0; all other scores are better when higher.",
     ]
     return Findings(tables={"latent": rows, "latent-meeting": meetings}, figures=figures, notes=notes)
+
+
+def _looked_at(
+    study: StudyResults, record: RunRecord
+) -> tuple[list[Mapping[str, Cell]], list[Mapping[str, Cell]], dict[str, Figure]] | None:
+    """Look at a job: a row a side, a row for how sides meet, and its figures; ``None`` if it has no space."""
+    space = spaces_of(study.predictions(record))
+    if space is None:
+        return None
+    rows: list[Mapping[str, Cell]] = []
+    figures: dict[str, Figure] = {}
+    who: dict[str, Cell] = {"method": label_of(record), "fold": record.job.fold, "seed": record.job.seed}
+    for side, vectors in space.sides.items():
+        joint = joint_clusters(vectors)
+        rows.append({**who, "side": side, **_measured(space, vectors, joint)})
+        name = f"latent-{side}-{record.job.method}-{record.job_id}"
+        figures[name] = _draw(_project(reduced(vectors)), space, joint, title=f"{label_of(record)}: {side}")
+    sides = space.sides
+    met: list[Mapping[str, Cell]] = []
+    if "image" in sides:
+        met = [{**who, **meeting(sides["image"], sides["expression"])}]
+    return rows, met, figures
 
 
 def spaces_of(results: Sequence[SlideResult], /, *, seed: int = 0) -> Space | None:
