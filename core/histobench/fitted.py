@@ -1,6 +1,7 @@
 """The method of a finished job, read back from its folder."""
 
 from histobench.assembly import Assembler, fit_context, registry
+from histobench.checkpoints.evaluation import load_checkpoint
 from histobench.config import options_from_json
 from histobench.contracts import Method
 from histobench.errors import DataError
@@ -11,17 +12,20 @@ __all__ = ["load_fitted"]
 
 
 def load_fitted(record: RunRecord, folder: JobFolder, assembler: Assembler) -> Method:
-    """Build a job's method and load what its fit saved.
+    """Build a job's method and load what its fit saved, or the published weights that it evaluates.
 
     Raises
     ------
     DataError
-        If nothing was saved: the job evaluates published weights, or its folder was thinned out.
+        If nothing was saved because its folder was thinned out, or the published weights are not where they were.
     """
     job = record.job
     card = registry().methods.get(job.method)
+    method: Method = card.build(options_from_json(card, job.options))
+    if job.checkpoint:
+        load_checkpoint(method, job, fit_context(job, assembler))
+        return method
     if not folder.checkpoint.exists():
         raise DataError(f"job {record.job_id} ({job.method}) has no saved method: there is no '{folder.checkpoint}'.")
-    method: Method = card.build(options_from_json(card, job.options))
     method.load(folder.checkpoint, fit_context(job, assembler))
     return method

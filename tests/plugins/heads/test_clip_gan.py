@@ -18,11 +18,13 @@ from histobench import (
     Float,
     Int,
     LabelledSamples,
+    PatchGeometry,
     Samples,
     ShapeError,
     Targets,
 )
 from histobench.testing import ToyEncoder
+from histobench_encoders.colour_stats import ColourStats
 from histobench_heads.clip_gan.drawing import latents
 from histobench_heads.clip_gan.method import ClipGan
 from histobench_heads.clip_gan.options import ClipGanOptions
@@ -299,6 +301,8 @@ def test_what_is_missing_is_told(brief: ClipGan) -> None:
             ClipGan(options()).fit(replace(samples, **{lacking: None}), None, context())
     with pytest.raises(ConfigError, match="judges what it draws by a frozen encoder; none was given"):
         ClipGan(options()).fit(samples, None, FitContext(seed=0))
+    with pytest.raises(ConfigError, match="and ColourStats is none: name another with --encoders"):
+        ClipGan(options()).fit(samples, None, FitContext(seed=0, encoder=ColourStats(PatchGeometry(patch_px=PX))))
     with pytest.raises(ConfigError, match="this method has not learned to draw"):
         ClipGan(options()).draw(np.eye(1, 16), Drawing())
 

@@ -219,7 +219,7 @@ class ClipGan(Method):
         load_weights(both, folder / _WEIGHTS)
         both.eval().requires_grad_(False)
         self._encoder = None
-        if context.encoder is not None:
+        if context.encoder is not None and self._looks:
             self._look_through(context)
 
     def _look_through(self, context: FitContext) -> None:
