@@ -20,7 +20,7 @@ from sklearn.linear_model import RidgeCV
 
 from histobench.contracts import Encoder, PatchGeometry
 from histobench.data import Float, Generated, ImageFeatures, Int, LabelledSamples, Patches, Prediction, Targets, UInt8
-from histobench.errors import ShapeError
+from histobench.errors import DataError, ShapeError
 from histobench.images import resize
 
 __all__ = ["JUDGED", "Judge", "open_judge"]
@@ -33,6 +33,8 @@ _PENALTIES = np.logspace(0.0, 6.0, 13)
 """Tried for the reader, on standardised features; leave-one-out chooses, the same for all targets."""
 
 _MOST_PARTS = 5
+_FEWEST_LEFT = 2  # spots that a reader learns from: with one, no penalty can be chosen
+_FEWEST_SPOTS = 2 * _FEWEST_LEFT
 _AT_ONCE = 64
 
 
@@ -114,9 +116,15 @@ def open_judge(encoder: Encoder, train: LabelledSamples, *, device: str) -> Judg
     ------
     ShapeError
         If the samples carry no patches.
+    DataError
+        If there are hardly any: a reader is taught without a part of them, and needs two.
     """
     if train.patches is None:
         raise ShapeError("training samples carry no patches to teach the judge with.")
+    if len(train) < _FEWEST_SPOTS:
+        raise DataError(
+            f"a judge of generated patches learns from {_FEWEST_SPOTS} training spots or more, found {len(train)}."
+        )
     features = _features(encoder, train.patches, device).astype(np.float64)
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation[deviation < 1e-6] = 1.0  # what never varies says nothing
@@ -140,15 +148,18 @@ def _teach(features: Float, expression: Float) -> Any:  # Any: as above
 
 
 def _parts(train: LabelledSamples) -> Int:
-    """Cut the training spots into at most five parts: (m,) from 0; by patient, else by slide, else into halves."""
+    """Cut the training spots into at most five parts: (m,) from 0; by patient, else by slide, else into halves.
+
+    A cut that would leave a reader hardly a spot to learn from is passed over.
+    """
     for groups in (train.patients, train.slide_ids):
         names, numbers = np.unique(train.slide_ids if groups is None else groups, return_inverse=True)
-        if len(names) > 1:
-            parts: Int = numbers % _MOST_PARTS
+        parts: Int = numbers % _MOST_PARTS
+        if len(names) > 1 and len(parts) - np.bincount(parts).max() >= _FEWEST_LEFT:
             return parts
     across = train.xy_um[:, 0]
     halves: Int = (across > np.median(across)).astype(np.int64)
-    return halves if halves.any() else np.arange(len(across)) % 2
+    return halves if halves.sum() >= _FEWEST_LEFT else np.arange(len(across)) % 2
 
 
 def _features(encoder: Encoder, patches: Patches, device: str) -> Float:

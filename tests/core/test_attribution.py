@@ -1,5 +1,6 @@
 """Shares of genes in a distance, where they can be worked out by hand."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -113,6 +114,36 @@ def test_tables_name_the_genes_of_every_pair(study: Any) -> None:
     assert told["genes higher in the query"] == "B"
     assert told["squared distance"] == pytest.approx(16.0)
     assert told["completeness error"] == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("raised", [DataError("it is damaged."), RuntimeError("a stranger's"), SystemExit(3)])
+def test_a_job_that_fails_costs_itself_alone(
+    study: Any, monkeypatch: pytest.MonkeyPatch, raised: BaseException
+) -> None:
+    (good,) = study.done()
+    bad = SimpleNamespace(job=good.job, job_id="4567")
+    study.done = lambda: [bad, good]
+    opened = attribution._opened
+
+    def open_one(study: Any, record: Any) -> Any:
+        if record is bad:
+            raise raised
+        return opened(study, record)
+
+    monkeypatch.setattr(attribution, "_opened", open_one)
+    findings = analyse_attribution(study)
+    assert set(findings.tables) == {"attribution-top", "attribution-clip-0123"}
+    assert findings.notes[0].startswith("job 4567 (clip) is left out: ")
+    study.done = lambda: [bad]
+    with pytest.raises(DataError, match="which genes it goes by; job 4567"):
+        analyse_attribution(study)
+
+
+def test_a_single_cluster_ends_in_its_reason(study: Any) -> None:
+    (result,) = study.predictions(None)
+    study.predictions = lambda _: [replace(result, regions=np.array(["stroma", "", "stroma"]))]
+    with pytest.raises(DataError, match="of 3 spots there is 1 cluster"):
+        analyse_attribution(study)
 
 
 def test_a_study_whose_methods_offer_nothing_is_refused(study: Any, monkeypatch: pytest.MonkeyPatch) -> None:

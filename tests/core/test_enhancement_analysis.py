@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from histobench.analyses.domains import choose_domains
 from histobench.analyses.enhancement import choose_markers, contrast
 
 GENES = ("A", "B", "C", "D", "E")
@@ -35,3 +36,10 @@ def test_contrast_is_the_area_under_the_curve_of_annotated_spots() -> None:
 
 def test_a_gene_that_never_varies_has_no_contrast() -> None:
     assert np.isnan(contrast(np.ones(len(GROUPS)), GROUPS, "tumour"))
+
+
+@pytest.mark.parametrize("spots", [1, 2, 3, 5])
+def test_hardly_a_spot_makes_hardly_a_domain(spots: int) -> None:
+    found = choose_domains(expression()[8 : 8 + spots])
+    assert len(found) == spots
+    assert len(np.unique(found)) <= max(spots - 1, 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from histobench.data import Generated, LabelledSamples, Targets
-from histobench.errors import ShapeError
+from histobench.errors import DataError, ShapeError
 from histobench.judging import JUDGED, Judge, open_judge
 from histobench.testing import ToyEncoder, toy_fold
 
@@ -51,6 +51,25 @@ def test_one_slide_alone_teaches_two_readers(train: LabelledSamples) -> None:
     judge = judge_of(train.take(rows))
     assert len(judge.readers) == 2
     assert np.bincount(judge.parts).min() >= len(rows) // 3
+
+
+@pytest.mark.parametrize("alone", [1, 2])
+def test_a_patient_with_hardly_a_spot_leaves_readers_enough(train: LabelledSamples, alone: int) -> None:
+    rows = np.flatnonzero(train.slide_ids == train.slide_ids[0])
+    slides = np.where(np.arange(len(rows)) < alone, "small", "large")
+    judge = judge_of(replace(train.take(rows), slide_ids=slides, patients=slides))
+    assert min(len(rows) - np.bincount(judge.parts)) >= 2
+
+
+@pytest.mark.parametrize("spots", [1, 3])
+def test_a_judge_is_not_taught_by_hardly_a_spot(train: LabelledSamples, spots: int) -> None:
+    with pytest.raises(DataError, match=f"learns from 4 training spots or more, found {spots}"):
+        judge_of(train.take(np.arange(spots)))
+
+
+def test_four_spots_teach_a_judge(train: LabelledSamples) -> None:
+    judge = judge_of(train.take(np.arange(4)))
+    assert np.bincount(judge.parts).tolist() == [2, 2]
 
 
 def test_samples_without_patches_cannot_teach_a_judge(train: LabelledSamples) -> None:

@@ -18,7 +18,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
+from histobench.analyses.findings import Cell, Findings, StudyResults, job_by_job, label_of
 from histobench.analyses.geometry import joint_clusters, unit_rows
 from histobench.assembly import open_assembler
 from histobench.data import Counts, Float, SlideResult
@@ -100,39 +100,44 @@ def analyse_attribution(study: StudyResults, /) -> Findings:
     DataError
         If there is no such job.
     """
+    seen, failed = job_by_job(study, {"retrieve"}, lambda record: _attributed(study, record))
+    if not seen:
+        nothing = "no finished job of this study retrieves by a method that says which genes it goes by"
+        raise DataError("; ".join([nothing, *failed]).rstrip(".") + ".")
     tables: dict[str, list[Mapping[str, Cell]]] = {"attribution-top": []}
-    notes: list[str] = []
-    for record in study.done():
-        if record.job.kind != "retrieve":
-            continue
-        reader, counts = _opened(study, record)
-        if reader is None:
-            continue
-        genes, values = reader.read_genes(counts)
-        labels = _clusters(study.predictions(record))
-        names, profiles = cluster_profiles(values, labels)
-        found = attribute(reader, names, profiles, seed=record.job.seed)
-        shares = [upregulated(one.integrated, *_pair(one, names, profiles)) for one in found]
-        name = f"attribution-{record.job.method}-{record.job_id}"
-        pairs = [f"{one.query} vs. {one.reference}" for one in found]
-        tables[name] = _rows(genes, dict(zip(pairs, shares, strict=True)))
-        tables["attribution-top"] += [
-            {
-                "method": label_of(record),
-                "fold": record.job.fold,
-                "query": one.query,
-                "reference": one.reference,
-                "squared distance": one.distance,
-                "completeness error": abs(float(one.integrated.sum()) - one.distance),
-                "genes higher in the query": _top(genes, share),
-                "by SmoothGrad": _top(genes, one.smooth),
-            }
-            for one, share in zip(found, shares, strict=True)
-        ]
-    if not tables["attribution-top"]:
-        raise DataError("no finished job of this study retrieves by a method that says which genes it goes by.")
-    notes.append("only genes that are higher in the query are attributed, as published; sizes lose their sign.")
-    return Findings(tables=tables, notes=notes)
+    for record, (genes, top) in seen:
+        tables[f"attribution-{record.job.method}-{record.job_id}"] = genes
+        tables["attribution-top"] += top
+    note = "only genes that are higher in the query are attributed, as published; sizes lose their sign."
+    return Findings(tables=tables, notes=[*failed, note])
+
+
+def _attributed(
+    study: StudyResults, record: RunRecord
+) -> tuple[list[Mapping[str, Cell]], list[Mapping[str, Cell]]] | None:
+    """Attribute a job's clusters: a row a gene, and a row a pair; ``None`` if its method offers nothing."""
+    reader, counts = _opened(study, record)
+    if reader is None:
+        return None
+    genes, values = reader.read_genes(counts)
+    names, profiles = cluster_profiles(values, _clusters(study.predictions(record)))
+    found = attribute(reader, names, profiles, seed=record.job.seed)
+    shares = [upregulated(one.integrated, *_pair(one, names, profiles)) for one in found]
+    pairs = [f"{one.query} vs. {one.reference}" for one in found]
+    top: list[Mapping[str, Cell]] = [
+        {
+            "method": label_of(record),
+            "fold": record.job.fold,
+            "query": one.query,
+            "reference": one.reference,
+            "squared distance": one.distance,
+            "completeness error": abs(float(one.integrated.sum()) - one.distance),
+            "genes higher in the query": _top(genes, share),
+            "by SmoothGrad": _top(genes, one.smooth),
+        }
+        for one, share in zip(found, shares, strict=True)
+    ]
+    return _rows(genes, dict(zip(pairs, shares, strict=True))), top
 
 
 def attribute(reader: GeneReader, names: tuple[str, ...], profiles: Float, /, *, seed: int) -> list[Attribution]:
@@ -199,11 +204,20 @@ def upregulated(shares: Float, query: Float, reference: Float, /) -> Float:
 
 
 def _opened(study: StudyResults, record: RunRecord) -> tuple[GeneReader | None, Counts]:
-    """Read a job's method back, and the raw counts of its test slides."""
+    """Read a job's method back, and the raw counts of its test slides.
+
+    Raises
+    ------
+    DataError
+        If the dataset's spots are not those that the job was tested on.
+    """
     assembler = open_assembler(record.job, study.data_root)
     method = load_fitted(record, study.store.folder(record.job_id), assembler)
     slides = assembler.slides()
     tables = [assembler.dataset.table(slides[name], assembler.target) for name in record.job.test]
+    tested = [spot for result in study.predictions(record) for spot in result.spot_ids.tolist()]
+    if tested != [str(spot) for table in tables for spot in table.spot_ids]:
+        raise DataError("the dataset's spots are not those that it was tested on; take the data of that time.")
     counts = [table.counts for table in tables if table.counts is not None]
     values = np.concatenate([gene_columns(one, assembler.genes) for one in counts])
     reader = method.gene_reader() if isinstance(method, OffersGeneReader) else None

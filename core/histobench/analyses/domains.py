@@ -73,7 +73,8 @@ def analyse_domains(study: StudyResults, /) -> Findings:
 def choose_domains(values: Float, /) -> Int:
     """Cluster (n, t) values into the number of domains with the largest silhouette: (n,) from 0."""
     components = _components(values)
-    candidates = [_cluster(components, k) for k in range(2, _MOST_DOMAINS + 1)]
+    most = min(_MOST_DOMAINS, len(values) - 1)  # a silhouette needs two spots in a domain
+    candidates = [_cluster(components, k) for k in range(2, most + 1)]
     candidates = [found for found in candidates if len(np.unique(found)) > 1]
     if not candidates:
         return np.zeros(len(values), dtype=np.int64)

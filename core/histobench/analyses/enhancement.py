@@ -16,10 +16,11 @@ from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score
 
 from histobench.analyses.domains import choose_domains, match_domains
-from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
+from histobench.analyses.findings import Cell, Findings, StudyResults, job_by_job, label_of
 from histobench.analyses.geometry import joint_clusters
 from histobench.data import Float, SlideResult
 from histobench.errors import DataError
+from histobench.records import RunRecord
 
 __all__ = ["analyse_enhancement", "choose_markers", "contrast"]
 
@@ -36,32 +37,42 @@ def analyse_enhancement(study: StudyResults, /) -> Findings:
     DataError
         If no finished job enhances.
     """
-    rows: list[Mapping[str, Cell]] = []
-    figures: dict[str, Figure] = {}
-    for record in study.done():
-        for number, result in enumerate(study.predictions(record) if record.job.kind == "enhance" else []):
-            if result.hidden is None:
-                continue
-            groups, source = _groups(result)
-            who: dict[str, Cell] = {"method": label_of(record), "fold": record.job.fold, "slide": result.slide_id}
-            markers = choose_markers(result.hidden.truth, result.observed.names, groups)
-            for gene, group in markers:
-                column = result.observed.names.index(gene)
-                sides = {"raw": result.hidden.truth[:, column], "enhanced": result.predicted.values[:, column]}
-                told = {side: contrast(values, groups, group) for side, values in sides.items()}
-                rows.append({**who, "gene": gene, "group": group, "groups are": source, **told})
-            name = f"{record.job.method}-{record.job_id}-{number + 1}"
-            title = f"{label_of(record)}, slide {result.slide_id}"
-            if result.predicted.latent is not None:
-                figures[f"tissue-{name}"] = _draw_tissue(result, groups, source, title=title)
-            figures[f"violins-{name}"] = _draw_violins(result, groups, markers, title=f"{title}, by {source}")
+    seen, failed = job_by_job(study, {"enhance"}, lambda record: _enhanced(study, record))
+    rows = [row for _, (told, _) in seen for row in told]
+    figures = {name: figure for _, (_, drawn) in seen for name, figure in drawn.items()}
     if not rows:
-        raise DataError("no finished job of this study enhances expression on a slide with two groups of spots.")
+        nothing = "no finished job of this study enhances expression on a slide with two groups of spots"
+        raise DataError("; ".join([nothing, *failed]).rstrip(".") + ".")
     notes = [
+        *failed,
         "raw and enhanced: chance that a spot of the group has more of the gene than another spot (AUROC).",
         "any smoothing raises the contrast of markers: compare with neighbour-mean.",
     ]
     return Findings(tables={"enhancement": rows}, figures=figures, notes=notes)
+
+
+def _enhanced(study: StudyResults, record: RunRecord) -> tuple[list[Mapping[str, Cell]], dict[str, Figure]]:
+    """Look at a job: a row a marker of each slide, and its figures."""
+    rows: list[Mapping[str, Cell]] = []
+    figures: dict[str, Figure] = {}
+    for number, result in enumerate(study.predictions(record)):
+        if result.hidden is None or not len(result.spot_ids):
+            continue
+        groups, source = _groups(result)
+        who: dict[str, Cell] = {"method": label_of(record), "fold": record.job.fold, "slide": result.slide_id}
+        markers = choose_markers(result.hidden.truth, result.observed.names, groups)
+        for gene, group in markers:
+            column = result.observed.names.index(gene)
+            sides = {"raw": result.hidden.truth[:, column], "enhanced": result.predicted.values[:, column]}
+            told = {side: contrast(values, groups, group) for side, values in sides.items()}
+            rows.append({**who, "gene": gene, "group": group, "groups are": source, **told})
+        name = f"{record.job.method}-{record.job_id}-{number + 1}"
+        title = f"{label_of(record)}, slide {result.slide_id}"
+        if result.predicted.latent is not None:
+            figures[f"tissue-{name}"] = _draw_tissue(result, groups, source, title=title)
+        if markers:
+            figures[f"violins-{name}"] = _draw_violins(result, groups, markers, title=f"{title}, by {source}")
+    return rows, figures
 
 
 def choose_markers(raw: Float, names: tuple[str, ...], groups: Labels) -> list[tuple[str, str]]:

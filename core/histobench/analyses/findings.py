@@ -1,17 +1,20 @@
 """What an analysis is given, and what it finds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from matplotlib.figure import Figure
 
 from histobench.data import Kind, SlideResult
-from histobench.errors import DataError
+from histobench.errors import DataError, told
 from histobench.records import RunRecord, ranking_metric
 from histobench.store import Store, read_predictions
 
-__all__ = ["AMOUNTS", "Cell", "Findings", "StudyResults", "label_of"]
+__all__ = ["AMOUNTS", "Cell", "Findings", "StudyResults", "job_by_job", "label_of"]
+
+SeenT = TypeVar("SeenT")
 
 AMOUNTS: frozenset[Kind] = frozenset({"gene_expression", "cell_abundance"})
 """Kinds whose values are amounts that are read off the image."""
@@ -77,6 +80,34 @@ class Findings:
     tables: Mapping[str, Sequence[Mapping[str, Cell]]] = field(default_factory=dict)
     figures: Mapping[str, Figure] = field(default_factory=dict)
     notes: Sequence[str] = ()
+
+
+def job_by_job(
+    study: StudyResults, kinds: Collection[Kind], look: Callable[[RunRecord], SeenT | None], /
+) -> tuple[list[tuple[RunRecord, SeenT]], list[str]]:
+    """Look at every finished job of some kinds; one that cannot be looked at costs itself alone.
+
+    Parameters
+    ----------
+    look
+        Gives what it sees, or ``None`` where there is nothing to see.
+
+    Returns
+    -------
+    Jobs with what was seen, and a sentence for each that failed.
+    """
+    found, failed = [], []
+    for record in study.done():
+        if record.job.kind not in kinds:
+            continue
+        try:
+            seen = look(record)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- a stranger's dataset and method may raise anything
+            failed.append(f"job {record.job_id} ({record.job.method}) is left out: {told(error)}")
+            continue
+        if seen is not None:
+            found.append((record, seen))
+    return found, failed
 
 
 def label_of(record: RunRecord) -> str:
