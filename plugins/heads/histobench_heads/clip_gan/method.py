@@ -24,6 +24,9 @@ Differences from the published method
   the four highest resolutions.
 * Fixed: the cosine in guidance is clamped, optimisers are kept on resuming, checkpoints hold no code.
 * The moving average is kept as it is after the last tick: nothing is selected.
+
+A published snapshot (`histobench_heads.clip_gan.conversion`) is a generator with the gene branch alone, so that what it
+draws has no place in the contrastive model's space.
 """
 
 from dataclasses import replace

@@ -36,7 +36,7 @@ from histobench_heads.clip_gan.operators import blur
 from histobench_heads.clip_gan.options import ClipGanOptions
 from histobench_heads.clip_gan.state import GanState, trained_part
 
-__all__ = ["Lesson", "follow", "train_generator"]
+__all__ = ["Lesson", "batches_of_ticks", "follow", "train_generator"]
 
 _TICKS = 20_000  # the stream of randomness of the ticks
 _G_HALVED, _D_HALVED = (400, 450, 500), (400,)  # clip_gan, section 6
@@ -234,7 +234,7 @@ def train_generator(
     for tick, numbers in enumerate(state.history):
         context.report(first_epoch + tick, numbers)  # of the attempt that was killed
     course = _Course(state=state, lesson=lesson, options=options, context=context)
-    for batches in _batches_of_ticks(options)[len(state.history) :]:
+    for batches in batches_of_ticks(options)[len(state.history) :]:
         course.tick = len(state.history)
         numbers = course.run_tick(batches)
         state.history.append(numbers)
@@ -252,7 +252,7 @@ def follow(average: nn.Module, module: nn.Module, kept: float) -> None:
             kept_same.copy_(buffer)
 
 
-def _batches_of_ticks(options: ClipGanOptions) -> list[int]:
+def batches_of_ticks(options: ClipGanOptions) -> list[int]:
     """Count the batches of each tick."""
     per_tick = options.tick_kimg * 1000 / options.batch
     if options.epochs is not None and options.kimg:
