@@ -35,6 +35,8 @@ class JobPage:
         A row a test slide: mean over targets of every metric.
     targets
         A row a target: mean over slides of every metric.
+    columns
+        A row a column of every metric that has several: its scores slide by slide.
     picture
         File name of the spot map; empty where there is none, with the reason in ``no_picture``.
     """
@@ -49,6 +51,7 @@ class JobPage:
     versions: tuple[tuple[str, str], ...]
     slides: Table
     targets: Table
+    columns: Table
     charts: tuple[Chart, ...]
     warnings: tuple[str, ...]
     picture: str
@@ -70,6 +73,7 @@ def job_page(record: RunRecord, *, picture: str, no_picture: str) -> JobPage:
         versions=tuple(sorted({**record.versions, **job.versions}.items())),
         slides=_slides(record, metrics),
         targets=_targets(record, metrics),
+        columns=_columns(record, metrics),
         charts=tuple(charts(record.epochs, record.best_epoch)),
         warnings=record.warnings,
         picture=picture,
@@ -147,6 +151,18 @@ def _targets(record: RunRecord, metrics: Sequence[str]) -> Table:
         for column, name in enumerate(record.targets)
     ]
     return Table(header=("target", *metrics), rows=tuple(rows) if metrics else ())
+
+
+def _columns(record: RunRecord, metrics: Sequence[str]) -> Table:
+    """Show all that a metric says which speaks by one of its columns: its bias, its chance."""
+    rows = []
+    for metric in metrics:
+        names, scores = record.scores[metric].columns, record.scores[metric].table()[1]
+        for place, name in enumerate(names if len(names) > 1 else ()):
+            values = (_mean([score]) for score in scores[:, place])
+            rows.append((Cell(text=f"{metric}: {name}"), *values))
+    slides = tuple(record.scores[metrics[0]].per_slide) if rows else ()
+    return Table(header=("score", *slides), rows=tuple(rows))
 
 
 def _score(scores: MetricScores, slide: str) -> Cell:

@@ -79,6 +79,8 @@ class BoardView:
 
     Attributes
     ----------
+    column
+        The column that is shown, of a metric that has several.
     baseline
         Place of the best control on the axis.
     axis
@@ -87,6 +89,7 @@ class BoardView:
 
     id: str
     metric: str
+    column: str
     direction: str
     unit: str
     rows: tuple[RowView, ...]
@@ -199,6 +202,7 @@ def _board(anchor: str, board: Board, *, by_id: Mapping[str, RunRecord]) -> Boar
     return BoardView(
         id=anchor,
         metric=board.metric,
+        column=_headline(board, by_id),
         direction="higher is better" if board.higher_is_better else "lower is better",
         unit=board.unit,
         rows=tuple(_row(row, board, by_id=by_id) for row in board.rows),
@@ -206,6 +210,12 @@ def _board(anchor: str, board: Board, *, by_id: Mapping[str, RunRecord]) -> Boar
         baseline=None if best is None else axis.place(best),
         axis=(number(axis.low, 2), number(axis.high, 2)),
     )
+
+
+def _headline(board: Board, by_id: Mapping[str, RunRecord]) -> str:
+    """Name the column that speaks for the board's metric; empty where it has none."""
+    jobs = (by_id[job].scores for row in board.rows for job in row.job_ids)
+    return next((scores[board.metric].headline for scores in jobs if board.metric in scores), "")
 
 
 def _row(row: Standing, board: Board, *, by_id: Mapping[str, RunRecord]) -> RowView:

@@ -12,6 +12,8 @@ def number(value: float | None, digits: int = 3) -> str:
     if value is None or not math.isfinite(value):
         return "undefined"
     text = f"{value:.{digits}f}" if abs(value) < 1000 else f"{value:.{digits + 1}g}"
+    if float(text) == 0:
+        text = text.removeprefix("-")  # what rounds to nothing has no sign
     return text.replace("-", _MINUS)
 
 

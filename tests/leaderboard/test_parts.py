@@ -13,6 +13,7 @@ from histobench_leaderboard.text import duration, memory, number, signed
     [
         (0.12345, "0.123"),
         (-0.5, "−0.500"),
+        (-1e-9, "0.000"),
         (math.nan, "undefined"),
         (None, "undefined"),
         (math.inf, "undefined"),

@@ -191,6 +191,13 @@ def test_job_page_shows_configuration_scores_history_and_map(study, site):
     assert [part for part in shown if part not in text] == []
 
 
+def test_what_a_metric_says_beside_its_score_stands_on_the_jobs_page(site, study):
+    """A distance means nothing without its bias, nor a recall without chance."""
+    assert "<strong>cosine</strong> (mean over spots) per slide" in (site / "index.html").read_text()
+    text = (site / "jobs" / f"{_job(study, 'cuca')}.html").read_text()
+    assert [column for column in ("mean over spots", "median over spots") if f"cosine: {column}" not in text] == []
+
+
 def test_page_of_a_failed_job_shows_its_error(study, site):
     text = (site / "jobs" / f"{_job(study, 'cuca', 'failed')}.html").read_text()
     assert "the loss is NaN" in text
