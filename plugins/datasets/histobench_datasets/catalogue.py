@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from histobench import Dataset, DatasetCard, TargetFact, leave_one_patient_out, leave_one_slide_out
 from histobench_datasets.her2st_layout import CUCA_4FOLD
 
-__all__ = ["DATASETS", "HER2ST", "SYNTHETIC", "SYNTHETIC_300", "SYNTHETIC_1000"]
+if TYPE_CHECKING:
+    from histobench_datasets.visium.sections import Technology
+
+__all__ = ["DATASETS", "HER2ST", "SYNTHETIC", "SYNTHETIC_300", "SYNTHETIC_1000", "VISIUM", "VISIUM_HD"]
 
 _COUNTS_PER_TEN_THOUSAND = "ln(1 + counts per 10,000)"
 
@@ -24,6 +28,12 @@ def _build_her2st(root: Path | None) -> Dataset:
     from histobench_datasets.her2st import Her2st
 
     return Her2st(root)
+
+
+def _build_visium(root: Path | None, *, technology: "Technology") -> Dataset:
+    from histobench_datasets.visium.dataset import VisiumSections
+
+    return VisiumSections(root, technology)
 
 
 def _download_her2st(root: Path | None) -> None:
@@ -132,5 +142,32 @@ HER2ST = DatasetCard(
 )
 """As its publisher ships it."""
 
-DATASETS = (SYNTHETIC, SYNTHETIC_1000, SYNTHETIC_300, HER2ST)
+VISIUM = DatasetCard(
+    name="visium",
+    title="your own Visium sections: a folder of Space Ranger's output with a table, slides.csv",
+    licence="that of your own data",
+    build=partial(_build_visium, technology="visium"),
+    targets=(
+        TargetFact(
+            name="gene_expression", kind="gene_expression", title="expression by Visium", unit=_COUNTS_PER_TEN_THOUSAND
+        ),
+    ),
+    schemes=(leave_one_patient_out, leave_one_slide_out),
+    platform="Visium",
+    lattice="hex",
+)
+"""What Space Ranger wrote; patients, images and sections are the user's."""
+
+VISIUM_HD = replace(
+    VISIUM,
+    name="visium-hd",
+    title="your own Visium HD sections, in spots of about 55 µm: a folder of Space Ranger's output with slides.csv",
+    build=partial(_build_visium, technology="visium-hd"),
+    targets=(replace(VISIUM.targets[0], title="expression by Visium HD, added up over pseudo-spots"),),
+    platform="Visium HD",
+    lattice="square",
+)
+"""The same folder and table, of which it reads the other sections."""
+
+DATASETS = (SYNTHETIC, SYNTHETIC_1000, SYNTHETIC_300, HER2ST, VISIUM, VISIUM_HD)
 """Every dataset of this package."""

@@ -9,12 +9,13 @@ import pytest
 from histobench_datasets import register_datasets
 from histobench_datasets.her2st import TARGETS as HER2ST_TARGETS
 from histobench_datasets.synthetic import TARGETS as SYNTHETIC_TARGETS
+from histobench_datasets.visium.dataset import TARGETS as VISIUM_TARGETS
 
 CARDS = {card.name: card for card in register_datasets()}
 
 
 def test_the_built_in_datasets_are_registered():
-    assert list(CARDS) == ["synthetic", "synthetic-1000", "synthetic-300", "her2st"]
+    assert list(CARDS) == ["synthetic", "synthetic-1000", "synthetic-300", "her2st", "visium", "visium-hd"]
 
 
 def test_listing_loads_nothing_heavy():
@@ -23,7 +24,15 @@ def test_listing_loads_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-@pytest.mark.parametrize(("name", "targets"), [("her2st", HER2ST_TARGETS), ("synthetic", SYNTHETIC_TARGETS)])
+@pytest.mark.parametrize(
+    ("name", "targets"),
+    [
+        ("her2st", HER2ST_TARGETS),
+        ("synthetic", SYNTHETIC_TARGETS),
+        ("visium", VISIUM_TARGETS),
+        ("visium-hd", VISIUM_TARGETS),
+    ],
+)
 def test_cards_name_the_datasets_targets(name, targets):
     assert tuple(fact.name for fact in CARDS[name].targets) == targets
 
