@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from histobench.analyses.domains import choose_domains
-from histobench.analyses.enhancement import choose_markers, contrast
+from histobench.analyses.enhancement import autocorrelation, choose_markers, contrast
 
 GENES = ("A", "B", "C", "D", "E")
 GROUPS = np.array(["tumour"] * 10 + ["stroma"] * 10 + [""] * 4)
@@ -43,3 +43,15 @@ def test_hardly_a_spot_makes_hardly_a_domain(spots: int) -> None:
     found = choose_domains(expression()[8 : 8 + spots])
     assert len(found) == spots
     assert len(np.unique(found)) <= max(spots - 1, 1)
+
+
+def test_autocorrelation_of_a_board_and_of_two_halves_is_counted_by_hand() -> None:
+    places = np.stack(np.meshgrid(np.arange(4), np.arange(4)), axis=-1).reshape(-1, 2) * 100.0
+    columns, rows = (places / 100).astype(int).T
+    # 24 links straight, which a board's colours change along, and 18 across, along which they do not
+    links = [(a, b) for a in range(16) for b in range(a) if 0 < np.linalg.norm(places[a] - places[b]) < 150]
+    assert len(links) == 42
+    halves, board = np.where(columns < 2, 1.0, -1.0), np.where((columns + rows) % 2 == 0, 1.0, -1.0)
+    assert autocorrelation(board, places) == pytest.approx((18 - 24) / 42)
+    assert autocorrelation(halves, places) == pytest.approx(sum(halves[a] * halves[b] for a, b in links) / 42)
+    assert np.isnan(autocorrelation(np.ones(16), places))
