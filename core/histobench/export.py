@@ -10,11 +10,11 @@ import numpy as np
 from histobench.data import SlideResult
 from histobench.errors import ConfigError
 from histobench.records import JobSpec
-from histobench.store import store_errors
+from histobench.store import new_hdf5, store_errors
 
 __all__ = ["ENHANCED", "export_slide", "file_name"]
 
-_LONGEST = 100  # letters of a slide's name in that of a file
+_LONGEST = 150  # bytes of a slide's name in that of a file, which has 255 at most
 
 ENHANCED = "enhanced"
 """Layer of the expression that a method enhanced; ``predicted`` is that of any other prediction."""
@@ -22,7 +22,8 @@ ENHANCED = "enhanced"
 
 def file_name(slide_id: str) -> str:
     """Make a file name of a slide's; one that had to be changed ends in a hash, so that no two slides share a file."""
-    plain = "".join(char if char.isalnum() or char in "._-" else "_" for char in slide_id)[:_LONGEST]
+    plain = "".join(char if char.isalnum() or char in "._-" else "_" for char in slide_id)
+    plain = plain.encode()[:_LONGEST].decode(errors="ignore")
     changed = plain != slide_id or plain.startswith(".")
     return f"{plain}-{hashlib.sha256(slide_id.encode()).hexdigest()[:8]}.h5ad" if changed else f"{plain}.h5ad"
 
@@ -60,7 +61,9 @@ def export_slide(result: SlideResult, job: JobSpec, path: Path) -> None:
     with store_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            table.write_h5ad(partial)
+            with new_hdf5(partial) as file:
+                table.strings_to_categoricals()
+                anndata.io.write_elem(file, "/", table)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

@@ -1,11 +1,13 @@
 """The output folder: what is written is whole, what is corrupt is set aside, what is claimed is held."""
 
+import resource
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given
@@ -137,3 +139,24 @@ def test_threads_open_one_folder_at_once(tmp_path: Path) -> None:
         stores = list(pool.map(lambda _: Store(tmp_path), range(400)))
     assert len(stores) == 400
     assert sorted(path.name for path in tmp_path.iterdir()) == [".writable", "jobs"]
+
+
+@pytest.mark.parametrize("n_bytes", [0, 1000, 5000])
+def test_a_disk_that_fills_up_in_an_hdf5_file_is_told_of(tmp_path: Path, n_bytes: int) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, most))
+    try:
+        with pytest.raises(StoreError, match="is full; free some space"):
+            write_predictions(tmp_path / "predictions.h5", [result(np.ones((50, 3)), np.ones((50, 3)))])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert not list(tmp_path.iterdir())
+
+
+def test_predictions_of_another_kind_of_file_are_damaged(tmp_path: Path) -> None:
+    write_predictions(tmp_path / "predictions.h5", [result(np.ones((50, 3)), np.ones((50, 3)))])
+    with h5py.File(tmp_path / "predictions.h5", "r+") as file:
+        del file["0/names"]
+        file["0/names"] = np.arange(3)
+    with pytest.raises(DataError, match="holds no predictions"):
+        read_predictions(tmp_path / "predictions.h5")

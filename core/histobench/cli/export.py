@@ -22,14 +22,21 @@ __all__ = ["export"]
 def export(app: "App", study: Path, out: Path, methods: str | None, target: str | None) -> None:
     """Write every finished job's test slides as .h5ad: layers["enhanced"] or ["predicted"], obsm, annotation."""
     from histobench.cli.results import read_records
-    from histobench.errors import DataError
+    from histobench.errors import DataError, did_you_mean
     from histobench.export import export_slide, file_name
     from histobench.store import Store, read_predictions
 
     store = Store(study, write=False)
     wanted = None if methods is None else {name.strip() for name in methods.split(",")}
+    records = read_records(app, store)
+    for kind, asked, known in (
+        ("method", wanted or (), {record.job.method for record in records}),
+        ("target", [target] if target else (), {record.job.target for record in records}),
+    ):
+        for name in sorted(set(asked) - known):
+            raise did_you_mean(f"{kind} in this study", name, known)
     written = 0
-    for record in read_records(app, store):
+    for record in records:
         job = record.job
         if record.status != "done" or (wanted and job.method not in wanted) or target not in (None, job.target):
             continue

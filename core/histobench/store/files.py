@@ -1,15 +1,20 @@
 """Writing that a kill or a full disk cannot leave half done, and its errors as sentences."""
 
 import errno
+import io
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import h5py
+from typing_extensions import override
 
 from histobench.errors import StoreError
 
-__all__ = ["store_error", "store_errors", "write_atomically"]
+__all__ = ["new_hdf5", "store_error", "store_errors", "write_atomically"]
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -34,6 +39,24 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 @contextmanager
+def new_hdf5(path: Path, *, track_order: bool = False) -> Iterator[h5py.File]:
+    """Give an HDF5 file to write; one that cannot be written whole raises once it is closed.
+
+    Raises
+    ------
+    OSError
+        With the file's name, if a write fails, as on a full disk.
+    """
+    disk = _Disk(path)
+    try:
+        with h5py.File(disk, "w", track_order=track_order) as file:
+            yield file
+    finally:
+        disk.close()
+        disk.check()  # whatever HDF5 made of it
+
+
+@contextmanager
 def store_errors(folder: Path) -> Iterator[None]:
     """Turn what the file system refuses under a folder into ``StoreError``."""
     try:
@@ -47,10 +70,62 @@ def store_errors(folder: Path) -> Iterator[None]:
 def store_error(folder: Path, error: OSError) -> StoreError:
     """Say what the file system refused, and what to do."""
     where = repr(str(folder))
-    if error.errno == errno.ENOSPC:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StoreError(f"the disk under {where} is full; free some space and run the same command again.")
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return StoreError(f"the output folder {where} is, or lies under, a file; choose another with --out.")
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return StoreError(f"the output folder {where} cannot be written to; choose another with --out.")
     return StoreError(f"the output folder {where} cannot be used: {error}.")
+
+
+class _Disk(io.RawIOBase):
+    """A file that HDF5 writes through: where it cannot close one of its own, it takes the process with it.
+
+    After a write that failed nothing is written, and HDF5 is told that all is well.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("w+b", buffering=0)
+        self._refused: OSError | None = None
+
+    def check(self) -> None:
+        if self._refused is not None:
+            raise OSError(self._refused.errno, self._refused.strerror, str(self._path)) from self._refused
+
+    @override
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._file.seek(offset, whence)
+
+    @override
+    def tell(self) -> int:
+        return self._file.tell()
+
+    @override
+    def readinto(self, buffer: Any, /) -> int | None:  # Any: what has a buffer
+        return self._file.readinto(buffer)
+
+    @override
+    def write(self, content: Any, /) -> int:  # Any: likewise
+        view = memoryview(content).cast("B")
+        written = 0
+        while self._refused is None and written < len(view):
+            try:
+                written += self._file.write(view[written:])
+            except OSError as error:
+                self._refused = error
+        return len(view)
+
+    @override
+    def truncate(self, size: int | None = None, /) -> int:
+        try:
+            return self._file.truncate(size)
+        except OSError as error:
+            self._refused = self._refused or error
+            return size or 0
+
+    @override
+    def close(self) -> None:
+        self._file.close()
+        super().close()

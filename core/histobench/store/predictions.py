@@ -11,10 +11,11 @@ import numpy as np
 
 from histobench.data import Hidden, ImageFeatures, Prediction, SlideResult, Targets, TrainingFacts
 from histobench.errors import DataError
-from histobench.store.files import store_errors
+from histobench.store.files import new_hdf5, store_errors
 
 __all__ = ["read_predictions", "read_training", "write_predictions"]
 
+_READ_ERRORS = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError)  # h5py's words for damage
 _TRAINING = "training"  # the slides' groups are numbers
 
 
@@ -26,7 +27,7 @@ def write_predictions(path: Path, results: Sequence[SlideResult], training: Trai
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with store_errors(path.parent):
         try:
-            with h5py.File(partial, "w", track_order=True) as file:  # slides stay in test order
+            with new_hdf5(partial, track_order=True) as file:  # slides stay in test order
                 for number, result in enumerate(results):
                     group = file.create_group(str(number))  # a slide's name may hold a slash
                     group.attrs["slide"] = result.slide_id
@@ -61,7 +62,7 @@ def read_predictions(path: Path) -> list[SlideResult]:
     try:
         with h5py.File(path, "r") as file:
             return [_read_slide(group) for name, group in file.items() if name != _TRAINING]
-    except (OSError, KeyError, ValueError) as error:
+    except _READ_ERRORS as error:
         raise DataError(f"{path} holds no predictions: {error}.") from error
 
 
@@ -77,7 +78,7 @@ def read_training(path: Path) -> TrainingFacts | None:
         with h5py.File(path, "r") as file:
             facts = file.get(_TRAINING)
             return None if facts is None else TrainingFacts(**{name: values[:] for name, values in facts.items()})
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except _READ_ERRORS as error:
         raise DataError(f"{path} holds no predictions: {error}.") from error
 
 
