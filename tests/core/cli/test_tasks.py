@@ -22,7 +22,7 @@ SMALL = (
         "--targets",
         "enhance,retrieve,generate",
         "--metrics",
-        "pearson,retrieval,fid",
+        "heldout-pearson,pearson,retrieval,fid",
         "--no-tracking",
         "--threads",
         "1",
