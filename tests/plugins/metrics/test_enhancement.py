@@ -11,11 +11,10 @@ from histobench_metrics.enhancement.molecules import (
     heldout_deviance,
     masked_pearson,
     masked_rmse,
-    oracle_pearson,
-    oracle_rmse,
     poisson_deviance,
 )
 from histobench_metrics.enhancement.shares import heldout_log_pearson, heldout_pearson
+from histobench_metrics.enhancement.truth import oracle_log_pearson, oracle_pearson, oracle_rmse
 
 RNG = np.random.default_rng(0)
 N, T = 300, 4
@@ -131,17 +130,21 @@ def test_only_masked_entries_count_and_against_the_whole_counts():
 
 def test_the_truth_is_what_counts_were_drawn_from_and_not_what_was_counted():
     context = _context(oracle=RIGHT)
-    np.testing.assert_allclose(oracle_pearson(2 * RIGHT + 1, OBSERVED, context=context), 1.0)
+    np.testing.assert_allclose(oracle_pearson(np.log1p(3 * np.expm1(RIGHT)), OBSERVED, context=context), 1.0)
+    np.testing.assert_allclose(oracle_log_pearson(2 * RIGHT + 1, OBSERVED, context=context), 1.0)
     np.testing.assert_allclose(oracle_rmse(RIGHT + 1, OBSERVED, context=context), 1.0, atol=1e-6)
-    assert (oracle_pearson(OBSERVED, OBSERVED, context=context) < 0.99).all()
+    for metric in (oracle_pearson, oracle_log_pearson):
+        assert (metric(OBSERVED, OBSERVED, context=context) < 0.99).all()
+        assert not metric(np.ones_like(RIGHT), OBSERVED, context=context).any()
     assert (oracle_rmse(OBSERVED, OBSERVED, context=context) > 0.1).all()
 
 
 def test_where_the_truth_is_not_known_there_is_nothing_to_measure_it_by():
     assert _context().lacks("oracle") == "the expression behind the counts is not known"
     assert not _context(oracle=RIGHT).lacks("oracle")
-    with pytest.raises(DataError, match="not known"):
-        oracle_rmse(RIGHT, OBSERVED, context=_context())
+    for metric in (oracle_pearson, oracle_log_pearson, oracle_rmse):
+        with pytest.raises(DataError, match="not known"):
+            metric(RIGHT, OBSERVED, context=_context())
 
 
 def test_fewer_than_three_masked_entries_are_undefined():
@@ -180,7 +183,7 @@ def test_spots_without_a_region_are_none():
 
 @pytest.mark.parametrize(
     "metric",
-    [heldout_deviance, heldout_pearson, heldout_log_pearson, masked_pearson, masked_rmse, marker_contrast, oracle_rmse],
+    [heldout_deviance, heldout_pearson, heldout_log_pearson, masked_pearson, masked_rmse, marker_contrast],
 )
 def test_nothing_hidden_is_refused(metric):
     nothing = ScoreContext(names=tuple("abcd"), slide_ids=np.full(N, "A1"), xy_um=np.zeros((N, 2)))

@@ -40,13 +40,19 @@ def _masked_rmse() -> ContextMetric:
 
 
 def _oracle_pearson() -> ContextMetric:
-    from histobench_metrics.enhancement.molecules import oracle_pearson
+    from histobench_metrics.enhancement.truth import oracle_pearson
 
     return oracle_pearson
 
 
+def _oracle_log_pearson() -> ContextMetric:
+    from histobench_metrics.enhancement.truth import oracle_log_pearson
+
+    return oracle_log_pearson
+
+
 def _oracle_rmse() -> ContextMetric:
-    from histobench_metrics.enhancement.molecules import oracle_rmse
+    from histobench_metrics.enhancement.truth import oracle_rmse
 
     return oracle_rmse
 
@@ -118,14 +124,26 @@ CARDS = (
     ),
     enhancement(
         name="oracle-pearson",
-        title="Pearson over spots with the expression that the counts were drawn from, where that is known",
+        title="Pearson over spots of the enhanced and the true share of molecules, where the truth is known",
         build=_oracle_pearson,
+        citation="Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
+        revision="2",  # of shares; 1 was of logarithms
+        needs=("oracle",),
+        higher_is_better=True,
+        lowest=-1.0,
+        highest=1.0,
+        undefined="a gene whose true share does not vary; 0 where it varies and is enhanced to one value",
+    ),
+    enhancement(
+        name="oracle-pearson[log]",
+        title="Pearson over spots with the ln(1 + counts per 10,000) that was drawn from, where it is known",
+        build=_oracle_log_pearson,
         citation="Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
         needs=("oracle",),
         higher_is_better=True,
         lowest=-1.0,
         highest=1.0,
-        undefined="either side constant up to rounding, or fewer than two spots",
+        undefined="a gene whose truth does not vary; 0 where it varies and is enhanced to one value",
     ),
     enhancement(
         name="oracle-rmse",

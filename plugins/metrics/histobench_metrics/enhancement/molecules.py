@@ -5,11 +5,10 @@ from scipy.special import xlogy
 
 from histobench import DataError, Float, Hidden, ScoreContext
 from histobench_metrics.enhancement.shares import shares_of, weighted_pearson
-from histobench_metrics.regression.correlation import pearson
 from histobench_metrics.regression.deviation import rmse
 from histobench_metrics.tables import Rows, check_shapes, is_constant
 
-__all__ = ["heldout_deviance", "masked_pearson", "masked_rmse", "oracle_pearson", "oracle_rmse", "poisson_deviance"]
+__all__ = ["heldout_deviance", "masked_pearson", "masked_rmse", "poisson_deviance"]
 
 FLOOR = 0.01
 """Share of the gene's mean rate in every rate: a rate of zero would forbid a molecule that came, at any price."""
@@ -110,34 +109,11 @@ def masked_rmse(predicted: Float, observed: Float, /, *, context: ScoreContext) 
     return scores
 
 
-def oracle_pearson(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
-    """Correlate enhanced expression with what the counts were drawn from: (t,) float64 of (n, t) tables.
-
-    What the molecules held out of a spot share with those given counts for nothing here, if the truth has it not: the
-    spot's own deviation, its dropouts. NaN where either side is constant.
-    """
-    check_shapes(predicted, observed)
-    return pearson(predicted, _oracle(context))
-
-
-def oracle_rmse(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
-    """Take the root mean squared distance from what the counts were drawn from: (t,) float64 of (n, t) tables."""
-    check_shapes(predicted, observed)
-    return rmse(predicted, _oracle(context))
-
-
 def poisson_deviance(counts: Rows, rates: Rows, /) -> Rows:
     """Sum the Poisson deviance over spots: (t,) of (t, n) counts and rates; rates above zero where counts are."""
     ratio = np.where(counts > 0, counts / np.where(rates > 0, rates, 1.0), 1.0)
     deviance: Rows = 2.0 * (xlogy(counts, ratio) - (counts - rates)).sum(axis=1)
     return deviance
-
-
-def _oracle(context: ScoreContext) -> Float:
-    oracle = _hidden(context).oracle
-    if oracle is None:
-        raise DataError("it needs the expression that the counts were drawn from, which is not known here")
-    return oracle
 
 
 def _hidden(context: ScoreContext) -> Hidden:
