@@ -27,11 +27,37 @@ __all__ = [
     "MethodCard",
     "MetricCard",
     "Precision",
+    "Probe",
     "Provenance",
     "TargetFact",
     "Transform",
     "Weights",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A short piece of a method's work, timed on a few spots before a study to say how long the whole may take.
+
+    Attributes
+    ----------
+    options
+        With which that piece is done, and not much more.
+    less
+        With which the same is done without that piece: its time is taken off. ``None`` where the piece is all.
+    times
+        How many such pieces the whole work has.
+    phase
+        Where it is done: in ``fit``, or in ``predict`` (after a fit with the same options, which is not counted).
+    grows
+        True if more spots make the piece longer.
+    """
+
+    options: Options
+    less: Options | None = None
+    times: float
+    phase: Literal["fit", "predict"] = "fit"
+    grows: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +90,8 @@ class MethodCard(Card):
         Options that name a file or folder of weights which training starts from: a job's identity holds their content.
     parameters
         Published configuration, in words → number of parameters.
+    probes
+        Gives the pieces of its work by which ``plan`` estimates it; ``None`` where ``epochs`` counts nearly all of it.
     control
         True for a baseline that always runs and gives scores their scale.
     needs_oracle
@@ -92,6 +120,7 @@ class MethodCard(Card):
     auxiliary: tuple[Auxiliary, ...] = ()
     optional: tuple[Auxiliary, ...] = ()
     starts_from: tuple[str, ...] = ()
+    probes: Callable[[Options], tuple[Probe, ...]] | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)
     control: bool = False
     needs_oracle: bool = False

@@ -1,45 +1,94 @@
 """How long a job may take: a probe before it is begun."""
 
 import time
+import warnings
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from histobench.assembly import fit_context, open_assembler, registry
+from histobench.cards import MethodCard, Probe
 from histobench.checkpoints.evaluation import load_checkpoint
 from histobench.config import options_from_json
-from histobench.contracts import Method
+from histobench.contracts import FitContext, Method, Options
+from histobench.data import LabelledSamples
 from histobench.provenance import limit_threads
 from histobench.records import JobSpec
 from histobench.runner import Workspace
 
-__all__ = ["estimate_seconds"]
+__all__ = ["Timer", "estimate_seconds", "probes_of"]
 
 
 def estimate_seconds(spec: JobSpec, workspace: Workspace, *, n_probe: int = 32) -> float:
-    """Estimate a job's seconds from a probe: one epoch on a few spots of one training slide, scaled up.
+    """Estimate a job's seconds from probes: pieces of its work on a few spots of one training slide, scaled up.
 
-    Frozen embeddings of that slide are computed, and stay in the cache. The first of two fits warms up and is not
-    counted. Where published weights are evaluated, the probe predicts one test slide.
+    Frozen embeddings of that slide are computed, and stay in the cache. Where published weights are evaluated, the
+    probe predicts one test slide.
     """
     card = registry().methods.get(spec.method)
-    epochs = int(spec.options.get("epochs", 1))
-    options = options_from_json(card, {**spec.options, **({"epochs": 1} if "epochs" in spec.options else {})})
-    method: Method = card.build(options)
+    options = options_from_json(card, spec.options)
     with limit_threads(spec.threads):
         begun = time.perf_counter()
         assembler = open_assembler(spec, workspace.data_root)
         context = fit_context(spec, assembler)
         slides = assembler.slides()
         if spec.checkpoint:
+            method: Method = card.build(options)
             load_checkpoint(method, spec, context)
             method.predict(assembler.unlabelled(slides[spec.test[0]])[0])
             return (time.perf_counter() - begun) * len(spec.test)
         one = assembler.labelled([slides[spec.train[0]]])
         reading = (time.perf_counter() - begun) * (len(spec.train) + len(spec.test))
         few = one.take(np.arange(min(n_probe, len(one))))
-        for _ in range(2):
-            method = card.build(options)
+        per_slide = len(one) / len(few)
+        timer = Timer(card, few, context)
+        working = sum(
+            timer.seconds(probe) * _scale(probe, per_slide * len(spec.train), per_slide * len(spec.test))
+            for probe in probes_of(card, options)
+        )
+    return reading + working
+
+
+def probes_of(card: MethodCard, options: Options) -> tuple[Probe, ...]:
+    """Give the pieces of a method's work: its own, or one of its epochs, or all of it."""
+    if card.probes is not None:
+        return card.probes(options)
+    epochs = getattr(options, "epochs", None)
+    return (Probe(options=options if epochs is None else replace(options, epochs=1), times=epochs or 1),)
+
+
+def _scale(probe: Probe, in_training: float, in_test: float) -> float:
+    grown = in_training if probe.phase == "fit" else in_test
+    return probe.times * (grown if probe.grows else 1.0)
+
+
+@dataclass(slots=True)
+class Timer:
+    """Times pieces of a method's work on the same samples; the first work of all warms up and is not counted."""
+
+    card: MethodCard
+    few: LabelledSamples
+    context: FitContext
+    _known: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def seconds(self, probe: Probe) -> float:
+        """Time one piece."""
+        if not self._known:
+            self._work(probe.options)
+        less = 0.0 if probe.less is None else self._seconds(probe.less, probe.phase)
+        return max(0.0, self._seconds(probe.options, probe.phase) - less)
+
+    def _seconds(self, options: Options, phase: str) -> float:
+        if (repr(options), phase) not in self._known:
+            for found, seconds in self._work(options).items():
+                self._known[repr(options), found] = seconds
+        return self._known[repr(options), phase]
+
+    def _work(self, options: Options) -> dict[str, float]:
+        method: Method = self.card.build(options)
+        with warnings.catch_warnings(action="ignore"):  # of spots that are few here, and not in the job
             begun = time.perf_counter()
-            method.fit(few, None, context)
-        fitting = (time.perf_counter() - begun) * epochs * len(one) * len(spec.train) / len(few)
-    return reading + fitting
+            method.fit(self.few, None, self.context)
+            fitted = time.perf_counter()
+            method.predict(self.few)
+        return {"fit": fitted - begun, "predict": time.perf_counter() - fitted}

@@ -37,8 +37,9 @@ ALSO_FOR_THE_LEADERBOARD = {
 PUBLIC_NAMES = [
     "ConfigError", "Counts", "DataError", "Dataset", "DatasetCard", "Encoder", "EncoderCard", "EncoderSlot",
     "FitContext", "Float", "HistobenchError", "Int", "Kind", "LabelledSamples", "Lattice", "Method", "MethodCard",
-    "Metric", "MetricCard", "Mode", "PatchGeometry", "Patches", "Prediction", "PublishedFold", "Samples", "Scheme",
-    "ShapeError", "Slide", "SlideImage", "Split", "SpotTable", "TargetFact", "Targets", "TrainableEncoder", "UInt8",
+    "Metric", "MetricCard", "Mode", "PatchGeometry", "Patches", "Prediction", "Probe", "PublishedFold", "Samples",
+    "Scheme", "ShapeError", "Slide", "SlideImage", "Split", "SpotTable", "TargetFact", "Targets", "TrainableEncoder",
+    "UInt8",
     "Weights", "WeightsError", "hookimpl", "leave_one_patient_out", "leave_one_slide_out",
     "ContextMetric", "ScoreContext", "TrainingFacts", "Transform", "Generated", "Hidden", "ImageFeatures", "Pairing",
     "Drawer", "Drawing", "Viewer",

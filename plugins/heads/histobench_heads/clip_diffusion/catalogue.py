@@ -1,8 +1,9 @@
 """The diffusion model on expression."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 
-from histobench import ConfigError, EncoderSlot, Method, MethodCard, PatchGeometry
+from histobench import ConfigError, EncoderSlot, Method, MethodCard, PatchGeometry, Probe
 from histobench_heads.cards import FROZEN_SLOT
 from histobench_heads.clip.options import QUICK_CLIP
 from histobench_heads.clip_diffusion.options import DiffusionOptions
@@ -25,6 +26,16 @@ def _patch(options: DiffusionOptions) -> PatchGeometry:
     return PatchGeometry(patch_px=options.patch_px, field_px=224)
 
 
+def _probes(options: DiffusionOptions) -> tuple[Probe, ...]:
+    """Time an epoch of the contrastive model, one of the denoising network, and a patch drawn for every spot."""
+    least = replace(options, clip_epochs=1, epochs=1)
+    return (
+        Probe(options=replace(least, clip_epochs=2), less=least, times=options.clip_epochs),
+        Probe(options=replace(least, epochs=2), less=least, times=options.epochs),
+        Probe(options=least, times=1, phase="predict"),
+    )
+
+
 CLIP_DIFFUSION = MethodCard(
     name="clip-diffusion",
     title="Stable Diffusion that draws a patch for an expression embedded by CLIP",
@@ -42,6 +53,7 @@ CLIP_DIFFUSION = MethodCard(
         scratch=FROZEN_SLOT.scratch,
         scratch_mode="frozen",
     ),
+    probes=_probes,
     starts_from=("pretrained", "pretrained_vae"),
     parameters={  # diffusion, section 1
         "SD v1.4, denoising network": 859_520_964,

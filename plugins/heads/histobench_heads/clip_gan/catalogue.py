@@ -1,6 +1,8 @@
 """StyleGAN-G and the contrastive model that it draws by."""
 
-from histobench import EncoderSlot, Method, MethodCard, PatchGeometry
+from dataclasses import replace
+
+from histobench import EncoderSlot, Method, MethodCard, PatchGeometry, Probe
 from histobench_heads.cards import FROZEN_SLOT
 from histobench_heads.clip.options import QUICK_CLIP
 from histobench_heads.clip_gan.conversion import convert_snapshot
@@ -17,6 +19,24 @@ def _clip_gan(options: ClipGanOptions) -> Method:
 
 def _patch(options: ClipGanOptions) -> PatchGeometry:
     return PatchGeometry(patch_px=options.patch_px)
+
+
+def _probes(options: ClipGanOptions) -> tuple[Probe, ...]:
+    """Time an epoch of the contrastive model, and a pass of the generator, whose number no spots decide."""
+    from histobench_heads.clip_gan.training import batches_of_ticks
+
+    batches = sum(batches_of_ticks(options))
+    least = replace(options, epochs=None, clip_epochs=1, kimg=0.0, batch=options.micro_batch)
+    a_pass = options.micro_batch / 1000
+    return (
+        Probe(options=replace(least, clip_epochs=2), less=least, times=options.epochs or options.clip_epochs),
+        Probe(
+            options=replace(least, kimg=2 * a_pass),
+            less=replace(least, kimg=a_pass),
+            times=batches * options.batch / options.micro_batch,
+            grows=False,
+        ),
+    )
 
 
 _FULL = {"channel_base": 65536, "channel_max": 2048, "res_blocks": 3}  # clip_gan, section 3.3
@@ -38,6 +58,7 @@ CLIP_GAN = MethodCard(
         scratch=FROZEN_SLOT.scratch,
         scratch_mode="frozen",
     ),
+    probes=_probes,
     starts_from=("start_from",),
     parameters={
         "CLIP, 18,248 genes, UNI, trained": 353_269_640,

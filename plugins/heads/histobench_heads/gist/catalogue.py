@@ -1,9 +1,10 @@
 """GIST."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
-from histobench import EncoderSlot, Method, MethodCard
+from histobench import EncoderSlot, Method, MethodCard, Probe
 from histobench.published import Converted, ConvertRequest
 from histobench_heads.cards import FROZEN_SLOT
 from histobench_heads.gist.options import GistOptions
@@ -29,6 +30,13 @@ def _convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Conver
     return convert(tensors, request)
 
 
+def _probes(options: GistOptions) -> tuple[Probe, ...]:
+    """Time an epoch, wherever it learns."""
+    one = replace(options, epochs=1)
+    where: Literal["fit", "predict"] = "predict" if options.fit_on == "own" else "fit"
+    return (Probe(options=replace(options, epochs=3), less=one, times=options.epochs / 2, phase=where),)
+
+
 GIST = MethodCard(
     name="gist",
     title="GIST: a graph transformer auto-encoder of expression and image together",
@@ -40,6 +48,7 @@ GIST = MethodCard(
     options=GistOptions,
     targets=("enhance",),
     unit="slide",
+    probes=_probes,
     encoder=EncoderSlot(
         default="ctranspath",
         default_mode="frozen",
