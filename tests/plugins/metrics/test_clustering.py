@@ -8,7 +8,7 @@ from sklearn.metrics import adjusted_rand_score, f1_score, silhouette_score
 
 from histobench import DataError, ScoreContext
 from histobench_metrics.clustering.agreement import adjusted_rand, chaos, matched, pas, purity
-from histobench_metrics.clustering.catalogue import AGREEMENT, DOMAINS, PUBLISHED
+from histobench_metrics.clustering.columns import AGREEMENT, DOMAINS, PUBLISHED
 from histobench_metrics.clustering.domains import domain_agreement, domains, published_domain_agreement
 from histobench_metrics.clustering.graph import link_nearest
 from histobench_metrics.clustering.leiden import Leiden

@@ -9,8 +9,8 @@ from scipy.spatial.distance import cdist
 from skimage.filters import threshold_otsu
 
 from histobench import DataError, ImageFeatures, ScoreContext, ShapeError
-from histobench_metrics.generative.catalogue import (
-    CARDS,
+from histobench_metrics.generative.catalogue import CARDS
+from histobench_metrics.generative.columns import (
     CEILING,
     CLIP_SCORES,
     ENTROPIES,

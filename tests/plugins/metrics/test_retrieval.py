@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import rankdata
 
 from histobench_metrics.retrieval import ranks as ranks_module
-from histobench_metrics.retrieval.catalogue import COSINES, RECALLS
+from histobench_metrics.retrieval.columns import COSINES, RECALLS
 from histobench_metrics.retrieval.directions import paired_cosine
 from histobench_metrics.retrieval.ranks import median_rank, normalised_rank, own_ranks, recall
 

@@ -4,17 +4,9 @@ from importlib.util import find_spec
 
 from histobench import ConfigError, ContextMetric
 from histobench_metrics.cards import enhancement
+from histobench_metrics.clustering.columns import AGREEMENT, DOMAINS, PUBLISHED
 
-__all__ = ["AGREEMENT", "CARDS", "DOMAINS", "PUBLISHED"]
-
-DOMAINS = ("silhouette", "chaos", "pas", "clusters", "resolution", "stability")
-"""Columns: what the domains are like."""
-
-AGREEMENT = ("ari", "nmi", "ami", "purity", "clusters")
-"""Columns: how they agree with the regions."""
-
-PUBLISHED = (*AGREEMENT[:4], "matched accuracy", "matched f1", "clusters", "matched")
-"""Columns: how as many domains as regions agree with them."""
+__all__ = ["CARDS"]
 
 _SAME_LATENT = "any latent that parts the same spots, whatever it says of genes"
 

@@ -10,7 +10,7 @@ from sklearn.metrics import silhouette_score
 
 from histobench import DataError, Float, Int, ScoreContext
 from histobench_metrics.clustering.agreement import agreement, chaos, matched, pas
-from histobench_metrics.clustering.catalogue import AGREEMENT, DOMAINS, PUBLISHED
+from histobench_metrics.clustering.columns import AGREEMENT, DOMAINS, PUBLISHED
 from histobench_metrics.clustering.leiden import Leiden
 from histobench_metrics.places import by_place
 from histobench_metrics.tables import check_shapes

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import linalg
 
 from histobench import Float, ScoreContext
-from histobench_metrics.generative.catalogue import FRECHET
+from histobench_metrics.generative.columns import FRECHET
 from histobench_metrics.generative.features import given
 from histobench_metrics.places import by_place
 from histobench_metrics.tables import Rows, check_shapes

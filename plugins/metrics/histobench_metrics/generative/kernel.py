@@ -3,7 +3,7 @@
 import numpy as np
 
 from histobench import Float, ScoreContext
-from histobench_metrics.generative.catalogue import KERNEL
+from histobench_metrics.generative.columns import KERNEL
 from histobench_metrics.generative.features import given
 from histobench_metrics.places import by_place
 from histobench_metrics.tables import Rows, check_shapes

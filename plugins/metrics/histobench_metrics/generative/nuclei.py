@@ -12,7 +12,7 @@ from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
 from histobench import Float, Int, ScoreContext, UInt8
-from histobench_metrics.generative.catalogue import NUCLEI
+from histobench_metrics.generative.columns import NUCLEI
 from histobench_metrics.generative.features import given
 from histobench_metrics.regression.correlation import pearson
 from histobench_metrics.tables import BLOCK, Rows, check_shapes

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from histobench import Float, ScoreContext
-from histobench_metrics.generative.catalogue import CLIP_SCORES, ENTROPIES
+from histobench_metrics.generative.columns import CLIP_SCORES, ENTROPIES
 from histobench_metrics.generative.features import given
 from histobench_metrics.places import by_place
 from histobench_metrics.retrieval.directions import paired_cosine, unit_rows

@@ -3,7 +3,7 @@
 import numpy as np
 
 from histobench import Float, ScoreContext
-from histobench_metrics.generative.catalogue import MEMORISATION
+from histobench_metrics.generative.columns import MEMORISATION
 from histobench_metrics.generative.features import given
 from histobench_metrics.regression.correlation import pearson
 from histobench_metrics.tables import check_shapes, nan_mean, over_targets

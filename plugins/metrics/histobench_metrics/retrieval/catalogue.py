@@ -2,19 +2,9 @@
 
 from histobench import Metric
 from histobench_metrics.cards import retrieval
+from histobench_metrics.retrieval.columns import COSINES, DIRECTIONS, RECALLS
 
-__all__ = ["CARDS", "COSINES", "DIRECTIONS", "RECALLS"]
-
-DIRECTIONS = ("image to expression", "expression to image")
-"""Columns: what asks, and what is found."""
-
-_DEPTHS = ("at 1", "at 5", "at 10")
-
-RECALLS = (*(f"{way} {depth}" for way in (*DIRECTIONS, "chance") for depth in _DEPTHS), "gallery")
-"""Columns of the recall."""
-
-COSINES = ("paired", "unpaired", "difference", "modality gap")
-"""Columns of the cosines."""
+__all__ = ["CARDS"]
 
 
 def _normalised_rank() -> Metric:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from histobench import Float
-from histobench_metrics.retrieval.catalogue import COSINES
+from histobench_metrics.retrieval.columns import COSINES
 from histobench_metrics.tables import Rows, check_shapes
 
 __all__ = ["paired_cosine", "unit_rows"]

@@ -8,7 +8,7 @@ would otherwise score by it.
 import numpy as np
 
 from histobench import Float
-from histobench_metrics.retrieval.catalogue import DIRECTIONS, RECALLS
+from histobench_metrics.retrieval.columns import DIRECTIONS, RECALLS
 from histobench_metrics.retrieval.directions import unit_rows
 from histobench_metrics.tables import BLOCK, Rows, check_shapes
 
