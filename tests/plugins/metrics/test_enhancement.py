@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import d2_tweedie_score, mean_poisson_deviance, roc_auc_score
 
 from histobench import DataError, Hidden, ScoreContext
-from histobench_metrics.enhancement.catalogue import CONTRAST
+from histobench_metrics.enhancement.columns import CONTRAST
 from histobench_metrics.enhancement.markers import marker_contrast
 from histobench_metrics.enhancement.molecules import (
     heldout_deviance,

@@ -2,11 +2,9 @@
 
 from histobench import ContextMetric
 from histobench_metrics.cards import enhancement
+from histobench_metrics.enhancement.columns import CONTRAST
 
-__all__ = ["CARDS", "CONTRAST"]
-
-CONTRAST = ("enhanced auroc", "raw auroc", "enhanced variance between", "raw variance between")
-"""Columns of the contrast of regions."""
+__all__ = ["CARDS"]
 
 
 def _heldout_pearson() -> ContextMetric:

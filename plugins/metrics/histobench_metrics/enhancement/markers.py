@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench import DataError, Float, ScoreContext
-from histobench_metrics.enhancement.catalogue import CONTRAST
+from histobench_metrics.enhancement.columns import CONTRAST
 from histobench_metrics.regression.correlation import average_ranks
 from histobench_metrics.tables import Rows, check_shapes, is_constant, nan_mean, paired
 
