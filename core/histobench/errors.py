@@ -76,6 +76,10 @@ def told(error: BaseException) -> str:
     return text if isinstance(error, HistobenchError) else f"{type(error).__name__}: {text}"
 
 
+_SHOWN = 30
+"""Names that an error lists; of genes or of all plugins there are too many to be read."""
+
+
 def did_you_mean(kind: str, name: str, known: Iterable[str], *, where: str = "") -> UnknownNameError:
     """Build the error for a name that is not known.
 
@@ -93,6 +97,7 @@ def did_you_mean(kind: str, name: str, known: Iterable[str], *, where: str = "")
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    there = f" Known: {', '.join(names)}." if names else " There is none."
+    shown = names if len(names) <= _SHOWN else [*names[:_SHOWN], f"… ({len(names)} in all)"]
+    there = f" Known: {', '.join(shown)}." if names else " There is none."
     place = f"{where}: " if where else ""
     return UnknownNameError(f"{place}no {kind} named {name!r}.{hint}{there}")

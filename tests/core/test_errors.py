@@ -40,6 +40,8 @@ def test_mistyped_name_gets_the_nearest_and_all_known() -> None:
 
 def test_name_like_no_other_gets_no_guess() -> None:
     assert str(did_you_mean("method", "zzz", ["ridge"])) == "no method named 'zzz'. Known: ridge."
+    many = str(did_you_mean("gene", "zzz", [f"g{number}" for number in range(100, 200)]))
+    assert many.endswith("g128, g129, … (100 in all).")
 
 
 def test_name_where_nothing_is_installed() -> None:

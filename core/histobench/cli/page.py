@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from inspect import cleandoc
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,10 +23,12 @@ def print_method(output: "Output", card: "MethodCard") -> None:
     for name, text in _facts(card):
         output.result(f"  {name + ':':<12} {text}")
     defaults = card.options()
-    rows = [[field.name, _plain(getattr(defaults, field.name))] for field in fields(card.options)]
+    means = _meanings(card.options)
+    names = [field.name for field in fields(card.options)]
+    rows = [[name, _plain(getattr(defaults, name)), means.get(name, "")] for name in names]
     if rows:
         output.result()
-        output.table(rows, ("option", "default"), title="options")
+        output.table(rows, ("option", "default", "meaning"), title="options")
     differing = [[where, _settings(options)] for where, options in _published(card) if options]
     if differing:
         output.result()
@@ -87,6 +91,19 @@ def _checkpoints(card: "MethodCard") -> str:
     return f"published ones convert: `histobench weights convert {card.name} FILE --out NAME.safetensors`"
 
 
+def _meanings(options: type) -> dict[str, str]:
+    """Read from the numpydoc of a class of options, and of those that it extends, what each of them means."""
+    found: dict[str, str] = {}
+    for owner in reversed(options.__mro__):
+        _, _, described = cleandoc(owner.__doc__ or "").partition("Attributes\n----------\n")
+        lines = described.splitlines()
+        heads = [number for number, line in enumerate(lines) if line and not line.startswith(" ")]
+        for start, end in pairwise([*heads, len(lines)]):
+            text = " ".join(line.strip() for line in lines[start + 1 : end] if line).replace("``", "")
+            found |= {name.strip(): text for name in lines[start].split(",")}
+    return found
+
+
 def _published(card: "MethodCard") -> Iterator[tuple[str, Mapping[str, Any]]]:  # Any: values of options
     """Yield, in the order in which they are applied, where options differ from the defaults, and how."""
     for kind, options in card.kind_options.items():
@@ -106,4 +123,6 @@ def _settings(options: Mapping[str, Any]) -> str:  # Any: values of options
 
 
 def _plain(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return ",".join(map(_plain, value)) if isinstance(value, tuple) else str(value)

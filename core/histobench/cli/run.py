@@ -176,7 +176,7 @@ def _tell(app: "App", outcome: "Outcome") -> int:
         app.output.warn(f"failed: {name}: {record.error}")
         return 1
     if outcome.done_now:
-        app.output.line(f"done: {name} in {_duration(sum(record.seconds.values()))}")
+        app.output.line(f"done: {name} in {_duration(sum(record.seconds.values()))} (job {outcome.job_id})")
     else:
         app.output.note(f"done before: {name}")
     return 0

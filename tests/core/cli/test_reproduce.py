@@ -1,6 +1,7 @@
 """Published numbers from the command line: listed, run again, and what is missing for it."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -112,3 +113,9 @@ def test_pages_of_the_published_methods_tell_their_encoders(say: Say) -> None:
     assert "patches of 224 × 224 px from 224 px of the image" in page
     assert "trains with: gene_expression" in page
     assert "635,649,185" in page
+
+
+def test_pages_say_what_options_mean_also_those_that_a_method_extends(say: Say) -> None:
+    page = say("show", "clip-gan").out
+    assert re.search(r"^start_from +Folder of a saved method whose generator", page, re.MULTILINE)
+    assert re.search(r"^dropout +0.8 +Share of hidden units", page, re.MULTILINE)
