@@ -202,6 +202,21 @@ def test_gist_is_nearer_to_the_tissue_than_the_counts_that_it_was_given(
     assert errors[0] < 0.5 * errors[1]
 
 
+def test_trained_for_long_on_its_own_section_gist_gives_the_counts_back(
+    tissue: tuple[LabelledSamples, LabelledSamples, Float],
+) -> None:
+    train, test, truth = tissue
+    given = read_genes(test.counts, train.targets.names)
+
+    def errors(epochs: int) -> tuple[float, float]:
+        said = _fitted(train, epochs=epochs, hidden=32, latent=16, lr=5e-3).predict(unlabelled(test)).values
+        return float(np.square(said - given).mean()), float(np.square(said - truth).mean())
+
+    (short_input, short_truth), (long_input, long_truth) = errors(30), errors(150)
+    assert long_input < 0.7 * short_input
+    assert long_truth > 2.0 * short_truth
+
+
 def test_the_section_itself_is_learned_from_and_no_other(
     tissue: tuple[LabelledSamples, LabelledSamples, Float],
 ) -> None:

@@ -17,6 +17,9 @@ class GistOptions:
 
     Attributes
     ----------
+    epochs
+        Nothing else keeps a network that is trained on one section from giving its counts back: with the published
+        width and 80 spots it does after 300 epochs.
     weight_decay
         L2 added to the gradient.
     clip
@@ -38,7 +41,9 @@ class GistOptions:
         ``training``: one network learns from the training sections, and is applied to others as it is.
     radius_um
         Spots at most so far apart are linked. ``None``: 1.5 times the section's median distance to the nearest spot,
-        which reaches the six neighbours on a hexagonal lattice and the eight on a square one.
+        which reaches the six neighbours on a hexagonal lattice and the eight on a square one. Less than the distance
+        of any two links none, and makes of each spot an auto-encoder's sample; where neighbours are unlike and spots
+        are few that is nearer to the truth, for a spot can be learned by heart through what its neighbours keep of it.
     neighbours
         Link each spot with so many nearest ones instead.
     standardise
