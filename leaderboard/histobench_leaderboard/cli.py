@@ -15,10 +15,12 @@ def leaderboard() -> None:
 @leaderboard.command()
 @click.option(
     "--out",
+    "--study",
+    "out",
     type=click.Path(path_type=Path),
     default=Path("histobench-out"),
     show_default=True,
-    help="Output folder of a study.",
+    help="Folder of the study.",
 )
 @click.option("--site", type=click.Path(path_type=Path), help="Folder of the site.  [OUT/site]")
 def build(out: Path, site: Path | None) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from histobench.cli.names import PluginNames
+from histobench.cli.names import STUDY, PluginNames
 
 if TYPE_CHECKING:
     from histobench.analyses import Cell
@@ -20,14 +20,21 @@ _ROWS_SHOWN = 40
 
 
 @click.command()
-@click.argument("study", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[STUDY]", required=False, type=click.Path(path_type=Path))
+@STUDY
 @click.option("--what", default="all", help="Comma-separated analyses; 'list' names them. [all]")
 @click.option("--methods", type=PluginNames("methods"), help="Only these. [all of the study]")
 @click.option("--metric", type=PluginNames("metrics"), help="Metric to judge by. [the task's own]")
 @click.option("--data-root", type=click.Path(path_type=Path), help="Folder with the dataset's files.")
 @click.pass_obj
 def analyse(
-    app: "App", study: Path, what: str, methods: str | None, metric: str | None, data_root: Path | None
+    app: "App",
+    folder: Path | None,
+    study: Path,
+    what: str,
+    methods: str | None,
+    metric: str | None,
+    data_root: Path | None,
 ) -> None:
     """Analyse a finished study: writes PNG, SVG and CSV into STUDY/analyses."""
     from histobench.analyses import ANALYSES, StudyResults, write_findings
@@ -42,6 +49,7 @@ def analyse(
     for name in names:
         if name not in ANALYSES:
             raise did_you_mean("analysis", name, ANALYSES)
+    study = folder or study
     store = Store(study, write=False)
     records = _readable(app, store, _chosen(read_records(app, store), methods))
     results = StudyResults(store=store, records=records, data_root=data_root, metric=metric)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from histobench.cli.names import PluginNames
+from histobench.cli.names import STUDY, PluginNames
 from histobench.cli.results import make_boards, read_records
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ __all__ = ["compare"]
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("histobench-out"), help="Output folder.")
+@STUDY
 @click.option("--metric", type=PluginNames("metrics"), help="Metric to compare by. [the task's own]")
 @click.option("--json", "as_json", is_flag=True, help="Print pairs and the summary as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the pairs as CSV.")
 @click.pass_obj
-def compare(app: "App", out: Path, metric: str | None, as_json: bool, as_csv: bool) -> None:
+def compare(app: "App", study: Path, metric: str | None, as_json: bool, as_csv: bool) -> None:
     """Compare methods pair by pair on each board, and all of them across boards."""
     from histobench.statistics import across, across_rows, pair_rows
     from histobench.store import Store
 
-    boards = make_boards(read_records(app, Store(out, write=False)), metric)
+    boards = make_boards(read_records(app, Store(study, write=False)), metric)
     summary = across(boards)
     pairs = [row for board in boards for row in pair_rows(board)]
     if as_json:

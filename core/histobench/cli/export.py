@@ -15,7 +15,9 @@ __all__ = ["export"]
 
 @click.command()
 @click.option("--study", type=click.Path(path_type=Path), default=Path("histobench-out"), help="Folder of the study.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the files, one a job.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for the files: a folder of them for each job."
+)
 @click.option("--methods", type=PluginNames("methods"), help="Only these. [all of the study]")
 @click.option("--target", help="Only this target, such as enhance. [all]")
 @click.pass_obj

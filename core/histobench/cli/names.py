@@ -1,5 +1,6 @@
 """Parameters that name installed plugins and complete in the shell."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +11,17 @@ from histobench.registry import Registry
 if TYPE_CHECKING:
     from histobench.encoder_card import EncoderCard, Weights
 
-__all__ = ["NAMED_WEIGHTS", "PluginNames", "find_weighted", "options", "settings"]
+__all__ = ["NAMED_WEIGHTS", "STUDY", "PluginNames", "find_weighted", "options", "settings"]
+
+STUDY = click.option(
+    "--study",
+    "--out",
+    "study",
+    type=click.Path(path_type=Path),
+    default=Path("histobench-out"),
+    help="Folder of the study.",
+)
+"""The folder of a study that is read: the ``--out`` of its run, by which name it is known as well."""
 
 
 class PluginNames(click.ParamType):  # type: ignore[type-arg]  # generic only in newer clicks

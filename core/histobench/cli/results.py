@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from histobench.cli.names import PluginNames
+from histobench.cli.names import STUDY, PluginNames
 
 if TYPE_CHECKING:
     from histobench.cli import App
@@ -20,21 +20,19 @@ if TYPE_CHECKING:
 
 __all__ = ["make_boards", "print_boards", "read_records", "results", "score"]
 
-_OUT = click.option("--out", type=click.Path(path_type=Path), default=Path("histobench-out"), help="Output folder.")
-
 
 @click.command()
-@_OUT
+@STUDY
 @click.option("--metric", type=PluginNames("metrics"), help="Metric to rank by. [the task's own]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.pass_obj
-def results(app: "App", out: Path, metric: str | None, as_json: bool, as_csv: bool) -> None:
+def results(app: "App", study: Path, metric: str | None, as_json: bool, as_csv: bool) -> None:
     """Show the standings of a study: scores per method with intervals and controls."""
     from histobench.statistics import rows
     from histobench.store import Store
 
-    records = read_records(app, Store(out, write=False))
+    records = read_records(app, Store(study, write=False))
     if not (as_json or as_csv):
         print_boards(app, records, metric=metric)
         return
@@ -48,10 +46,10 @@ def results(app: "App", out: Path, metric: str | None, as_json: bool, as_csv: bo
 
 
 @click.command()
-@_OUT
+@STUDY
 @click.option("--metrics", type=PluginNames("metrics"), help="Comma-separated. [all]")
 @click.pass_obj
-def score(app: "App", out: Path, metrics: str | None) -> None:
+def score(app: "App", study: Path, metrics: str | None) -> None:
     """Score stored predictions with metrics that their records lack; nothing is trained."""
     from histobench.errors import DataError
     from histobench.runner import rescore
@@ -60,7 +58,7 @@ def score(app: "App", out: Path, metrics: str | None) -> None:
     names = metrics.split(",") if metrics else app.registry.metrics.names()
     for name in names:
         app.registry.metrics.get(name)
-    store = Store(out, write=False)
+    store = Store(study, write=False)
     changed = failed = 0
     passed_over: dict[str, str] = {}
     for record in read_records(app, store):

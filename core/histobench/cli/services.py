@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from histobench.cli.names import STUDY
+
 if TYPE_CHECKING:
     from histobench.cli import App
 
@@ -37,11 +39,11 @@ def doctor(app: "App", data_root: Path | None) -> None:
 
 
 @click.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("histobench-out"), help="Output folder.")
+@STUDY
 @click.option("--port", type=int, default=5000, show_default=True)
 @click.option("--sync-only", is_flag=True, help="Log what the store lacks, and open nothing.")
 @click.pass_obj
-def mlflow(app: "App", out: Path, port: int, sync_only: bool) -> None:
+def mlflow(app: "App", study: Path, port: int, sync_only: bool) -> None:
     """Open MLflow on a study, after logging every record that its store lacks."""
     import os
     import subprocess
@@ -50,14 +52,14 @@ def mlflow(app: "App", out: Path, port: int, sync_only: bool) -> None:
     from histobench.store import Store
     from histobench.tracking import MlflowTracker, tracking_uri
 
-    store = Store(out, write=False)
-    tracker = MlflowTracker(out)
+    store = Store(study, write=False)
+    tracker = MlflowTracker(study)
     for record in read_records(app, store):
         tracker.log(record, store.folder(record.job_id))
     complaint = tracker.close()
     if complaint:
         app.output.warn(complaint)
-    uri = tracking_uri(out)
+    uri = tracking_uri(study)
     if sync_only or not uri.startswith("sqlite:"):
         app.output.result(f"MLflow store: {uri}")
         sys.exit(1 if complaint else 0)

@@ -44,7 +44,7 @@ def test_spots_are_scored_within_the_regions_that_were_observed(finished: Path) 
 
 
 def test_robustness_scores_every_method_that_looks_at_images(say: Say, finished: Path) -> None:
-    said = say("analyse", finished, "--what", "robustness", "--methods", "ridge,mean,colour")
+    said = say("analyse", "--study", finished, "--what", "robustness", "--methods", "ridge,mean,colour")
     assert said.code == 0, said.err
     rows = read(finished / "analyses" / "robustness.csv")
     assert {row["method"].partition(" ")[0] for row in rows} == {"ridge", "colour"}
