@@ -20,7 +20,7 @@ _NEARLY_ONE = 0.9995  # clip_gan, section 7: a path so short is straight
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """How images are drawn from prompts; a method passes over what it has no use for.
+    """How images are drawn from prompts; a method refuses, in a ``ConfigError``, what it has no use for.
 
     Attributes
     ----------

@@ -61,6 +61,8 @@ def plan_study(config: RunConfig, registry: Registry, machine: Machine) -> Plan:
     if not any(job.method in asked for job in plan.jobs):
         reasons = "; ".join(plan.reasons())
         raise ConfigError(f"nothing of what was asked for can be run: {reasons}.")
+    if config.judge and not any(plan.judge):
+        plan.notice(f"--judge {config.judge} judges nothing: no method of this study generates patches.")
     plan.jobs.sort(key=lambda job: not job.control)
     return plan
 

@@ -163,6 +163,12 @@ def test_seeds_and_samples_of_a_prompt_stand_side_by_side(learned: SimpleNamespa
     np.testing.assert_array_equal(drawn[:, 2:], learned.drawer.draw(prompts, Drawing(seeds=(6,), n_samples=2)))
 
 
+def test_what_only_the_other_generator_can_do_is_refused(learned: SimpleNamespace) -> None:
+    prompts = learned.drawer.prompts(_samples(2, kind=0).counts)
+    with pytest.raises(ConfigError, match="clip-diffusion has no truncation, rotate: leave them out"):
+        learned.drawer.draw(prompts, Drawing(truncation=0.5, rotate=90.0))
+
+
 def test_the_same_seed_gives_every_prompt_the_same_noise(learned: SimpleNamespace) -> None:
     prompts = learned.drawer.prompts(_samples(2, kind=0).counts)[[0, 0]]
     drawn = learned.drawer.draw(prompts, Drawing(seeds=(5,), n_samples=2, same_seed=True))

@@ -62,6 +62,7 @@ from histobench_heads.saved import read_facts, write_facts
 __all__ = ["ClipDiffusion"]
 
 _CLIP, _PROMPTS = "clip.safetensors", "prompts.safetensors"
+_NOT_HERE = ("truncation", "noise_mode", "translate", "rotate")
 _SHUFFLE = 20_001  # a stream of randomness beside the epochs'
 
 Look: TypeAlias = Callable[[Patches], Float]
@@ -156,8 +157,14 @@ class ClipDiffusion(Method):
     def draw(self, prompts: Float, drawing: Drawing) -> UInt8:
         """Draw from prompts (p, latent): (p, seeds * samples, s, s, 3) uint8, all samples of a seed together.
 
-        Truncation, noise mode, shift and turn are StyleGAN-G's; there is nothing of the kind here.
+        Raises
+        ------
+        ConfigError
+            For a truncation, noise mode, shift or turn, which are StyleGAN-G's: there is nothing of the kind here.
         """
+        asked = [name for name in _NOT_HERE if getattr(drawing, name) != getattr(Drawing(), name)]
+        if asked:
+            raise ConfigError(f"clip-diffusion has no {', '.join(asked)}: leave them out, or draw by clip-gan.")
         samples = [(seed, number) for seed in drawing.seeds for number in range(drawing.n_samples)]
         seeds = [
             _seed_of(seed, "" if drawing.same_seed else str(prompt), str(number))
