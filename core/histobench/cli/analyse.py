@@ -9,6 +9,8 @@ import click
 from histobench.cli.names import STUDY, PluginNames
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from histobench.analyses import Cell
     from histobench.cli import App
     from histobench.records import RunRecord
@@ -39,16 +41,13 @@ def analyse(
     """Analyse a finished study: writes PNG, SVG and CSV into STUDY/analyses."""
     from histobench.analyses import ANALYSES, StudyResults, write_findings
     from histobench.cli.results import read_records
-    from histobench.errors import HistobenchError, did_you_mean
+    from histobench.errors import HistobenchError
     from histobench.store import Store
 
     if what == "list":
         app.output.result("\n".join(ANALYSES))
         return
-    names = list(ANALYSES) if what == "all" else [name.strip() for name in what.split(",")]
-    for name in names:
-        if name not in ANALYSES:
-            raise did_you_mean("analysis", name, ANALYSES)
+    names = _names(what, ANALYSES)
     study = folder or study
     store = Store(study, write=False)
     records = _readable(app, store, _chosen(read_records(app, store), methods))
@@ -70,6 +69,17 @@ def analyse(
         for path in write_findings(findings, study / "analyses"):
             app.output.result(f"wrote {path}")
     sys.exit(1 if failed == len(names) else 0)
+
+
+def _names(what: str, known: "Collection[str]") -> list[str]:
+    """Say which analyses are asked for."""
+    from histobench.errors import did_you_mean
+
+    names = list(known) if what == "all" else [name.strip() for name in what.split(",")]
+    for name in names:
+        if name not in known:
+            raise did_you_mean("analysis", name, known)
+    return names
 
 
 def _chosen(records: "list[RunRecord]", methods: str | None) -> "tuple[RunRecord, ...]":
