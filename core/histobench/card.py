@@ -1,7 +1,7 @@
 """The card that every plugin makes, and the metrics' own; the others stand in `histobench.cards`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from histobench.contracts import ContextMetric, Metric
@@ -61,6 +61,8 @@ class MetricCard(Card):
     columns
         Names of its scores, where these are not one per target; or a function that makes them from the targets'
         names.
+    meanings
+        Column → what it says, for people.
     headline
         The column that speaks for all; without one, their mean does.
     pools
@@ -89,6 +91,7 @@ class MetricCard(Card):
     needs: tuple[Need, ...] = ()
     view: Literal["target", "spot", "slide"] = "target"
     columns: tuple[str, ...] | Callable[[tuple[str, ...]], tuple[str, ...]] = ()
+    meanings: Mapping[str, str] = field(default_factory=dict)
     headline: str = ""
     pools: Literal["also", "never", "only"] = "also"
     undefined: str = ""

@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from histobench.statistics import ALPHA, pair_rows, rows, standings
+from histobench.judging import JUDGED
+from histobench.statistics import ALPHA, gallery_told, pair_rows, rows, standings, task_told
 from histobench.statistics.paired import holm
 
 PATIENTS = "ABCDEFGHIJ"
@@ -221,3 +222,66 @@ def test_rows_carry_ties_p_and_skill(board):
     assert by_method["a"]["normalised_skill"] == pytest.approx(
         (WOBBLE.mean() + 1 - WOBBLE.mean()) / (2 - WOBBLE.mean())
     )
+
+
+# what a board says of itself
+
+
+def _gamed(found):
+    return _with(found, gamed_by="saying nothing", lowest=-1.0, highest=1.0)
+
+
+def test_a_metric_that_can_be_gamed_gives_neither_rank_nor_letter_nor_skill(make_record):
+    records = [
+        _gamed(make_record({f"{p}1": [s]}, fold=p, method=m, control=m == "mean"))
+        for m, scores in {"mean": WOBBLE, "a": WOBBLE + 0.5, "b": WOBBLE - 0.1}.items()
+        for p, s in zip(PATIENTS, scores, strict=True)
+    ]
+    (found,) = standings(records, "pearson")
+    assert found.describes
+    assert found.pairs == ()
+    assert [(row.rank, row.rank_range, row.ties) for row in found.rows] == [(None, None, "")] * 3
+    assert all(math.isnan(row.normalised_skill) for row in found.rows)
+    assert not any("have no rank" in warning for warning in found.warnings)
+
+
+def test_boards_of_one_title_say_what_tells_them_apart(make_record):
+    records = [
+        make_record({"A1": [0.1]}, target="generate", kind="generate", judge=judge, method=method)
+        for judge in ("one", "other")
+        for method in ("a", "b")
+    ]
+    found = standings(records, "pearson")
+    assert [board.apart for board in found] == ["judge one", "judge other"]
+    assert len({board.title for board in found}) == 2
+
+
+def test_boards_that_differ_in_nothing_that_is_shown_are_numbered(make_record):
+    first, second = make_record({"A1": [0.1]}), make_record({"A1": [0.2]}, method="b")
+    found = standings([first, _with(second, revision="2")], "pearson")
+    assert [board.apart for board in found] == ["set 1 of 2", "set 2 of 2"]
+
+
+def test_every_column_is_averaged_as_the_score_is(make_record):
+    facts = {"columns": ("at 1", "chance"), "headline": "at 1"}
+    records = [_with(make_record({f"{p}1": [s, 0.1]}, fold=p), **facts) for p, s in zip(PATIENTS, WOBBLE, strict=True)]
+    (found,) = standings(records, "pearson")
+    assert found.headline == "at 1"
+    assert found.rows[0].columns == pytest.approx({"at 1": found.rows[0].score, "chance": 0.1})
+
+
+def test_intervals_that_leave_the_possible_are_remarked(board):
+    wide = board({"a": [0.1, 0.9]}, metric={"lowest": -1.0, "highest": 1.0})
+    narrow = board({"a": [0.1, 0.12]}, metric={"lowest": -1.0, "highest": 1.0})
+    told = "some intervals reach beyond what 'pearson' can be (-1 to 1)"
+    assert [any(told in warning for warning in found.warnings) for found in (wide, narrow)] == [True, False]
+
+
+def test_generated_patches_are_judged_at_the_size_that_the_board_says(make_record):
+    (found,) = standings([make_record({"A1": [0.1]}, target="generate", kind="generate", judge="net")], "pearson")
+    assert f"judged at {JUDGED.patch_px} px" in task_told(found)
+
+
+def test_a_board_of_retrieval_says_how_large_the_gallery_is(make_record):
+    (found,) = standings([make_record({"A1": [0.1]}, target="retrieve", kind="retrieve")], "pearson")
+    assert gallery_told(found) == "one slide, 60 spots"

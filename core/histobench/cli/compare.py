@@ -52,8 +52,7 @@ def _print(app: "App", boards: "list[Board]", summary: "Across") -> None:
         return
     for board in boards:
         pairs = [*board.pairs, *(comparison for row in board.rows for comparison in row.skill)]
-        ground = board.ground
-        title = f"{ground.dataset} | {ground.target} | {ground.scheme} | {board.metric} per slide"
+        title = f"{board.title} | {board.metric} per slide"
         if not pairs:
             app.output.result(f"{title}\nno two rows have a score on the same {board.unit}.")
         else:
@@ -95,7 +94,7 @@ def _print_across(app: "App", summary: "Across") -> None:
             f"{summary.n_complete} methods are ranked on every board; Friedman p = {summary.friedman_p:.2g}; mean "
             f"ranks differ if they are more than {summary.critical_difference:.2f} apart (Nemenyi, 0.05), and only "
             "where Friedman's p is 0.05 or less; places and 95 % are over boards; skill is 0 for the best control and "
-            "1 for the ceiling."
+            "1 for the ceiling, or the metric's bound where none is known."
         )
     for warning in summary.warnings:
         app.output.warn(warning)

@@ -4,9 +4,9 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -94,15 +94,12 @@ def print_boards(app: "App", records: "Sequence[RunRecord]", *, metric: str | No
     if not boards:
         app.output.result("no job has a score yet.")
     for board in boards:
-        ground = board.ground
-        leaks = "; LEAKS: patients stand in training and test" if ground.leaks else ""
-        title = f"{ground.dataset} | {ground.target} | {ground.scheme} | {board.metric} per slide{leaks}"
+        leaks = "; LEAKS: patients stand in training and test" if board.ground.leaks else ""
+        title = f"{board.title} | {board.metric} per slide{leaks}"
         app.output.table([_row(board, row) for row in board.rows], _HEADER, title=title)
-        app.output.result(
-            f"{board.metric}: mean over targets, seeds, slides and patients, in that order; "
-            f"95 % is a bootstrap-t interval over {board.unit}."
-        )
-        app.output.result(_legend(board))
+        for sentence in _told(app, board):
+            app.output.result(sentence)
+        _print_columns(app, board)
         for warning in board.warnings:
             app.output.warn(warning)
         app.output.result()
@@ -110,23 +107,62 @@ def print_boards(app: "App", records: "Sequence[RunRecord]", *, metric: str | No
 
 _HEADER = (
     *("", "places", "method", "encoder", "score", "95 %", "undefined", "pooled"),
-    *("vs best control", "vs leader", "skill", "folds", "time"),
+    *("vs best control", "vs leader", "skill", "folds", "time", "jobs"),
 )
 
+_MOST_JOBS = 4
+"""Jobs that a line names, by the first characters of their ids."""
 
-def _legend(board: "Board") -> str:
-    """Say what the columns mean that a table cannot say by itself."""
-    ceiling = f"{board.ceiling_name}, {board.ceiling:.3f}" if board.ceiling_name else ""
-    skill = f"skill: 0 at the best control, 1 at the ceiling ({ceiling})" if ceiling else "no ceiling, hence no skill"
-    return (
+_MOST_COLUMNS = 12
+"""Columns of a metric that are shown; one with more has one a target, or a pair of them."""
+
+
+def _told(app: "App", board: "Board") -> Iterator[str]:
+    """Say what a table cannot say by itself."""
+    from histobench.statistics import ceiling_told, gallery_told, task_told
+
+    facts = {"": task_told(board), "gallery: ": gallery_told(board), "judge: ": board.judge}
+    if told := "; ".join(f"{name}{text}" for name, text in facts.items() if text):
+        yield f"{board.ground.target}: {told}."
+    title = _card(app, board, "title", "")
+    score = f"; the score is {board.headline!r}" if board.headline else ""
+    yield (
+        f"{board.metric}: {title + score + '; ' if title else ''}mean over targets, seeds, slides and patients, in "
+        f"that order; 95 % is a bootstrap-t interval over {board.unit}."
+    )
+    if board.describes:
+        return
+    ceiling = ceiling_told(board)
+    skill = f"skill: 0 at the best control, 1 at {ceiling}" if ceiling else "no ceiling, hence no skill"
+    yield (
         f"places: ranks that cannot be excluded over {board.unit}; methods that share a letter are not told apart; "
         f"p: sign-flip test over {board.unit} after Holm's correction; {skill}."
     )
 
 
+def _card(app: "App", board: "Board", name: str, default: Any) -> Any:  # Any: an attribute of a card
+    """Look up what the metric's card says; the default where the metric is not installed."""
+    cards = app.registry.metrics
+    return getattr(cards.get(board.metric), name) if board.metric in cards.names() else default
+
+
+def _print_columns(app: "App", board: "Board") -> None:
+    """Print all that a metric says which speaks by one of its columns, or by their mean."""
+    names = list(next((row.columns for row in board.rows if row.columns), {}))
+    if not 1 < len(names) <= _MOST_COLUMNS:
+        return
+    rows = [[row.label, *(_number(row.columns[name]) for name in names)] for row in board.rows if row.columns]
+    app.output.table(rows, ("method", *names), title=f"all that {board.metric} says, mean over {board.unit}:")
+    meanings = _card(app, board, "meanings", {})
+    for name in names:
+        if name in meanings:
+            app.output.result(f"  {name}: {meanings[name]}")
+
+
 def _row(board: "Board", row: "Standing") -> list[str]:
     encoder = f"{row.encoder} ({row.mode})" if row.encoder else "-"
     saw = f", saw {' and '.join(row.contamination)}" if row.contamination else ""
+    jobs = [*row.job_ids, *row.failed_job_ids]
     return [
         _place(row),
         f"{row.rank_range[0]}-{row.rank_range[1]} {row.ties}".rstrip() if row.rank_range else "-",
@@ -136,11 +172,13 @@ def _row(board: "Board", row: "Standing") -> list[str]:
         f"{_number(row.low)} to {_number(row.high)}" if math.isfinite(row.low) else "-",
         f"{row.undefined}/{row.total}" if row.undefined else "-",
         _number(row.pooled),
-        _against(row),
+        _against(row, describes=board.describes),
         f"{row.versus_leader.difference:+.3f}{_p(row.versus_leader)}" if row.versus_leader else "-",
         f"{row.normalised_skill:.3f}" if math.isfinite(row.normalised_skill) else "-",
         f"{len(row.folds_done)}/{len(board.folds)}",
-        f"{row.seconds:.1f} s",
+        f"{row.seconds:.1f} s" if math.isfinite(row.seconds) else "-",
+        " ".join(job[:8] for job in jobs[:_MOST_JOBS])
+        + (f" +{len(jobs) - _MOST_JOBS}" if len(jobs) > _MOST_JOBS else ""),
     ]
 
 
@@ -152,12 +190,13 @@ def _place(row: "Standing") -> str:
     return "-" if row.rank is None else str(row.rank)
 
 
-def _against(row: "Standing") -> str:
+def _against(row: "Standing", *, describes: bool) -> str:
     """Say by how much a method beats the control that is hardest to beat; one under it is marked."""
     best = row.best_control
     if best is None or row.control:
         return "-"
-    return f"{best.difference:+.3f} {'' if row.beats_controls else 'UNDER '}{best.other}{_p(best)}"
+    under = "" if row.beats_controls or describes else "UNDER "
+    return f"{best.difference:+.3f} {under}{best.other}{_p(best)}"
 
 
 def _p(comparison: "Comparison") -> str:

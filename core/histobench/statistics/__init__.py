@@ -21,6 +21,7 @@ mean rank (`across`).
 
 from histobench.statistics.across import Across, AcrossRow, across
 from histobench.statistics.boards import ALPHA, Board, Comparison, Ground, Standing
+from histobench.statistics.remarks import ceiling_told, gallery_told, task_told
 from histobench.statistics.resampling import FEW_UNITS, LEVEL, Interval, mean_intervals
 from histobench.statistics.rows import across_rows, pair_rows, rows
 from histobench.statistics.standings import standings
@@ -38,8 +39,11 @@ __all__ = [
     "Standing",
     "across",
     "across_rows",
+    "ceiling_told",
+    "gallery_told",
     "mean_intervals",
     "pair_rows",
     "rows",
     "standings",
+    "task_told",
 ]

@@ -4,7 +4,7 @@ The one model behind `histobench results`, the end of a run and the leaderboard.
 """
 
 from dataclasses import dataclass, field
-from math import nan
+from math import inf, nan
 
 import numpy as np
 
@@ -97,6 +97,8 @@ class Standing:
         Unit → score.
     undefined, total
         Scores per slide and target that are undefined, of all.
+    columns
+        Column of the metric → its mean over units, where the metric has several and says which; else empty.
     pooled
         Mean over targets and folds of the score over all spots of a fold's test slides together.
     skill
@@ -140,6 +142,7 @@ class Standing:
     undefined: int
     total: int
     pooled: float
+    columns: dict[str, float] = field(default_factory=dict)
     skill: tuple[Comparison, ...] = ()
     normalised_skill: float = nan
     rank: int | None = None
@@ -199,8 +202,21 @@ class Board:
         Every fold that a row of the board was tried on.
     slides
         Every slide that a row of the board was tested on → its patient.
+    n_spots
+        The same slides → the spots that were predicted.
+    judge
+        The encoder whose features judge generated patches; empty where nothing is generated.
+    apart
+        What tells it from other boards of the same dataset, target, scheme and metric; empty where there is none.
+    headline
+        The column that is its score; empty where that is the mean of all.
+    describes
+        True if its metric can be had without knowing the spots: it describes, and its order is no ranking.
+    lowest, highest
+        What a score can be at all; infinite where there is no bound.
     ceiling, ceiling_name
-        The score that cannot be passed: the oracle's, else the metric's bound; NaN where there is neither.
+        The score that cannot be passed: the oracle's, else the metric's bound, which the data may not let anybody
+        reach; NaN where there is neither.
     pairs
         Every two ranked rows, the better first, the best rows' first.
     unscored
@@ -220,9 +236,22 @@ class Board:
     slides: dict[str, str]
     n_targets: tuple[int, ...]
     rows: tuple[Standing, ...]
+    n_spots: dict[str, int] = field(default_factory=dict)
+    judge: str = ""
+    apart: str = ""
+    headline: str = ""
+    describes: bool = False
+    lowest: float = -inf
+    highest: float = inf
     ceiling: float = nan
     ceiling_name: str = ""
     pairs: tuple[Comparison, ...] = ()
     unscored: tuple[str, ...] = ()
     passed_over: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Name it so that no other board of a study has the name."""
+        ground = self.ground
+        return " | ".join(filter(None, [ground.dataset, ground.target, ground.scheme, self.apart]))

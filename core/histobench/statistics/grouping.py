@@ -39,11 +39,19 @@ class Entry:
         """Give the slides that have been tested and scored, and whose they are."""
         return {slide: r.job.patients[slide] for r in self.scored for slide in r.scores[metric].per_slide}
 
-    def unit_scores(self, metric: str, unit: str) -> dict[str, float]:
-        """Average over targets, or take the headline; then over seeds and, where the unit is a patient, slides."""
+    def unit_scores(self, metric: str, unit: str, *, column: str = "") -> dict[str, float]:
+        """Average over targets, or take the headline; then over seeds and, where the unit is a patient, slides.
+
+        Parameters
+        ----------
+        column
+            Takes this column in place of the headline.
+        """
         by_slide: dict[str, list[float]] = {}
         for record in self.scored:
             table = record.scores[metric]
+            if column:
+                table = table.model_copy(update={"headline": column})
             for slide, scores in table.per_slide.items():
                 by_slide.setdefault(slide, []).append(table.overall(scores))
         patients = self.patients(metric)
@@ -51,6 +59,14 @@ class Entry:
         for slide, seeds in by_slide.items():
             by_unit.setdefault(patients[slide] if unit == "patients" else slide, []).append(nan_mean(seeds))
         return {name: nan_mean(by_unit[name]) for name in sorted(by_unit)}
+
+    def column_scores(self, metric: str, unit: str) -> dict[str, float]:
+        """Average every column over units, where the metric has several; empty where jobs differ in them."""
+        found = {record.scores[metric].columns for record in self.scored}
+        columns = found.pop() if len(found) == 1 else ()
+        if len(columns) < 2:
+            return {}
+        return {name: nan_mean(self.unit_scores(metric, unit, column=name).values()) for name in columns}
 
     def pooled_score(self, metric: str) -> float:
         """Average the pooled scores over targets, seeds and folds, in that order."""

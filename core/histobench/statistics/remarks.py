@@ -1,0 +1,148 @@
+"""What a reader of a board must know beside its numbers."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from histobench.data import Kind
+from histobench.statistics.boards import ALPHA, Board
+from histobench.statistics.paired import smallest_p
+from histobench.statistics.ranking import MANY_GROUPS
+from histobench.statistics.resampling import FEW_UNITS
+
+__all__ = ["board_warnings", "ceiling_told", "gallery_told", "task_told", "told_apart"]
+
+_TASKS: dict[Kind, str] = {
+    "enhance": (
+        "expression cleaned of its noise; a method is given the counts less some molecules, and is scored with these "
+        "held-out molecules, which nobody was shown"
+    ),
+    "retrieve": "each spot's image found by its expression among all spots of its slide (the gallery), and back",
+    "generate": (
+        "a patch drawn for each test spot's expression; all patches are judged at 64 px: by what a network, the judge, "
+        "sees in them, and by the expression that the reader, a ridge regression taught on real training patches, "
+        "reads off them, as it does off real ones, though not in full"
+    ),
+}
+"""Kind → what is asked, where the name of the target does not say it."""
+
+
+def task_told(board: Board) -> str:
+    """Say what is asked of the methods on a board; empty where the name of the target says it."""
+    return _TASKS.get(board.ground.kind, "")
+
+
+def gallery_told(board: Board) -> str:
+    """Say how many spots a spot is looked for among; empty where nothing is looked for."""
+    sizes = sorted({board.n_spots[slide] for slide in board.slides if slide in board.n_spots})
+    if board.ground.kind != "retrieve" or not sizes:
+        return ""
+    return f"one slide, {sizes[0]} spots" if len(sizes) == 1 else f"one slide, {sizes[0]} to {sizes[-1]} spots"
+
+
+def ceiling_told(board: Board) -> str:
+    """Say what a skill of 1 would be; empty where there is no skill."""
+    if not board.ceiling_name or board.describes:
+        return ""
+    shown = f"{board.ceiling_name}, {board.ceiling:.3f}"
+    if any(row.oracle and row.label == board.ceiling_name for row in board.rows):
+        return f"the ceiling ({shown})"
+    return f"{shown}, which these data may not let any method reach"
+
+
+def told_apart(boards: Sequence[Board]) -> list[Board]:
+    """Add to boards that share a title under one metric what tells them apart."""
+    found: list[Board] = []
+    for board in boards:
+        alike = [other for other in boards if (other.title, other.metric) == (board.title, board.metric)]
+        found.append(replace(board, apart=_apart(board, alike)) if len(alike) > 1 else board)
+    return found
+
+
+def _apart(board: Board, alike: Sequence[Board]) -> str:
+    mine = _terms(board)
+    differing = [name for name in mine if len({_terms(other)[name] for other in alike}) > 1]
+    told = ", ".join(f"{name} {mine[name]}" for name in differing if mine[name])
+    same = [other for other in alike if all(_terms(other)[name] == mine[name] for name in differing)]
+    number = f"set {1 + same.index(board)} of {len(same)}" if len(same) > 1 else ""
+    return ", ".join(filter(None, [told, number]))
+
+
+def _terms(board: Board) -> dict[str, str]:
+    ground = board.ground
+    slides = sorted(board.slides)
+    return {
+        "judge": board.judge,
+        "edition": ground.edition,
+        "dataset revision": ground.dataset_revision,
+        "panel": board.panel,
+        "unit": board.panel_unit,
+        "leaks": "yes" if ground.leaks else "no",
+        "slides": " ".join(slides) if len(slides) <= 8 else f"{len(slides)} from {slides[0]} to {slides[-1]}",
+    }
+
+
+def _range(board: Board) -> str:
+    if not np.isfinite(board.lowest):
+        return f"{board.highest:g} at most"
+    if not np.isfinite(board.highest):
+        return f"{board.lowest:g} at least"
+    return f"{board.lowest:g} to {board.highest:g}"
+
+
+def board_warnings(board: Board, *, unranked: bool) -> Iterable[str]:
+    """Say, a sentence each, what a reader of a board must know.
+
+    Parameters
+    ----------
+    unranked
+        Whether some methods have no rank for lack of a score.
+    """
+    n_units = len(set(board.slides.values())) if board.unit == "patients" else len(board.slides)
+    if n_units == 1:
+        yield f"one {board.unit[:-1]} only: there is no interval, and no difference can be told from chance."
+    elif n_units < FEW_UNITS:
+        yield (
+            f"{n_units} {board.unit} only: intervals over so few say little, no difference is clear, no rank excluded."
+        )
+    yield from _weak_tests(board)
+    if any(row.low < board.lowest or row.high > board.highest for row in board.rows):
+        yield (
+            f"some intervals reach beyond what {board.metric!r} can be ({_range(board)}): so wide are they over so few "
+            f"{board.unit}."
+        )
+    if all(np.isnan(row.score) for row in board.rows) and any(np.isfinite(row.pooled) for row in board.rows):
+        yield f"{board.metric!r} is defined over all slides together only: it has neither an interval nor a rank."
+    if board.ground.leaks:
+        yield f"scheme {board.ground.scheme!r} leaks: slides of one patient stand in training and test."
+    for encoder, seen in sorted({(row.encoder or "", row.contamination) for row in board.rows if row.contamination}):
+        yield f"{encoder} was pretrained on {' and '.join(seen)}, where tested slides come from: it may look too good."
+    if unranked:
+        yield "methods without a score on every slide of the board have no rank."
+    if board.unscored:
+        yield (
+            f"{len(board.unscored)} finished jobs have no score under {board.metric!r}; "
+            "`histobench score` computes it from their stored predictions."
+        )
+    for why, n in sorted(Counter(board.passed_over.values()).items()):
+        yield f"{n} finished jobs can have no score under {board.metric!r}: {why}."
+
+
+def _weak_tests(board: Board) -> Iterable[str]:
+    """Say if no comparison could pass, whatever the scores."""
+    tested = [c for c in (*board.pairs, *(c for row in board.rows for c in row.skill)) if np.isfinite(c.p)]
+    most = max((comparison.n_units for comparison in tested), default=0)
+    if most >= FEW_UNITS and smallest_p(most) > ALPHA:
+        yield (
+            f"with {most} {board.unit} the two-sided sign-flip test cannot go under p = 2/{2**most} = "
+            f"{smallest_p(most):.3g}: no difference can be called real, whatever the scores."
+        )
+    elif most >= FEW_UNITS and smallest_p(most) * len(tested) > ALPHA:
+        yield (
+            f"{len(tested)} comparisons on {most} {board.unit}: p cannot go under {smallest_p(most):.2g}, so that "
+            "after Holm's correction few or none can be told apart; compare fewer methods, or read the intervals."
+        )
+    if len(board.rows) > MANY_GROUPS and board.pairs and not any(row.ties for row in board.rows):
+        yield f"tie groups would be more than {MANY_GROUPS}, and are left out."
