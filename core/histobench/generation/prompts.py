@@ -130,6 +130,8 @@ def read_matrix(path: Path) -> Float:
     DataError
         If the file is missing, damaged, or holds anything but a finite table.
     """
+    if not path.exists():
+        raise DataError(f"there is no file {str(path)!r}.")
     try:
         matrix = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError, MemoryError) as error:

@@ -375,7 +375,7 @@ def test_a_path_leads_from_one_prompt_to_another(say: Say, study: Path, tmp_path
         (("--prompts", "rows.npy", "--seeds", "x"), "--seeds takes numbers and ranges"),
         (("--prompts", "rows.npy", "--translate", "1"), "--translate takes X,Y"),
         (("--prompts", "rows.txt"), "takes an .h5ad or .npy file"),
-        (("--prompts", "missing.npy"), "cannot be read as a matrix"),
+        (("--prompts", "missing.npy"), "there is no file"),
         (("--prompts", "missing.h5ad"), "--encoded goes with rows of numbers"),
         (("--from", "rows.npy:0"), "give either --prompts FILE"),
         (("--from", "rows.npy:0", "--to", "rows.npy:9"), "there is no row 9"),

@@ -19,7 +19,13 @@ _Command = Callable[..., Any]
 
 _PATCH = (
     click.option("--patch-sz-um", default=55.0, show_default=True, type=_POSITIVE, help="Side of a patch in µm."),
-    click.option("--patch-sz-px", default=128, show_default=True, type=click.IntRange(1, 8192), help="And in pixels."),
+    click.option(
+        "--patch-sz-px",
+        default=128,
+        show_default=True,
+        type=click.IntRange(1, 8192),
+        help="Side in pixels as written: what is cut is resized.",
+    ),
     click.option("--mpp", type=_POSITIVE, help="Microns per pixel of the slide, in place of what its file says."),
     click.option("--antialias", is_flag=True, help="Widen the filter where a patch is reduced."),
 )
@@ -158,7 +164,7 @@ def random(wsi_file: Path, tissue_seg_file: Path | None, out_file: Path, **given
     corners = random_corners(tissue, field.slide_px, sampling)
     with replaced_file(out_file) as beside:
         write_patches(beside, cut_patches(slide, corners, field), patch_px=px, barcodes=None)
-    click.echo(f"{out_file}: {len(corners)} patches of {field.slide_px} pixels of the slide")
+    click.echo(f"{out_file}: {len(corners)} patches of {px} pixels, cut from {field.slide_px} of the slide")
 
 
 @prepare.command("all")
@@ -195,7 +201,8 @@ def _extract(out_dir: Path, given: dict[str, Any], **wanted: Any) -> None:  # An
     slide = open_slide(given["wsi_file"], given["mpp"])
     done = extraction.extract(source, slide, out_dir, cutting=cutting, coordinates=given["coordinates"])
     dropped = f", {done.n_dropped} dropped as glass" if done.n_dropped else ""
-    where = f"of {done.slide_px} pixels at {done.mpp:.4g} µm per pixel"
+    px = given["patch_sz_px"]
+    where = f"of {px} pixels, cut from {done.slide_px} of the slide at {done.mpp:.4g} µm per pixel"
     click.echo(f"{out_dir / extraction.IMAGES}: {done.n} patches {where}{dropped}")
 
 

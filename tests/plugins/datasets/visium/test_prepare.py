@@ -82,7 +82,7 @@ def test_all_of_a_sample_ends_in_one_order(tmp_path, visium, cut, vocabulary):
     with h5py.File(out / "imgs.h5") as file:
         assert list(file["barcode"].asstr()) == visium.barcodes
         assert file["img"].shape == (40, 16, 16, 3)
-    assert "40 patches of 60 pixels at 0.5 µm per pixel" in printed
+    assert "cut from 60 of the slide at 0.5 µm per pixel" in printed
     assert sorted(path.name for path in out.iterdir()) == ["gex.h5ad", "gex_filt.h5ad", "imgs.h5", "patches"]
 
 
@@ -116,7 +116,7 @@ def test_background_drops_spots_and_their_counts(tmp_path, visium, cut):
     ids=["space ranger", "published spot", "slide", "given"],
 )
 def test_resolution_is_taken_from_where_it_is_asked(tmp_path, cut, options, slide_px):
-    assert f"patches of {slide_px} pixels" in run("extract", *cut, "--out-dir", tmp_path / "out", *options)
+    assert f"cut from {slide_px} of the slide" in run("extract", *cut, "--out-dir", tmp_path / "out", *options)
 
 
 def test_hd_sums_bins_and_keeps_their_order(tmp_path, hd):
