@@ -22,11 +22,13 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A score and its interval in per cent of the width of the board's axis."""
+    """A score and its interval in per cent of the width of the board's axis; cut where it leaves it."""
 
     dot: float
     low: float | None = None
     high: float | None = None
+    cut_low: bool = False
+    cut_high: bool = False
 
     @property
     def width(self) -> float:
@@ -35,9 +37,17 @@ class Span:
 
 
 def axis_of(board: Board) -> Axis:
-    """Choose an axis that holds zero and every score and interval of the board."""
-    ends = [value for row in board.rows for value in (row.score, row.low, row.high) if math.isfinite(value)]
-    low, high = min([0.0, *ends]), max([0.0, *ends])
+    """Choose an axis that holds zero and every score of the board, and of its intervals what leaves these legible.
+
+    Intervals over few patients may be a hundred times as long as the scores are apart, and reach beyond what the metric
+    can be. So the scores take a third of the axis at least, and it ends where the metric does.
+    """
+    scores = [0.0, *(row.score for row in board.rows if math.isfinite(row.score))]
+    ends = [value for row in board.rows for value in (row.low, row.high) if math.isfinite(value)]
+    low, high = min(scores), max(scores)
+    room = (high - low) or 1.0
+    low = min(low, max(min([low, *ends]), low - room, board.lowest))
+    high = max(high, min(max([high, *ends]), high + room, board.highest))
     return Axis(low, high if high > low else low + 1.0)
 
 
@@ -45,5 +55,8 @@ def span_of(row: Standing, axis: Axis) -> Span | None:
     """Place a row's score and interval; ``None`` where the score is undefined."""
     if not math.isfinite(row.score):
         return None
-    ends = (axis.place(row.low), axis.place(row.high)) if math.isfinite(row.low) else (None, None)
-    return Span(dot=axis.place(row.score), low=ends[0], high=ends[1])
+    dot = axis.place(row.score)
+    if not math.isfinite(row.low):
+        return Span(dot=dot)
+    low, high = max(row.low, axis.low), min(row.high, axis.high)
+    return Span(dot=dot, low=axis.place(low), high=axis.place(high), cut_low=low > row.low, cut_high=high < row.high)

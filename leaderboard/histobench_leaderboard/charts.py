@@ -11,7 +11,10 @@ __all__ = ["HEIGHT", "WIDTH", "Chart", "Line", "charts"]
 WIDTH, HEIGHT = 320, 140
 """The box, in the units of the SVG."""
 
-_HIDDEN = ("lr", "seconds")
+
+def _is_hidden(name: str) -> bool:
+    """Leave out what has another axis than losses: learning rates and times."""
+    return name.rpartition("_")[2] in ("lr", "seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +48,7 @@ def charts(epochs: Sequence[Mapping[str, float | None]], best_epoch: int | None)
     """
     if len(epochs) < 2:
         return []
-    names = [name for name in dict.fromkeys(n for epoch in epochs for n in epoch) if name not in _HIDDEN]
+    names = [name for name in dict.fromkeys(n for epoch in epochs for n in epoch) if not _is_hidden(name)]
     scores = [name for name in names if "score" in name]
     groups = {"losses": [name for name in names if name not in scores], "validation": scores}
     return [_chart(title, group, epochs=epochs, best_epoch=best_epoch) for title, group in groups.items() if group]
@@ -60,7 +63,7 @@ def _chart(
     span = (high - low) or 1.0
     step = WIDTH / (len(epochs) - 1)
     lines = tuple(
-        Line(name=name, pieces=tuple(_pieces(values, low=low, span=span, step=step)), last=number(values[-1], 4))
+        Line(name=name, pieces=tuple(_pieces(values, low=low, span=span, step=step)), last=number(_last(values), 4))
         for name, values in series.items()
     )
     best = None if best_epoch is None else round(best_epoch * step, 1)
@@ -72,6 +75,11 @@ def _chart(
         last_epoch=len(epochs) - 1,
         best=best,
     )
+
+
+def _last(values: Sequence[float]) -> float:
+    """Take the last value there is: a stage of training may end before the others."""
+    return next((value for value in reversed(values) if math.isfinite(value)), math.nan)
 
 
 def _value(value: float | None) -> float:

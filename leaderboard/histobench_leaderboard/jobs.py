@@ -2,15 +2,16 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from histobench import MetricCard
 from histobench.records import MetricScores, RunRecord
 from histobench_leaderboard.charts import Chart, charts
-from histobench_leaderboard.model import Cell
 from histobench_leaderboard.text import duration, memory, number
+from histobench_leaderboard.views import Cell
 
 __all__ = ["JobPage", "Table", "job_page"]
 
@@ -32,13 +33,17 @@ class JobPage:
     facts, versions
         Pairs of a name and a text.
     slides
-        A row a test slide: mean over targets of every metric.
+        A row a metric and a column a test slide; beneath a metric that says several things, a row for each.
+    targets
+        A row a target: mean over slides of every metric.
     targets
         A row a target: mean over slides of every metric.
     columns
         A row a column of every metric that has several: its scores slide by slide.
     picture
         File name of the spot map; empty where there is none, with the reason in ``no_picture``.
+    draws
+        True if the picture is of generated patches.
     """
 
     id: str
@@ -51,33 +56,39 @@ class JobPage:
     versions: tuple[tuple[str, str], ...]
     slides: Table
     targets: Table
-    columns: Table
     charts: tuple[Chart, ...]
     warnings: tuple[str, ...]
     picture: str
     no_picture: str
+    draws: bool
 
 
-def job_page(record: RunRecord, *, picture: str, no_picture: str) -> JobPage:
-    """Make the page of a job."""
+def job_page(record: RunRecord, cards: Mapping[str, MetricCard], *, picture: str, no_picture: str) -> JobPage:
+    """Make the page of a job.
+
+    Parameters
+    ----------
+    cards
+        Metrics that are installed: they say what the record's metrics are.
+    """
     job = record.job
     metrics = sorted(record.scores, key=lambda name: (not record.scores[name].ranks, name))
     return JobPage(
         id=record.job_id,
-        title=f"{job.method} on {job.dataset}, fold {job.fold}",
+        title=f"{job.method} on {job.dataset}, {job.target}, fold {job.fold}",
         status=record.status,
         error=record.error or "",
         marks=tuple(_marks(record)),
         facts=tuple(_facts(record)),
         options=tuple((name, json.dumps(value, ensure_ascii=False)) for name, value in sorted(job.options.items())),
         versions=tuple(sorted({**record.versions, **job.versions}.items())),
-        slides=_slides(record, metrics),
+        slides=_slides(record, metrics, cards),
         targets=_targets(record, metrics),
-        columns=_columns(record, metrics),
         charts=tuple(charts(record.epochs, record.best_epoch)),
         warnings=record.warnings,
         picture=picture,
         no_picture=no_picture,
+        draws=job.kind == "generate",
     )
 
 
@@ -109,6 +120,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
         ("train", f"{_named(job.train, job.patients)}; {record.n_train_spots} spots"),
         ("validation", _named(job.val, job.patients)),
         ("test", _named(job.test, job.patients)),
+        ("judge", job.judge),
         ("seed", str(job.seed)),
         ("precision", job.precision),
         ("device", f"{job.device}, {job.threads} thread{'s' if job.threads != 1 else ''}"),
@@ -132,15 +144,27 @@ def _named(slides: Sequence[str], patients: dict[str, str]) -> str:
     return ", ".join(f"{slide} (patient {patients.get(slide, 'unknown')})" for slide in slides)
 
 
-def _slides(record: RunRecord, metrics: Sequence[str]) -> Table:
+def _slides(record: RunRecord, metrics: Sequence[str], cards: Mapping[str, MetricCard]) -> Table:
+    """Show every metric on every slide, and of one that says several things, all of them."""
+    slides = tuple(record.n_spots)
     rows = []
-    for slide in record.n_spots or record.job.test:
-        cells = [Cell(text=slide), Cell(text=record.job.patients.get(slide, "unknown"))]
-        n_spots = record.n_spots.get(slide, 0)
-        cells.append(Cell(text=str(n_spots), sort=n_spots))
-        cells += [_score(record.scores[name], slide) for name in metrics]
-        rows.append(tuple(cells))
-    return Table(header=("slide", "patient", "spots", *metrics), rows=tuple(rows))
+    for metric in metrics:
+        scores, card = record.scores[metric], cards.get(metric)
+        title = card.title if card else ""
+        headline = f"; the score is “{scores.headline}”" if scores.headline else ""
+        cells = (_score(scores, slide) for slide in slides)
+        rows.append((Cell(text=metric, note=f"{title}{headline}".lstrip("; ")), *cells))
+        rows += _columns(metric, scores, card)
+    header = ("score", *(f"{slide} ({record.n_spots[slide]} spots)" for slide in slides))
+    return Table(header=header, rows=tuple(rows))
+
+
+def _columns(metric: str, scores: MetricScores, card: MetricCard | None) -> Iterator[tuple[Cell, ...]]:
+    """Show all that a metric says which speaks by one of its columns: its bias, its chance."""
+    values = scores.table()[1]
+    for place, name in enumerate(scores.columns if len(scores.columns) > 1 else ()):
+        note = card.meanings.get(name, "") if card else ""
+        yield (Cell(text=f"{metric}: {name}", note=note), *(_mean([score]) for score in values[:, place]))
 
 
 def _targets(record: RunRecord, metrics: Sequence[str]) -> Table:
@@ -151,18 +175,6 @@ def _targets(record: RunRecord, metrics: Sequence[str]) -> Table:
         for column, name in enumerate(record.targets)
     ]
     return Table(header=("target", *metrics), rows=tuple(rows) if metrics else ())
-
-
-def _columns(record: RunRecord, metrics: Sequence[str]) -> Table:
-    """Show all that a metric says which speaks by one of its columns: its bias, its chance."""
-    rows = []
-    for metric in metrics:
-        names, scores = record.scores[metric].columns, record.scores[metric].table()[1]
-        for place, name in enumerate(names if len(names) > 1 else ()):
-            values = (_mean([score]) for score in scores[:, place])
-            rows.append((Cell(text=f"{metric}: {name}"), *values))
-    slides = tuple(record.scores[metrics[0]].per_slide) if rows else ()
-    return Table(header=("score", *slides), rows=tuple(rows))
 
 
 def _score(scores: MetricScores, slide: str) -> Cell:

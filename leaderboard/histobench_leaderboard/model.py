@@ -3,145 +3,34 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from histobench import MetricCard
 from histobench.records import RunRecord
-from histobench.statistics import Board, Ground, Standing, standings
-from histobench_leaderboard.axis import Span, axis_of, span_of
+from histobench.statistics import Board, Ground, Standing, gallery_told, standings, task_told
+from histobench_leaderboard.axis import axis_of, span_of
 from histobench_leaderboard.text import duration, memory, number, signed
+from histobench_leaderboard.views import BoardView, Cell, FailedJob, IndexPage, JobLink, RowView, Section
 
-__all__ = ["BoardView", "Cell", "FailedJob", "IndexPage", "JobLink", "RowView", "Section", "index_page"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """A text and the number it is sorted by; ``None`` sorts last."""
-
-    text: str
-    sort: float | None = None
+__all__ = ["index_page"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobLink:
-    """A job, named by its fold and seed."""
-
-    id: str
-    name: str
-    failed: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowView:
-    """One row of a table.
-
-    Attributes
-    ----------
-    role
-        ``method``, ``control`` or ``ceiling``.
-    under_control
-        True if a control is better.
-    per_unit
-        Patient or slide → score, as text.
-    """
-
-    role: str
-    rank: Cell
-    rank_range: str
-    ties: str
-    method: str
-    variant: str
-    encoder: str
-    mode: str
-    stands_in_for: str
-    contamination: str
-    score: Cell
-    interval: str
-    span: Span | None
-    versus: Cell
-    versus_interval: str
-    versus_name: str
-    versus_p: str
-    under_control: bool
-    undefined: Cell
-    pooled: Cell
-    seconds: Cell
-    memory: str
-    coverage: Cell
-    incomplete: bool
-    failed: bool
-    leaks: bool
-    per_unit: tuple[tuple[str, str], ...]
-    jobs: tuple[JobLink, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoardView:
-    """One ranking: a metric on one ground.
-
-    Attributes
-    ----------
-    column
-        The column that is shown, of a metric that has several.
-    baseline
-        Place of the best control on the axis.
-    axis
-        Texts at both ends of it.
-    """
-
-    id: str
-    metric: str
-    column: str
-    direction: str
-    unit: str
-    rows: tuple[RowView, ...]
-    warnings: tuple[str, ...]
-    baseline: float | None
-    axis: tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """One ground with a board for each metric, the ranking one first."""
-
-    id: str
-    dataset: str
-    target: str
-    scheme: str
-    leaks: bool
-    facts: tuple[tuple[str, str], ...]
-    boards: tuple[BoardView, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedJob:
-    """A job that failed, and why."""
-
-    id: str
-    name: str
-    error: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexPage:
-    """The front page."""
-
-    sections: tuple[Section, ...]
-    failed: tuple[FailedJob, ...]
-    left_out: tuple[tuple[str, str], ...]
-    n_jobs: int
-    latest: str
-
-
-def index_page(records: Sequence[RunRecord], left_out: Mapping[str, str]) -> IndexPage:
+def index_page(
+    records: Sequence[RunRecord], left_out: Mapping[str, str], cards: Mapping[str, MetricCard] = MappingProxyType({})
+) -> IndexPage:
     """Make the front page.
 
     Parameters
     ----------
     left_out
         Files that are no record → why.
+    cards
+        Metrics that are installed: they say what the records' metrics are.
     """
     by_id = {record.job_id: record for record in records}
     grounds = _by_ground(records)
-    sections = tuple(_section(f"board-{place}", grounds[key], by_id=by_id) for place, key in enumerate(sorted(grounds)))
+    known = _Known(by_id=by_id, cards=cards)
+    sections = tuple(_section(f"board-{place}", grounds[key], known) for place, key in enumerate(sorted(grounds)))
     failed = tuple(
         FailedJob(id=r.job_id, name=_job_name(r), error=r.error or "no reason given")
         for r in sorted(records, key=lambda record: record.job_id)
@@ -156,13 +45,24 @@ def index_page(records: Sequence[RunRecord], left_out: Mapping[str, str]) -> Ind
     )
 
 
-def _by_ground(records: Sequence[RunRecord]) -> dict[tuple[Ground, str, tuple[str, ...], int], list[Board]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What a board's view is made with: the jobs by their ids, and the metrics by their names."""
+
+    by_id: Mapping[str, RunRecord]
+    cards: Mapping[str, MetricCard]
+
+
+_Key = tuple[Ground, str, str, tuple[str, ...], int]
+
+
+def _by_ground(records: Sequence[RunRecord]) -> dict[_Key, list[Board]]:
     """Bring together the boards of every metric on one ground; a second one of the same metric starts anew."""
-    grouped: dict[tuple[Ground, str, tuple[str, ...], int], list[Board]] = {}
+    grouped: dict[_Key, list[Board]] = {}
     for metric in sorted({name for record in records for name in record.scores}):
         for board in standings(records, metric):
-            base = (board.ground, board.panel, tuple(board.slides))
-            again = sum(metric in {b.metric for b in found} for key, found in grouped.items() if key[:3] == base)
+            base = (board.ground, board.judge, board.panel, tuple(board.slides))
+            again = sum(metric in {b.metric for b in found} for key, found in grouped.items() if key[:4] == base)
             grouped.setdefault((*base, again), []).append(board)
     return grouped
 
@@ -172,7 +72,7 @@ def _job_name(record: RunRecord) -> str:
     return f"{job.method} on {job.dataset} {job.target}, fold {job.fold}, seed {job.seed}"
 
 
-def _section(anchor: str, boards: Sequence[Board], *, by_id: Mapping[str, RunRecord]) -> Section:
+def _section(anchor: str, boards: Sequence[Board], known: _Known) -> Section:
     ground = boards[0].ground
     ordered = sorted(boards, key=lambda board: (not board.ranks, board.metric))
     first = ordered[0]
@@ -183,42 +83,52 @@ def _section(anchor: str, boards: Sequence[Board], *, by_id: Mapping[str, RunRec
         ("folds", ", ".join(first.folds)),
         ("edition", ground.edition),
         ("panel", first.panel),
+        ("gallery", gallery_told(first)),
+        ("judge", first.judge),
     )
     return Section(
         id=anchor,
         dataset=ground.dataset,
         target=ground.target,
         scheme=ground.scheme,
+        apart=first.apart,
+        told=task_told(first),
         leaks=ground.leaks,
-        facts=facts,
-        boards=tuple(_board(f"{anchor}-{place}", board, by_id=by_id) for place, board in enumerate(ordered)),
+        facts=tuple((name, text) for name, text in facts if text),
+        boards=tuple(_board(f"{anchor}-{place}", board, known) for place, board in enumerate(ordered)),
     )
 
 
-def _board(anchor: str, board: Board, *, by_id: Mapping[str, RunRecord]) -> BoardView:
+def _board(anchor: str, board: Board, known: _Known) -> BoardView:
     axis = axis_of(board)
     baselines = [r.score for r in board.rows if r.control and not r.oracle and math.isfinite(r.score)]
     best = (max if board.higher_is_better else min)(baselines) if baselines else None
+    card = known.cards.get(board.metric)
+    columns = next((tuple(row.columns) for row in board.rows if row.columns), ())
+    shown = columns if len(columns) <= _MOST_COLUMNS else ()
+    rows = tuple(_row(row, board, by_id=known.by_id, columns=shown) for row in board.rows)
     return BoardView(
         id=anchor,
         metric=board.metric,
-        column=_headline(board, by_id),
+        title=card.title if card else "",
+        headline=board.headline,
+        describes=board.describes,
+        columns=tuple((name, card.meanings.get(name, "") if card else "") for name in shown),
         direction="higher is better" if board.higher_is_better else "lower is better",
         unit=board.unit,
-        rows=tuple(_row(row, board, by_id=by_id) for row in board.rows),
+        rows=rows,
+        cut=any(row.span is not None and (row.span.cut_low or row.span.cut_high) for row in rows),
         warnings=board.warnings,
         baseline=None if best is None else axis.place(best),
         axis=(number(axis.low, 2), number(axis.high, 2)),
     )
 
 
-def _headline(board: Board, by_id: Mapping[str, RunRecord]) -> str:
-    """Name the column that speaks for the board's metric; empty where it has none."""
-    jobs = (by_id[job].scores for row in board.rows for job in row.job_ids)
-    return next((scores[board.metric].headline for scores in jobs if board.metric in scores), "")
+_MOST_COLUMNS = 12
+"""Columns of a metric that are shown; one with more has one a target, or a pair of them."""
 
 
-def _row(row: Standing, board: Board, *, by_id: Mapping[str, RunRecord]) -> RowView:
+def _row(row: Standing, board: Board, *, by_id: Mapping[str, RunRecord], columns: Sequence[str]) -> RowView:
     best = None if row.control else row.best_control
     peak = max(row.peak_memory_mb.values(), default=math.nan)
     done, folds = len(row.folds_done), len(board.folds)
@@ -233,25 +143,32 @@ def _row(row: Standing, board: Board, *, by_id: Mapping[str, RunRecord]) -> RowV
         mode=row.mode or "",
         stands_in_for=row.stands_in_for or "",
         contamination=" and ".join(row.contamination),
-        score=_cell(row.score, number(row.score)),
+        score=_cell(row.score, number(row.score) if row.total else "–"),
         interval=f"{number(row.low)} to {number(row.high)}" if math.isfinite(row.low) else "",
         span=span_of(row, axis_of(board)),
         versus=_cell(best.difference if best else math.nan, signed(best.difference) if best else ""),
         versus_interval=f"{signed(best.low)} to {signed(best.high)}" if best and math.isfinite(best.low) else "",
         versus_name=best.other if best else "",
         versus_p=f"p {best.p_holm:.2g}" if best and math.isfinite(best.p_holm) else "",
-        under_control=row.beats_controls is False and not row.control,
-        undefined=Cell(text=f"{row.undefined} of {row.total}", sort=row.undefined / row.total if row.total else None),
-        pooled=_cell(row.pooled, number(row.pooled)),
-        seconds=_cell(row.seconds, duration(row.seconds)),
+        under_control=row.beats_controls is False and not row.control and not board.describes,
+        undefined=_undefined(row),
+        pooled=_cell(row.pooled, number(row.pooled) if row.total else "–"),
+        seconds=_cell(row.seconds, duration(row.seconds) if math.isfinite(row.seconds) else "–"),
         memory=memory(peak) if math.isfinite(peak) else "",
         coverage=Cell(text=_coverage(row, folds), sort=done),
         incomplete=done < folds,
         failed=not row.job_ids,
         leaks=row.leaks,
         per_unit=tuple((name, number(score)) for name, score in row.per_unit.items()),
+        columns=tuple(_cell(score, number(score)) for score in (row.columns.get(name, math.nan) for name in columns)),
         jobs=tuple(_links(row, by_id)),
     )
+
+
+def _undefined(row: Standing) -> Cell:
+    if not row.total:
+        return Cell(text="–")
+    return Cell(text=f"{row.undefined} of {row.total}", sort=row.undefined / row.total)
 
 
 def _cell(value: float, text: str) -> Cell:

@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 
 import filelock
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from histobench import MetricCard
 from histobench.errors import ConfigError, DataError, StoreError
 from histobench.maps import job_picture
 from histobench.records import RunRecord, read_record
@@ -25,8 +27,6 @@ MARKER = ".histobench-site"
 """File that says that a folder is a site and may be replaced by a newer one."""
 
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-_NO_PICTURE = "a space of the method's own has no map"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,7 @@ class Built:
     left_out: dict[str, str] = field(default_factory=dict)
 
 
-def build_site(out: Path, site: Path | None = None) -> Built:
+def build_site(out: Path, site: Path | None = None, cards: Mapping[str, MetricCard] = MappingProxyType({})) -> Built:
     """Build the site of a study; the same records give the same files.
 
     Parameters
@@ -53,6 +53,8 @@ def build_site(out: Path, site: Path | None = None) -> Built:
         Output folder with ``jobs/*/record.json``. Nothing in it but the site is written.
     site
         Folder of the site, ``<out>/site`` by default; an older site there is replaced as a whole.
+    cards
+        Metrics that are installed: they say on the pages what the records' metrics are.
 
     Raises
     ------
@@ -67,7 +69,7 @@ def build_site(out: Path, site: Path | None = None) -> Built:
     _refuse_foreign(site)
     records, left_out = _read(out)
     with _replacing(site) as fresh:
-        _write(fresh, out, records=records, left_out=left_out, old=site)
+        _write(fresh, out, read=(records, left_out), old=site, cards=cards)
     return Built(index=site / "index.html", n_jobs=len(records), left_out=left_out)
 
 
@@ -131,7 +133,15 @@ def _replacing(site: Path) -> Iterator[Path]:
         raise StoreError(f"the site {str(site)!r} cannot be written: {error}; choose another with --site.") from error
 
 
-def _write(folder: Path, out: Path, *, records: list[RunRecord], left_out: Mapping[str, str], old: Path) -> None:
+def _write(
+    folder: Path,
+    out: Path,
+    *,
+    read: tuple[list[RunRecord], dict[str, str]],
+    old: Path,
+    cards: Mapping[str, MetricCard],
+) -> None:
+    records, left_out = read
     templates = Environment(
         loader=PackageLoader("histobench_leaderboard"),
         autoescape=True,
@@ -140,7 +150,7 @@ def _write(folder: Path, out: Path, *, records: list[RunRecord], left_out: Mappi
         lstrip_blocks=True,
     )
     (folder / MARKER).write_text(_made_by(), encoding="utf-8")
-    index = templates.get_template("index.html").render(page=index_page(records, left_out))
+    index = templates.get_template("index.html").render(page=index_page(records, left_out, cards))
     (folder / "index.html").write_text(index, encoding="utf-8")
     (folder / "jobs").mkdir()
     for record in records:
@@ -151,7 +161,7 @@ def _write(folder: Path, out: Path, *, records: list[RunRecord], left_out: Mappi
             picture, why_not = f"{record.job_id}.png", ""
         else:
             picture, why_not = _picture(record, source, target=folder / "jobs" / f"{record.job_id}.png")
-        page = job_page(record, picture=picture, no_picture=why_not)
+        page = job_page(record, cards, picture=picture, no_picture=why_not)
         html = templates.get_template("job.html").render(page=page)
         (folder / "jobs" / f"{record.job_id}.html").write_text(html, encoding="utf-8")
 
@@ -180,4 +190,4 @@ def _picture(record: RunRecord, source: Path, *, target: Path) -> tuple[str, str
         drawn = job_picture(results, target, title=title, unit=record.panel.unit if record.panel else "")
     except DataError as error:
         return "", _without_path(error, source)
-    return (target.name, "") if drawn else ("", _NO_PICTURE)
+    return (target.name if drawn else "", "")  # a space of the method's own has nothing to be drawn

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from histobench.errors import ConfigError, StoreError
 from histobench.registry import Registry
 from histobench_leaderboard.cli import leaderboard
 from histobench_leaderboard.site import MARKER, build_site
+from histobench_metrics.catalogue import CARDS
 
 
 class _Links(HTMLParser):
@@ -193,7 +195,7 @@ def test_job_page_shows_configuration_scores_history_and_map(study, site):
 
 def test_what_a_metric_says_beside_its_score_stands_on_the_jobs_page(site, study):
     """A distance means nothing without its bias, nor a recall without chance."""
-    assert "<strong>cosine</strong> (mean over spots) per slide" in (site / "index.html").read_text()
+    assert "<strong>cosine</strong>; the score is “mean over spots”; per slide" in (site / "index.html").read_text()
     text = (site / "jobs" / f"{_job(study, 'cuca')}.html").read_text()
     assert [column for column in ("mean over spots", "median over spots") if f"cosine: {column}" not in text] == []
 
@@ -240,6 +242,27 @@ def test_two_datasets_are_two_sections_with_links_to_them(write_study, tmp_path)
     text = build_site(out).index.read_text()
     assert re.findall(r'<section id="(board-\d)"', text) == ["board-0", "board-1"]
     assert {"#board-0", "#board-1"} <= set(_Links(text).targets)
+
+
+def test_two_judges_are_two_sections_named_apart(write_study, tmp_path):
+    out = write_study(tmp_path / "out", kind="generate", target="generate", judge="one-net")
+    shutil.copytree(
+        write_study(tmp_path / "other", kind="generate", target="generate", judge="other-net"), out, dirs_exist_ok=True
+    )
+    text = build_site(out).index.read_text()
+    titles = [re.sub(r"<.*?>", "", title) for title in re.findall(r"<h2 id.*?</h2>", text)]
+    assert titles == ["toy · generate · judge one-net", "toy · generate · judge other-net"]
+    assert "all patches are judged at 64 px" in text
+
+
+def test_metrics_and_their_columns_are_explained_by_their_cards(study, site, tmp_path):
+    cards = {card.name: replace(card, meanings={"median over spots": "half are better"}) for card in CARDS}
+    explained = build_site(study, tmp_path / "site", cards).index.parent
+    for page in ("index.html", f"jobs/{_job(study, 'cuca')}.html"):
+        text = (explained / page).read_text()
+        assert cards["pearson"].title in text
+        assert "half are better" in text
+        assert cards["pearson"].title not in (site / page).read_text()
 
 
 # the command

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from histobench import ConfigError, ContextMetric
 from histobench_metrics.cards import enhancement
-from histobench_metrics.clustering.columns import AGREEMENT, DOMAINS, PUBLISHED
+from histobench_metrics.clustering.columns import AGREEMENT, DOMAINS, MEANINGS, PUBLISHED
 
 __all__ = ["CARDS"]
 
@@ -47,6 +47,7 @@ CARDS = (
         higher_is_better=True,
         view="slide",
         columns=DOMAINS,
+        meanings=MEANINGS["domains"],
         headline=DOMAINS[0],
         lowest=-1.0,
         highest=1.0,
@@ -63,6 +64,7 @@ CARDS = (
         higher_is_better=True,
         view="slide",
         columns=AGREEMENT,
+        meanings=MEANINGS["domain-agreement"],
         headline=AGREEMENT[0],
         lowest=-1.0,
         highest=1.0,
@@ -79,6 +81,7 @@ CARDS = (
         higher_is_better=True,
         view="slide",
         columns=PUBLISHED,
+        meanings=MEANINGS["domain-agreement[gist]"],
         headline=PUBLISHED[0],
         lowest=-1.0,
         highest=1.0,

@@ -2,7 +2,7 @@
 
 from histobench import ContextMetric
 from histobench_metrics.cards import enhancement
-from histobench_metrics.enhancement.columns import CONTRAST
+from histobench_metrics.enhancement.columns import CONTRAST, MEANINGS
 
 __all__ = ["CARDS"]
 
@@ -163,6 +163,7 @@ CARDS = (
         higher_is_better=True,
         view="slide",
         columns=CONTRAST,
+        meanings=MEANINGS["marker-contrast"],
         headline=CONTRAST[0],
         pools="never",
         lowest=0.0,

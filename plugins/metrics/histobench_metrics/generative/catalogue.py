@@ -2,7 +2,16 @@
 
 from histobench import ContextMetric
 from histobench_metrics.cards import generation
-from histobench_metrics.generative.columns import CEILING, CLIP_SCORES, ENTROPIES, FRECHET, KERNEL, MEMORISATION, NUCLEI
+from histobench_metrics.generative.columns import (
+    CEILING,
+    CLIP_SCORES,
+    ENTROPIES,
+    FRECHET,
+    KERNEL,
+    MEANINGS,
+    MEMORISATION,
+    NUCLEI,
+)
 
 __all__ = ["CARDS"]
 
@@ -91,6 +100,7 @@ CARDS = (
         needs=("features",),
         higher_is_better=False,
         columns=FRECHET,
+        meanings=MEANINGS["fid"],
         headline=FRECHET[0],
         lowest=0.0,
         gamed_by=_ANY_PROMPT,
@@ -104,6 +114,7 @@ CARDS = (
         needs=("features",),
         higher_is_better=False,
         columns=KERNEL,
+        meanings=MEANINGS["kid"],
         headline=KERNEL[0],
         gamed_by=_ANY_PROMPT,
         undefined="fewer than two spots",
@@ -183,6 +194,7 @@ CARDS = (
         needs=("features",),
         higher_is_better=False,
         columns=ENTROPIES,
+        meanings=MEANINGS["contrastive-entropy"],
         headline=ENTROPIES[0],
         lowest=0.0,
         reached=False,
@@ -213,6 +225,7 @@ CARDS = (
         needs=("features",),
         higher_is_better=True,
         columns=CEILING,
+        meanings=MEANINGS["conditional-ceiling"],
         headline=CEILING[0],
         lowest=-1.0,
         highest=1.0,
@@ -226,6 +239,7 @@ CARDS = (
         needs=("features",),
         higher_is_better=False,
         columns=MEMORISATION,
+        meanings=MEANINGS["memorisation"],
         headline=MEMORISATION[0],
         lowest=0.0,
         highest=1.0,
@@ -240,6 +254,7 @@ CARDS = (
         needs=("features",),
         higher_is_better=False,
         columns=NUCLEI,
+        meanings=MEANINGS["nuclei-difference"],
         headline=NUCLEI[0],
         pools="never",  # slides are stained differently
         lowest=0.0,

@@ -2,7 +2,7 @@
 
 from histobench import Metric
 from histobench_metrics.cards import retrieval
-from histobench_metrics.retrieval.columns import COSINES, DIRECTIONS, RECALLS
+from histobench_metrics.retrieval.columns import COSINES, DIRECTIONS, MEANINGS, RECALLS
 
 __all__ = ["CARDS"]
 
@@ -39,6 +39,7 @@ CARDS = (
         citation="Mueller et al. (2001), Pattern Recognit. Lett. 22:593-601 (normalised rank), turned about",
         higher_is_better=True,
         columns=DIRECTIONS,
+        meanings=MEANINGS["retrieval"],
         ranks=True,
         lowest=0.0,
         highest=1.0,
@@ -51,6 +52,7 @@ CARDS = (
         citation="Radford et al. (2021), ICML, 8748-8763; generative metrics, section 5",
         higher_is_better=True,
         columns=RECALLS,
+        meanings=MEANINGS["retrieval-recall"],
         headline=RECALLS[2],
         lowest=0.0,
         highest=1.0,
@@ -63,6 +65,7 @@ CARDS = (
         citation="Faghri et al. (2018), BMVC (VSE++)",
         higher_is_better=False,
         columns=(*DIRECTIONS, "gallery"),
+        meanings=MEANINGS["median-rank"],
         headline=DIRECTIONS[0],
         lowest=1.0,
         undefined="fewer than two spots",
@@ -74,6 +77,7 @@ CARDS = (
         citation="Hessel et al. (2021), EMNLP, 7514-7528; Liang et al. (2022), NeurIPS 35 (modality gap)",
         higher_is_better=True,
         columns=COSINES,
+        meanings=MEANINGS["paired-cosine"],
         headline=COSINES[0],
         lowest=-1.0,
         highest=1.0,
