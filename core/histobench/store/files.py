@@ -82,12 +82,13 @@ def store_error(folder: Path, error: OSError) -> StoreError:
 class _Disk(io.RawIOBase):
     """A file that HDF5 writes through: where it cannot close one of its own, it takes the process with it.
 
-    After a write that failed nothing is written, and HDF5 is told that all is well.
+    After a write that failed the file goes on in memory, for HDF5 reads again what it wrote.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = path.open("w+b", buffering=0)
+        self._disk = path.open("w+b", buffering=0)
+        self._file: io.FileIO | io.BytesIO = self._disk
         self._refused: OSError | None = None
 
     def check(self) -> None:
@@ -110,22 +111,36 @@ class _Disk(io.RawIOBase):
     def write(self, content: Any, /) -> int:  # Any: likewise
         view = memoryview(content).cast("B")
         written = 0
-        while self._refused is None and written < len(view):
+        while written < len(view):
             try:
                 written += self._file.write(view[written:])
             except OSError as error:
-                self._refused = error
+                self._go_on_in_memory(error)
         return len(view)
 
     @override
     def truncate(self, size: int | None = None, /) -> int:
-        try:
-            return self._file.truncate(size)
-        except OSError as error:
-            self._refused = self._refused or error
-            return size or 0
+        end = self.tell() if size is None else size
+        if self._refused is None:
+            try:
+                return self._disk.truncate(end)
+            except OSError as error:
+                self._go_on_in_memory(error)
+        if isinstance(self._file, io.BytesIO):
+            at, known = self._file.tell(), len(self._file.getbuffer())
+            self._file.truncate(end)
+            self._file.seek(known)
+            self._file.write(bytes(max(0, end - known)))  # memory grows by what is written only
+            self._file.seek(at)
+        return end
 
     @override
     def close(self) -> None:
-        self._file.close()
+        self._disk.close()
         super().close()
+
+    def _go_on_in_memory(self, error: OSError) -> None:
+        at, self._refused = self._disk.tell(), error
+        self._disk.seek(0)
+        self._file = io.BytesIO(self._disk.readall())
+        self._file.seek(at)
