@@ -27,7 +27,7 @@ from timm.layers import SwiGLUPacked
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from histobench.contracts import PatchGeometry
+from histobench.contracts.protocols import PatchGeometry
 from histobench.data import Float, UInt8
 from histobench.embedding import Compute, Embedder, StoredPatches
 

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from histobench.cache import Cache
-from histobench.contracts import SlideImage
+from histobench.contracts.protocols import SlideImage
 from histobench.data import Float, Slide, SpotTable
 from histobench.embedding import Compute, slide_embeddings
 from histobench.images import FileImage, cut_patches

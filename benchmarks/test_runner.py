@@ -12,11 +12,11 @@ from histobench import FitContext
 from histobench.assembly import open_assembler
 from histobench.cache import Cache
 from histobench.config import RunConfig
+from histobench.contracts.registry import Registry
 from histobench.embedding import slide_embeddings, slide_patches
 from histobench.executors import InProcess
 from histobench.planning import plan_study
 from histobench.records import job_id
-from histobench.registry import Registry
 from histobench.runner import Workspace
 from histobench.specs import Machine
 from histobench.study import run_study

@@ -4,7 +4,7 @@ This package re-exports what a plugin author needs; beside it only `histobench.a
 `.images`, `.published`, `.spatial`, `.testing`, `.training` and `.weights` are meant to be imported by plugins.
 """
 
-from histobench.cards import (
+from histobench.contracts.cards import (
     DatasetCard,
     EncoderCard,
     EncoderSlot,
@@ -15,7 +15,9 @@ from histobench.cards import (
     Transform,
     Weights,
 )
-from histobench.contracts import (
+from histobench.contracts.drawing import Drawer, Drawing, Viewer
+from histobench.contracts.hookspecs import hookimpl
+from histobench.contracts.protocols import (
     ContextMetric,
     Dataset,
     Encoder,
@@ -49,9 +51,7 @@ from histobench.data import (
     TrainingFacts,
     UInt8,
 )
-from histobench.drawing import Drawer, Drawing, Viewer
 from histobench.errors import ConfigError, DataError, HistobenchError, ShapeError, WeightsError
-from histobench.hookspecs import hookimpl
 from histobench.splits import PublishedFold, Scheme, leave_one_patient_out, leave_one_slide_out
 
 __all__ = [

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
 
-from histobench.contracts import FitContext, TrainableEncoder
+from histobench.contracts.protocols import FitContext, TrainableEncoder
 from histobench.errors import ConfigError
 
 __all__ = ["PUBLISHED_LORA", "LoraOptions", "tuned_encoder"]

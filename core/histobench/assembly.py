@@ -12,7 +12,10 @@ import numpy.typing as npt
 from histobench.cache import Cache
 from histobench.checkpoints.evaluation import checkpoint_genes, checkpoint_panel
 from histobench.companions import Companion, fit_companions, read_regions, source_of
-from histobench.contracts import Dataset, Encoder, FitContext, PatchGeometry, Report
+from histobench.contracts.derived_targets import GIVEN_COUNTS, find_target
+from histobench.contracts.encoder_card import Precision
+from histobench.contracts.protocols import Dataset, Encoder, FitContext, PatchGeometry, Report
+from histobench.contracts.registry import Registry
 from histobench.data import (
     Counts,
     Float,
@@ -25,14 +28,11 @@ from histobench.data import (
     Targets,
     TrainingFacts,
 )
-from histobench.derived import GIVEN_COUNTS, find_target
 from histobench.embedding import Compute, PatchStack, slide_embeddings, slide_patches
-from histobench.encoder_card import Precision
 from histobench.errors import DataError
 from histobench.hiding import Input, hide
 from histobench.panels import Panel, fit_panel, gene_columns, genes_seen
 from histobench.records import JobSpec
-from histobench.registry import Registry
 
 __all__ = ["Assembler", "fit_context", "join", "open_assembler", "open_dataset", "open_encoder", "registry"]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from histobench.cards import DatasetCard
-from histobench.contracts import Dataset
+from histobench.contracts.cards import DatasetCard
+from histobench.contracts.protocols import Dataset
 from histobench.data import Auxiliary, Kind, Slide, SpotTable, Targets
 from histobench.errors import DataError
 from histobench.panels import Panel, fit_panel, genes_seen

@@ -7,21 +7,19 @@ coerced to the declared type or refused.
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from histobench.cards import MethodCard
-from histobench.contracts import Mode, Options
+from histobench.contracts.cards import MethodCard
+from histobench.contracts.encoder_card import Precision
+from histobench.contracts.options import Setting, invalid, options_from_json
+from histobench.contracts.protocols import Mode, Options
 from histobench.data import Kind
-from histobench.encoder_card import Precision
 from histobench.errors import ConfigError, did_you_mean
 
-__all__ = ["RunConfig", "checked_options", "method_options", "options_from_json", "options_to_json", "settings_of"]
-
-Setting = Any  # Any: the scalars and lists of YAML
-_Options = TypeVar("_Options")
+__all__ = ["RunConfig", "method_options", "settings_of"]
 
 
 class RunConfig(BaseModel):
@@ -116,7 +114,7 @@ class RunConfig(BaseModel):
         try:
             return cls.model_validate(merged)
         except ValidationError as error:
-            raise ConfigError(_told(error, where=f"{file}: " if file else "")) from error
+            raise ConfigError(invalid(error, where=f"{file}: " if file else "")) from error
 
 
 def method_options(card: MethodCard, config: RunConfig, *, dataset: str, kind: Kind, mode: Mode | None) -> Options:
@@ -156,46 +154,6 @@ def settings_of(card: MethodCard, config: RunConfig) -> dict[str, Setting]:
     return {option: value for option, value in own.items() if option != "weights"}
 
 
-def options_from_json(card: MethodCard, values: Mapping[str, Setting]) -> Options:
-    """Build a method's options from plain values.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown option or a value of the wrong type.
-    """
-    return checked_options(card.options, values, of=card.name)
-
-
-def checked_options(options: type[_Options], values: Mapping[str, Setting], *, of: str) -> _Options:
-    """Build options of a dataclass from plain values; what is not given has its default.
-
-    Parameters
-    ----------
-    of
-        Name of what has these options: a method, an objective.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown option or a value of the wrong type.
-    """
-    names = {field.name for field in fields(options)}  # type: ignore[arg-type]  # all options are dataclasses
-    for name in values:
-        if name not in names:  # pydantic ignores unknown keys of a stdlib dataclass
-            raise did_you_mean(f"option of {of!r}", name, names)
-    try:
-        return TypeAdapter(options).validate_python(dict(values))
-    except (ValidationError, ValueError) as error:
-        raise ConfigError(_told(error, where=f"options of {of!r}: ")) from error
-
-
-def options_to_json(card: MethodCard, options: Options) -> dict[str, Setting]:
-    """Write a method's options as plain JSON values, every one of them."""
-    values: dict[str, Setting] = TypeAdapter(card.options).dump_python(options, mode="json")
-    return values
-
-
 def _read_yaml(file: Path) -> dict[str, Setting]:
     try:
         settings = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -208,12 +166,3 @@ def _read_yaml(file: Path) -> dict[str, Setting]:
     if not isinstance(settings, dict):
         raise ConfigError(f"{file} must hold 'setting: value' lines, got {type(settings).__name__}.")
     return settings
-
-
-def _told(error: Exception, *, where: str) -> str:
-    if not isinstance(error, ValidationError):
-        return f"{where}{error}"
-    first = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    text = first["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"{where}{place!r}: {text.lower()}, got {first['input']!r}." if place else f"{where}{text}."

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from histobench.assembly import fit_context, open_assembler, registry
-from histobench.cards import MethodCard, Probe
 from histobench.checkpoints.evaluation import load_checkpoint
-from histobench.config import options_from_json
-from histobench.contracts import FitContext, Method, Options
+from histobench.contracts.cards import MethodCard, Probe
+from histobench.contracts.options import options_from_json
+from histobench.contracts.protocols import FitContext, Method, Options
 from histobench.data import LabelledSamples
 from histobench.provenance import limit_threads
 from histobench.records import JobSpec

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from histobench.assembly import open_dataset, open_encoder, registry
 from histobench.cache import Cache
-from histobench.cards import DatasetCard, EncoderCard, EncoderSlot
 from histobench.config import RunConfig
-from histobench.contracts import Dataset, Encoder, Executor, SlideImage
+from histobench.contracts.cards import DatasetCard, EncoderCard, EncoderSlot
+from histobench.contracts.encoder_card import Precision
+from histobench.contracts.protocols import Dataset, Encoder, Executor, SlideImage
+from histobench.contracts.registry import Registry
 from histobench.data import SpotTable
 from histobench.embedding import Compute, has_embeddings, slide_embeddings, slide_patches
-from histobench.encoder_card import Precision
 from histobench.errors import ConfigError, did_you_mean, told
 from histobench.images import is_upsampled
 from histobench.provenance import limit_threads
-from histobench.registry import Registry
 from histobench.selection import asked_datasets, asked_targets
 from histobench.slots import asked_encoder
 

@@ -2,8 +2,8 @@
 
 from histobench.assembly import Assembler, fit_context, registry
 from histobench.checkpoints.evaluation import load_checkpoint
-from histobench.config import options_from_json
-from histobench.contracts import Method
+from histobench.contracts.options import options_from_json
+from histobench.contracts.protocols import Method
 from histobench.errors import DataError
 from histobench.records import RunRecord
 from histobench.store import JobFolder

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from sklearn.linear_model import RidgeCV
 
-from histobench.contracts import Encoder, PatchGeometry
+from histobench.contracts.protocols import Encoder, PatchGeometry
 from histobench.data import Float, Generated, ImageFeatures, Int, LabelledSamples, Patches, Prediction, Targets, UInt8
 from histobench.errors import DataError, ShapeError
 from histobench.images import resize

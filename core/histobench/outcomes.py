@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from histobench.assembly import Assembler, open_encoder, registry
 from histobench.checkpoints.evaluation import in_order
-from histobench.contracts import Method
+from histobench.contracts.drawing import Viewer
+from histobench.contracts.protocols import Method
 from histobench.data import (
     Generated,
     Kind,
@@ -21,7 +22,6 @@ from histobench.data import (
     SlideResult,
     Targets,
 )
-from histobench.drawing import Viewer
 from histobench.errors import ShapeError, told
 from histobench.judging import JUDGED, Judge, open_judge
 from histobench.records import JobSpec

@@ -4,12 +4,12 @@ Nothing is trained or embedded here, and no encoder is built; the slides' tables
 be named before a job depends on it.
 """
 
-from histobench.cards import MethodCard
 from histobench.checkpoints.evaluation import asked_checkpoints, compare_targets, notice
 from histobench.checkpoints.files import Checkpoint
 from histobench.config import RunConfig
+from histobench.contracts.cards import MethodCard
+from histobench.contracts.registry import Registry
 from histobench.errors import ConfigError, DataError
-from histobench.registry import Registry
 from histobench.selection import (
     ALL,
     asked_datasets,

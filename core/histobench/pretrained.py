@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
-from histobench.contracts import PatchGeometry
+from histobench.contracts.protocols import PatchGeometry
 from histobench.errors import WeightsError
 from histobench.scores import Model
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from histobench.contracts import Mode, Options
+from histobench.contracts.protocols import Mode, Options
 from histobench.data import Kind
 from histobench.errors import DataError
 

@@ -11,10 +11,10 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from histobench.cards import MetricCard
-from histobench.contracts import Mode, PatchGeometry
+from histobench.contracts.cards import MetricCard
+from histobench.contracts.encoder_card import Precision
+from histobench.contracts.protocols import Mode, PatchGeometry
 from histobench.data import Auxiliary, Kind
-from histobench.encoder_card import Precision
 from histobench.errors import DataError
 from histobench.scores import MetricScores, Model, Score, SideScore, SideScores
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from histobench.cards import DatasetCard, MethodCard
+from histobench.contracts.cards import DatasetCard, MethodCard
+from histobench.contracts.registry import Registry
 from histobench.errors import HistobenchError, told
 from histobench.published import Reproduction, View
 from histobench.records import RunRecord
-from histobench.registry import Registry
 from histobench.slots import asked_encoder
 
 __all__ = ["encoder_asked", "missing", "reproduced"]

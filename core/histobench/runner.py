@@ -17,8 +17,8 @@ import numpy as np
 
 from histobench.assembly import Assembler, fit_context, open_assembler, registry
 from histobench.checkpoints.evaluation import load_checkpoint
-from histobench.config import options_from_json
-from histobench.contracts import FitContext, Method
+from histobench.contracts.options import options_from_json
+from histobench.contracts.protocols import FitContext, Method
 from histobench.data import SlideResult
 from histobench.errors import StoreError, told
 from histobench.evaluation import score

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from histobench.cards import MetricCard
+from histobench.contracts.cards import MetricCard
 from histobench.data import Float, Kind
 
 __all__ = ["MetricScores", "Model", "Score", "SideScore", "SideScores"]

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from histobench.cards import DatasetCard, MethodCard, MetricCard, TargetFact
 from histobench.config import RunConfig
-from histobench.derived import targets_of
+from histobench.contracts.cards import DatasetCard, MethodCard, MetricCard, TargetFact
+from histobench.contracts.derived_targets import targets_of
+from histobench.contracts.registry import Registry
 from histobench.errors import ConfigError, did_you_mean
-from histobench.registry import Registry
 from histobench.splits import Scheme
 
 __all__ = [

@@ -18,7 +18,7 @@ from PIL import Image
 from scipy import ndimage
 from typing_extensions import override
 
-from histobench.contracts import Dataset, SlideImage
+from histobench.contracts.protocols import Dataset, SlideImage
 from histobench.data import Float, Slide, SpotTable, UInt8
 
 __all__ = ["PANEL", "HeldDataset", "Shift", "ShiftedDataset", "ShiftedImage"]

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-from histobench.cards import DatasetCard, EncoderCard, EncoderSlot
-from histobench.contracts import Mode, Options, PatchGeometry
+from histobench.contracts.cards import DatasetCard, EncoderCard, EncoderSlot
+from histobench.contracts.protocols import Mode, Options, PatchGeometry
+from histobench.contracts.registry import Registry
 from histobench.errors import ConfigError, WeightsError, did_you_mean, told
-from histobench.registry import Registry
 from histobench.weights import weights_hash
 
 __all__ = ["MODES", "EncoderChoice", "asked_encoder", "converted_encoder", "judging_encoder", "published_encoder"]

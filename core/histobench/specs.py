@@ -8,11 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from histobench.cards import Card, MethodCard
 from histobench.checkpoints.evaluation import checkpoint_options
 from histobench.checkpoints.files import Checkpoint
-from histobench.config import RunConfig, method_options, options_to_json
-from histobench.contracts import Options
+from histobench.config import RunConfig, method_options
+from histobench.contracts.cards import Card, MethodCard
+from histobench.contracts.options import options_to_json
+from histobench.contracts.protocols import Options
 from histobench.data import Auxiliary, Slide, Split
 from histobench.images import is_upsampled
 from histobench.records import JobSpec

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from histobench.contracts import Executor
+from histobench.contracts.protocols import Executor
 from histobench.errors import DataError
 from histobench.records import JobSpec, RunRecord
 from histobench.runner import Workspace, failure, now, rescore, run_job

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from histobench.cards import DatasetCard, MethodCard, MetricCard, TargetFact
 from histobench.checkpoints.files import Checkpoint
 from histobench.companions import SOURCES, source_of
 from histobench.config import RunConfig
-from histobench.contracts import Dataset
+from histobench.contracts.cards import DatasetCard, MethodCard, MetricCard, TargetFact
+from histobench.contracts.protocols import Dataset
 from histobench.data import Auxiliary, Kind, Slide, Split
 from histobench.errors import ConfigError, DataError, HistobenchError, did_you_mean, told
 from histobench.records import JobSpec

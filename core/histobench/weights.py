@@ -20,8 +20,8 @@ import requests
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
 
+from histobench.contracts.encoder_card import Weights
 from histobench.digests import file_digest
-from histobench.encoder_card import Weights
 from histobench.errors import WeightsError
 
 __all__ = [

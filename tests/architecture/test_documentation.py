@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from histobench import hookspecs
+from histobench.contracts import hookspecs
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("register_")]
 ARRAYS = re.compile(r"\b(Float|Int|UInt8|NDArray|Patches)\b")

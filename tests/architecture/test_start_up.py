@@ -78,7 +78,7 @@ def test_listing_loads_nothing_heavy(arguments: list[str]) -> None:
 
 
 def test_registry_loads_nothing_heavy() -> None:
-    code = "from histobench.registry import Registry; assert Registry.load().methods.names()"
+    code = "from histobench.contracts.registry import Registry; assert Registry.load().methods.names()"
     finished = python(PROBE.format(code=code, heavy=HEAVY))
     assert finished.returncode == 0, finished.stderr
     assert finished.stderr.strip() == "loaded:"
@@ -94,7 +94,7 @@ def test_listing_methods_takes_under_a_second_of_cpu_time() -> None:
 
 def test_core_imports_without_any_plugin() -> None:
     finished = python(
-        "from histobench.registry import Registry; print(Registry.load().plugins)", HISTOBENCH_PLUGINS="none"
+        "from histobench.contracts.registry import Registry; print(Registry.load().plugins)", HISTOBENCH_PLUGINS="none"
     )
     assert (finished.stdout, finished.stderr) == ("[]\n", "")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from histobench import DatasetCard, EncoderCard, MetricCard, WeightsError
-from histobench.registry import Registry
+from histobench.contracts.registry import Registry
 from histobench.testing import Trial, check_dataset, check_encoder, check_metric, check_trial, trials
 
 REGISTRY = Registry.load()

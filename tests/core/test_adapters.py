@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from histobench.adapters import LoraOptions, tuned_encoder
-from histobench.contracts import FitContext, Mode, PatchGeometry
+from histobench.contracts.protocols import FitContext, Mode, PatchGeometry
 from histobench.data import Float, UInt8
 from histobench.errors import ConfigError
 from histobench.training import seeded

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from histobench import assembly
-from histobench.registry import Registry
+from histobench.contracts.registry import Registry
 from histobench.store import read_predictions
 
 FAULTY = '''

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from histobench.cards import DatasetCard, TargetFact
 from histobench.companions import Companion, fit_companions, read_regions, source_of
+from histobench.contracts.cards import DatasetCard, TargetFact
 from histobench.data import Auxiliary, Slide, SpotTable
 from histobench.errors import DataError
 from histobench.panels import fit_panel, log_normalise

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from histobench.cards import MethodCard
-from histobench.config import RunConfig, method_options, options_from_json, options_to_json
+from histobench.config import RunConfig, method_options
+from histobench.contracts.cards import MethodCard
+from histobench.contracts.options import options_from_json, options_to_json
 from histobench.errors import ConfigError
 
 

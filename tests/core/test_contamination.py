@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from histobench.cards import DatasetCard, EncoderCard
 from histobench.config import RunConfig
+from histobench.contracts.cards import DatasetCard, EncoderCard
+from histobench.contracts.registry import Registry
 from histobench.planning import plan_study
 from histobench.records import job_id
-from histobench.registry import Registry
 from histobench.slots import EncoderChoice
 from histobench.specs import Machine
 from histobench.statistics import standings

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from histobench.cache import Cache, digest
-from histobench.contracts import PatchGeometry
+from histobench.contracts.protocols import PatchGeometry
 from histobench.data import Float, Slide, SpotTable, Targets, UInt8
 from histobench.embedding import (
     Compute,

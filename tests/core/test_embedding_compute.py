@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from histobench.contracts import PatchGeometry
+from histobench.contracts.protocols import PatchGeometry
 from histobench.data import Float, UInt8
 from histobench.embedding import BatchSize, Compute, Embedder
 from histobench.testing import ToyEncoder

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from histobench import FitContext, LabelledSamples, Method, MethodCard, Prediction, Probe, Samples
+from histobench.contracts.registry import Registry
 from histobench.estimates import Timer, probes_of
-from histobench.registry import Registry
 from histobench.testing import toy_fold
 
 _clock = 0.0

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from histobench.cards import DatasetCard, TargetFact
+from histobench.contracts.cards import DatasetCard, TargetFact
+from histobench.contracts.derived_targets import find_target, targets_of
 from histobench.data import Counts, SpotTable
-from histobench.derived import find_target, targets_of
 from histobench.errors import DataError
 from histobench.hiding import KEPT, MASKED, hide
 from histobench.panels import fit_panel, genes_seen, log_normalise

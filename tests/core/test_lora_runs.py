@@ -6,9 +6,9 @@ import numpy as np
 from safetensors import safe_open
 
 from histobench.config import RunConfig
+from histobench.contracts.registry import Registry
 from histobench.planning import plan_study
 from histobench.records import JobSpec, job_id
-from histobench.registry import Registry
 from histobench.runner import Workspace, run_job
 from histobench.specs import Machine
 from histobench.store import Store, read_predictions

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from histobench.config import RunConfig
+from histobench.contracts.registry import Registry
 from histobench.planning import plan_study
 from histobench.records import job_id
-from histobench.registry import Registry
 from histobench.specs import Machine
 from histobench.tasks import Plan
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from histobench.config import RunConfig
+from histobench.contracts.registry import Registry
 from histobench.errors import ConfigError
 from histobench.planning import plan_study
 from histobench.records import JobSpec, job_id
-from histobench.registry import Registry
 from histobench.specs import Machine
 from histobench.tasks import Plan
 

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from histobench.cards import DatasetCard, EncoderCard, TargetFact
-from histobench.contracts import FitContext, PatchGeometry
+from histobench.contracts.cards import DatasetCard, EncoderCard, TargetFact
+from histobench.contracts.protocols import FitContext, PatchGeometry
 from histobench.errors import ConfigError, DataError, WeightsError
 from histobench.pretrained import read_facts
 from histobench.pretraining import Asked, Budget, Choice, loop, make_weights, settle_options

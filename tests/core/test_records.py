@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from histobench.cards import MetricCard
+from histobench.contracts.cards import MetricCard
 from histobench.errors import DataError
 from histobench.records import JobSpec, MetricScores, PanelRecord, RunRecord, SideScores, read_record
 

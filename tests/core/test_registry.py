@@ -12,9 +12,9 @@ from pathlib import Path
 import click
 import pytest
 
-from histobench.cards import EncoderCard
+from histobench.contracts.cards import EncoderCard
+from histobench.contracts.registry import BrokenPlugin, Catalogue, Registry
 from histobench.errors import UnknownNameError
-from histobench.registry import BrokenPlugin, Catalogue, Registry
 
 Install = Callable[..., None]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from histobench.contracts import PatchGeometry
+from histobench.contracts.protocols import PatchGeometry
 from histobench.data import UInt8
 from histobench.images import ArrayImage, cut_patches
 from histobench.shifts import PANEL, Shift, ShiftedDataset, ShiftedImage

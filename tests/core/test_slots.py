@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from histobench.cards import EncoderCard, EncoderSlot, Weights
+from histobench.contracts.cards import EncoderCard, EncoderSlot, Weights
+from histobench.contracts.registry import Registry
 from histobench.errors import UnknownNameError, WeightsError
-from histobench.registry import Registry
 from histobench.slots import asked_encoder, published_encoder
 
 PUBLISHED = EncoderSlot(default="big", default_mode="lora", modes=("frozen", "lora", "full"), scratch="small")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from histobench.contracts import FitContext
+from histobench.contracts.protocols import FitContext
 from histobench.errors import DataError
 from histobench.training import (
     Fitted,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from histobench.contracts import FitContext
+from histobench.contracts.protocols import FitContext
 from histobench.training import Recipe, checkpoints, fit_module
 from histobench.training.recipes import make_optimiser, make_schedule
 

@@ -11,8 +11,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from histobench.contracts.registry import Registry
 from histobench.errors import ConfigError, StoreError
-from histobench.registry import Registry
 from histobench_leaderboard.cli import leaderboard
 from histobench_leaderboard.site import MARKER, build_site
 from histobench_metrics.catalogue import CARDS

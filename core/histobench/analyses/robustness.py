@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
 from histobench.assembly import Assembler, open_assembler, registry
-from histobench.cards import MetricCard
+from histobench.contracts.cards import MetricCard
 from histobench.data import Slide, SlideResult
 from histobench.errors import DataError, HistobenchError
 from histobench.evaluation import score

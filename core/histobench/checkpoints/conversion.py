@@ -8,16 +8,17 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from histobench.cards import MethodCard
 from histobench.checkpoints.files import Header, unpacked
 from histobench.checkpoints.foreign import read_foreign
-from histobench.config import RunConfig, method_options, options_from_json, options_to_json
-from histobench.contracts import FitContext, Options, TrainableEncoder
+from histobench.config import RunConfig, method_options
+from histobench.contracts.cards import MethodCard
+from histobench.contracts.options import options_from_json, options_to_json
+from histobench.contracts.protocols import FitContext, Options, TrainableEncoder
+from histobench.contracts.registry import Registry
 from histobench.data import Kind
 from histobench.digests import file_digest
 from histobench.errors import ConfigError, DataError, HistobenchError, told
 from histobench.published import Converted, ConvertRequest
-from histobench.registry import Registry
 from histobench.slots import EncoderChoice, converted_encoder
 
 __all__ = ["Wanted", "convert_file"]

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from histobench.cards import MethodCard
 from histobench.checkpoints.files import Checkpoint, open_checkpoint, unpacked
-from histobench.config import RunConfig, options_from_json, settings_of
-from histobench.contracts import FitContext, Method, Options
+from histobench.config import RunConfig, settings_of
+from histobench.contracts.cards import MethodCard
+from histobench.contracts.options import options_from_json
+from histobench.contracts.protocols import FitContext, Method, Options
 from histobench.data import Float, Kind, Prediction, SpotTable
 from histobench.errors import ConfigError, DataError
 from histobench.panels import Panel, is_expression

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Json, ValidationError
 
-from histobench.contracts import Mode
+from histobench.contracts.protocols import Mode
 from histobench.data import Kind
 from histobench.digests import file_digest
 from histobench.errors import DataError

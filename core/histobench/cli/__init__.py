@@ -28,8 +28,8 @@ from histobench.cli import (
     weights,
 )
 from histobench.cli.output import Output
+from histobench.contracts.registry import Registry
 from histobench.errors import HistobenchError
-from histobench.registry import Registry
 
 __all__ = ["cli", "main"]
 

@@ -8,8 +8,8 @@ import click
 from histobench.cli.names import PluginNames, find_weighted
 
 if TYPE_CHECKING:
-    from histobench.cards import EncoderCard, Weights
     from histobench.cli import App
+    from histobench.contracts.cards import EncoderCard, Weights
 
 __all__ = ["check", "fetch", "list_weights", "where"]
 

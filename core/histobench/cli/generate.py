@@ -7,7 +7,7 @@ import click
 
 if TYPE_CHECKING:
     from histobench.cli import App
-    from histobench.drawing import Drawer, Drawing
+    from histobench.contracts.drawing import Drawer, Drawing
     from histobench.generation import Prompts
 
 __all__ = ["generate"]
@@ -88,7 +88,7 @@ def _load(app: "App", job: str, study: Path, data_root: Path | None) -> "Drawer"
 
 
 def _drawing(asked: "dict[str, Any]") -> "Drawing":
-    from histobench.drawing import Drawing
+    from histobench.contracts.drawing import Drawing
     from histobench.errors import ConfigError
 
     try:

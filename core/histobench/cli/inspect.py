@@ -9,8 +9,8 @@ import click
 from histobench.cli.page import print_method
 
 if TYPE_CHECKING:
-    from histobench.cards import Card
     from histobench.cli import App
+    from histobench.contracts.cards import Card
 
 __all__ = ["list_group", "show"]
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from histobench.registry import Registry
+from histobench.contracts.registry import Registry
 
 if TYPE_CHECKING:
-    from histobench.encoder_card import EncoderCard, Weights
+    from histobench.contracts.encoder_card import EncoderCard, Weights
 
 __all__ = ["NAMED_WEIGHTS", "STUDY", "PluginNames", "find_weighted", "options", "settings"]
 

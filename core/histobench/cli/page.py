@@ -7,8 +7,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from histobench.cards import EncoderSlot, MethodCard
     from histobench.cli.output import Output
+    from histobench.contracts.cards import EncoderSlot, MethodCard
 
 __all__ = ["print_method"]
 
@@ -63,7 +63,7 @@ def _facts(card: "MethodCard") -> Iterator[tuple[str, str]]:
 
 def _images(card: "MethodCard") -> str:
     """Say what is shown of the image."""
-    from histobench.contracts import PatchGeometry
+    from histobench.contracts.protocols import PatchGeometry
 
     options, slot = card.options(), card.encoder
     if card.patch is None and slot is None:

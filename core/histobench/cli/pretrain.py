@@ -8,8 +8,8 @@ import click
 from histobench.cli.names import PluginNames, options
 
 if TYPE_CHECKING:
-    from histobench.cards import DatasetCard
     from histobench.cli import App
+    from histobench.contracts.cards import DatasetCard
     from histobench.pretrained import PretrainedFacts
     from histobench.pretraining import Asked
 

@@ -12,8 +12,8 @@ from histobench.cli.names import PluginNames
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from histobench.cards import MethodCard
     from histobench.cli import App
+    from histobench.contracts.cards import MethodCard
     from histobench.published import Reproduction
     from histobench.tasks import Plan
 

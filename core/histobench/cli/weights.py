@@ -9,10 +9,10 @@ from histobench.cli.encoder_weights import check, fetch, list_weights, where
 from histobench.cli.names import PluginNames, settings
 
 if TYPE_CHECKING:
-    from histobench.cards import MethodCard
     from histobench.checkpoints import Header
     from histobench.checkpoints.conversion import Wanted
     from histobench.cli import App
+    from histobench.contracts.cards import MethodCard
     from histobench.data import Kind
     from histobench.published import Converted
 

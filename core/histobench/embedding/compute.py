@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from histobench.contracts import Encoder
+from histobench.contracts.encoder_card import Precision
+from histobench.contracts.protocols import Encoder
 from histobench.data import Float, Patches
-from histobench.encoder_card import Precision
 
 __all__ = ["BatchSize", "Compute", "Embedder", "FrozenNetwork", "effective_precision", "embedder"]
 

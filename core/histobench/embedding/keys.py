@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from histobench.contracts import PatchGeometry, SlideImage
+from histobench.contracts.encoder_card import Precision
+from histobench.contracts.protocols import PatchGeometry, SlideImage
 from histobench.data import SpotTable
-from histobench.encoder_card import Precision
 
 __all__ = ["EmbeddingKey", "PatchKey"]
 

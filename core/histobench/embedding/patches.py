@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from histobench.cache import Cache, Entry
-from histobench.contracts import PatchGeometry, SlideImage
+from histobench.contracts.protocols import PatchGeometry, SlideImage
 from histobench.data import Float, Patches, SpotTable, UInt8
 from histobench.embedding.keys import PatchKey
 from histobench.embedding.rows import RowWriter, names_its_rows, open_rows

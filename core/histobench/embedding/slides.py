@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from histobench.cache import Cache, Entry
-from histobench.contracts import Encoder, PatchGeometry, SlideImage
+from histobench.contracts.protocols import Encoder, PatchGeometry, SlideImage
 from histobench.data import Float, Slide, SpotTable
 from histobench.embedding.compute import Compute, effective_precision, embedder
 from histobench.embedding.keys import EmbeddingKey, PatchKey

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from histobench.cards import MetricCard
+from histobench.contracts.cards import MetricCard
 from histobench.data import Float, ScoreContext, SlideResult, TrainingFacts
 from histobench.errors import DataError, ShapeError, told
 from histobench.evaluation.parts import Part, locked

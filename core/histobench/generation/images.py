@@ -5,8 +5,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from histobench.contracts.drawing import Drawing
 from histobench.data import UInt8
-from histobench.drawing import Drawing
 from histobench.generation.folders import SHEET, Manifest, one_run, write_manifest
 from histobench.generation.prompts import Prompts
 from histobench.maps import Row, contact_sheet

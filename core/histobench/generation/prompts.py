@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from histobench.contracts.drawing import Drawer, interpolate
 from histobench.data import Counts, Float, Int
-from histobench.drawing import Drawer, interpolate
 from histobench.errors import ConfigError, DataError, did_you_mean, told
 
 __all__ = ["Prompts", "between", "count_genes", "from_counts", "from_rows", "read_counts", "read_matrix"]

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from histobench.contracts import PatchGeometry
+from histobench.contracts.protocols import PatchGeometry
 from histobench.data import Float, UInt8
 from histobench.errors import DataError, ShapeError
 

@@ -22,7 +22,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from histobench.contracts import PatchGeometry, SlideImage
+from histobench.contracts.protocols import PatchGeometry, SlideImage
 from histobench.data import Float, UInt8
 from histobench.errors import DataError
 from histobench.images.cutting import WHITE, corners, cut_patches, field_px, resize

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from histobench.cache import Cache
-from histobench.cards import DatasetCard
-from histobench.contracts import Dataset, PatchGeometry
+from histobench.contracts.cards import DatasetCard
+from histobench.contracts.protocols import Dataset, PatchGeometry
 from histobench.data import Slide
 from histobench.embedding import PatchStack, StoredPatches, slide_patches
 from histobench.errors import ConfigError, DataError, did_you_mean, told

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from histobench.contracts import FitContext
+from histobench.contracts.protocols import FitContext
 from histobench.data import Int, Patches
 from histobench.errors import DataError
 from histobench.pretraining.objectives import Objective

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from histobench.adapters import tuned_encoder
-from histobench.cards import DatasetCard, EncoderCard
-from histobench.contracts import FitContext, PatchGeometry, Report, TrainableEncoder
+from histobench.contracts.cards import DatasetCard, EncoderCard
+from histobench.contracts.protocols import FitContext, PatchGeometry, Report, TrainableEncoder
 from histobench.errors import ConfigError, WeightsError
 from histobench.pretrained import FACTS_KEY, PretrainedFacts, read_facts
 from histobench.pretraining.corpus import Choice, Corpus, read_corpus

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from histobench.config import checked_options
+from histobench.contracts.options import checked_options
 from histobench.errors import did_you_mean
 
 __all__ = ["OPTIONS", "DinoOptions", "JitterOptions", "MaeOptions", "Options", "SimclrOptions", "settle_options"]

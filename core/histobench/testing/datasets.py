@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from histobench.cards import DatasetCard, TargetFact
-from histobench.contracts import Dataset
+from histobench.contracts.cards import DatasetCard, TargetFact
+from histobench.contracts.protocols import Dataset
 from histobench.data import Slide, SpotTable
 from histobench.errors import DataError, LeakageError
 from histobench.panels import fit_panel

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from histobench.cards import EncoderCard
-from histobench.contracts import Encoder, PatchGeometry, TrainableEncoder
+from histobench.contracts.cards import EncoderCard
+from histobench.contracts.protocols import Encoder, PatchGeometry, TrainableEncoder
 from histobench.data import Float, UInt8
 from histobench.errors import ContractError
 from histobench.testing.facts import check_facts, expect, untouched

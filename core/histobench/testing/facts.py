@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from histobench.cards import Card
+from histobench.contracts.cards import Card
 from histobench.data import LabelledSamples, Samples
 from histobench.errors import ContractError
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from histobench.companions import SOURCES, Companion, fit_companions
-from histobench.contracts import PatchGeometry
+from histobench.contracts.derived_targets import GIVEN_COUNTS
+from histobench.contracts.protocols import PatchGeometry
 from histobench.data import Auxiliary, Counts, Float, Kind, LabelledSamples, Samples, Slide, SpotTable, Targets, UInt8
-from histobench.derived import GIVEN_COUNTS
 from histobench.errors import DataError
 from histobench.hiding import hide
 from histobench.images import cut_patches

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 
-from histobench.cards import MethodCard
-from histobench.config import options_from_json, options_to_json
-from histobench.contracts import Mode
+from histobench.contracts.cards import MethodCard
+from histobench.contracts.options import options_from_json, options_to_json
+from histobench.contracts.protocols import Mode
 from histobench.errors import HistobenchError
 from histobench.testing.facts import check_facts, expect
 from histobench.testing.trial import Trial, check_behaviour

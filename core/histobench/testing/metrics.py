@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from histobench.cards import MetricCard
-from histobench.contracts import ContextMetric, Metric
+from histobench.contracts.cards import MetricCard
+from histobench.contracts.protocols import ContextMetric, Metric
 from histobench.data import Float
 from histobench.testing.facts import check_facts, expect, untouched
 from histobench.testing.spots import ScoredSpots, draw_spots

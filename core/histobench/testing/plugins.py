@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from histobench.cards import Card
+from histobench.contracts.cards import Card
+from histobench.contracts.registry import Catalogue, Registry
 from histobench.errors import ContractError, DataError, WeightsError, did_you_mean
-from histobench.registry import Catalogue, Registry
 from histobench.testing.datasets import check_dataset
 from histobench.testing.encoders import check_encoder
 from histobench.testing.methods import check_method

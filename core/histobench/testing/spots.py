@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.distance import cdist
 
-from histobench.card import MetricCard
+from histobench.contracts.card import MetricCard
 from histobench.data import Float, Hidden, ImageFeatures, Int, Kind, ScoreContext, TrainingFacts, UInt8
 
 __all__ = ["ScoredSpots", "draw_spots"]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from histobench.contracts import SlideImage
+from histobench.contracts.protocols import SlideImage
 from histobench.data import Counts, Float, Kind, Slide, SpotTable, Targets, UInt8
 from histobench.errors import did_you_mean
 from histobench.images import ArrayImage

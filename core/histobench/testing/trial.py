@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from histobench.cards import MethodCard
 from histobench.config import RunConfig, method_options
-from histobench.contracts import FitContext, Method, Mode, Options
+from histobench.contracts.cards import MethodCard
+from histobench.contracts.protocols import FitContext, Method, Mode, Options
 from histobench.data import (
     Auxiliary,
     Float,

@@ -8,7 +8,7 @@ from pickle import UnpicklingError
 import torch
 from torch import Tensor, nn
 
-from histobench.contracts import FitContext
+from histobench.contracts.protocols import FitContext
 from histobench.training.weights import restore, trained_state
 
 __all__ = ["CHECKPOINT_SECONDS", "Fitted", "Progress"]

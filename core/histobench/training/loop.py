@@ -8,7 +8,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from histobench.contracts import FitContext
+from histobench.contracts.protocols import FitContext
 from histobench.errors import DataError
 from histobench.training.checkpoints import Fitted, Progress
 from histobench.training.randomness import seeded

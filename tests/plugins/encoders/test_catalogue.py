@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from histobench import ConfigError, EncoderCard, PatchGeometry, WeightsError
-from histobench.registry import Registry
+from histobench.contracts.registry import Registry
 from histobench.testing import check_encoder
 from histobench_encoders import register_encoders
 from histobench_encoders.catalogue import CARDS

@@ -8,7 +8,7 @@ import torch
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from histobench import PatchGeometry, WeightsError
-from histobench.registry import Registry
+from histobench.contracts.registry import Registry
 from histobench.slots import judging_encoder
 from histobench_encoders.inception import Inception
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from histobench import PatchGeometry, UInt8, WeightsError
-from histobench.cards import DatasetCard, TargetFact
+from histobench.contracts.cards import DatasetCard, TargetFact
+from histobench.contracts.registry import Registry
 from histobench.pretraining import Asked, Budget, Choice, make_weights, settle_options
-from histobench.registry import Registry
 from histobench.testing import ToyDataset
 from histobench.training import SYMMETRIES, mirror_and_turn
 from histobench_encoders.catalogue import CARDS

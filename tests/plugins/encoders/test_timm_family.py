@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from histobench import ConfigError, EncoderCard, PatchGeometry, WeightsError
-from histobench.registry import Registry
+from histobench.contracts.registry import Registry
 from histobench.testing import check_encoder
 from histobench_encoders.catalogue import CARDS
 from histobench_encoders.timm_family import describe

@@ -21,7 +21,7 @@ from histobench import (
     Targets,
 )
 from histobench.analyses.attribution import OffersGeneReader, attribute, integrated_gradients
-from histobench.config import options_from_json
+from histobench.contracts.options import options_from_json
 from histobench.testing import unlabelled
 from histobench_heads.clip.memory import Memory
 from histobench_heads.clip.method import ClipRetrieval

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from histobench import DataError, FitContext, Mode
-from histobench.cards import MethodCard
-from histobench.config import options_from_json
+from histobench.contracts.cards import MethodCard
+from histobench.contracts.options import options_from_json
 from histobench.published import Converted, ConvertRequest
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
 from histobench_heads.foundation.catalogue import FMMLP, LINEAR_PROBE, MLP

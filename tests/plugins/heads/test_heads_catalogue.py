@@ -8,7 +8,7 @@ import pytest
 
 from histobench import MethodCard
 from histobench.config import RunConfig, method_options
-from histobench.registry import Registry
+from histobench.contracts.registry import Registry
 from histobench_heads.catalogue import METHODS
 
 BY_NAME = {card.name: card for card in METHODS}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from histobench import ConfigError, DataError, FitContext, LabelledSamples, Prediction, Samples, Targets
-from histobench.registry import Registry
+from histobench.contracts.registry import Registry
 from histobench.reproduction import missing
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson

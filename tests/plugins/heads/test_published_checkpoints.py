@@ -12,12 +12,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from histobench import DataError, FitContext, Method, Mode, PatchGeometry
-from histobench.cards import MethodCard
 from histobench.checkpoints.conversion import Wanted, convert_file
 from histobench.checkpoints.files import open_checkpoint, unpacked
-from histobench.config import options_from_json
+from histobench.contracts.cards import MethodCard
+from histobench.contracts.options import options_from_json
+from histobench.contracts.registry import Registry
 from histobench.published import ConvertRequest
-from histobench.registry import Registry
 from histobench.slots import converted_encoder
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
 from histobench_heads.cuca.catalogue import CUCA, CUCA_MLP

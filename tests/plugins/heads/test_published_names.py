@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from histobench import DataError, FitContext, Kind, LabelledSamples, Method, PatchGeometry, Prediction
-from histobench.cards import MethodCard
 from histobench.checkpoints.conversion import Wanted, convert_file
 from histobench.checkpoints.files import open_checkpoint, unpacked
-from histobench.config import options_from_json
-from histobench.registry import Registry
+from histobench.contracts.cards import MethodCard
+from histobench.contracts.options import options_from_json
+from histobench.contracts.registry import Registry
 from histobench.slots import converted_encoder
 from histobench.testing import toy_fold, unlabelled
 from histobench_heads.cards import HBCIS_MEAN, HBCIS_STD

@@ -15,7 +15,7 @@ from histobench import ConfigError, DataError, FitContext
 from histobench.checkpoints.conversion import Wanted, convert_file
 from histobench.checkpoints.files import unpacked
 from histobench.config import RunConfig, method_options
-from histobench.registry import Registry
+from histobench.contracts.registry import Registry
 from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson
 from histobench_heads.slidewise.slides import neighbour_edges, scaled

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from histobench import Hidden, ImageFeatures, ScoreContext, ShapeError, TrainingFacts
-from histobench.registry import Registry
+from histobench.contracts.registry import Registry
 from histobench_metrics.catalogue import CARDS
 from histobench_metrics.distribution.divergence import jensen_shannon_distance
 from histobench_metrics.labels.classification import f1, recall

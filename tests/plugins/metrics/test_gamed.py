@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from histobench.registry import Registry
+from histobench.contracts.registry import Registry
 from histobench.testing.spots import draw_spots
 
 METRICS = Registry.load().metrics

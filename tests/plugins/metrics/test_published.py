@@ -13,7 +13,7 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn.feature_selection import mutual_info_regression
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from histobench.registry import Registry
+from histobench.contracts.registry import Registry
 from histobench_metrics.distribution.divergence import (
     distance_with_offset,
     distance_without_offset,

@@ -1,10 +1,10 @@
-"""The card that every plugin makes, and the metrics' own; the others stand in `histobench.cards`."""
+"""The card that every plugin makes, and the metrics' own; the others stand in `histobench.contracts.cards`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from histobench.contracts import ContextMetric, Metric
+from histobench.contracts.protocols import ContextMetric, Metric
 from histobench.data import Kind, Need
 
 __all__ = ["Card", "MetricCard", "Provenance"]
@@ -51,7 +51,7 @@ class MetricCard(Card):
     Attributes
     ----------
     build
-        Returns the function; one that has ``needs`` is called with ``context`` (`histobench.contracts.ScoreContext`).
+        Returns the function; one that has ``needs`` is called with ``context`` (`histobench.contracts.protocols.ScoreContext`).
     kinds
         Kinds of target it can score.
     needs

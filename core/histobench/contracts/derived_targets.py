@@ -1,6 +1,6 @@
 """Tasks that any dataset with counts and images has, whether its card knows of them or not."""
 
-from histobench.cards import DatasetCard, TargetFact
+from histobench.contracts.cards import DatasetCard, TargetFact
 from histobench.data import Kind
 
 __all__ = ["GIVEN_COUNTS", "find_target", "targets_of"]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from histobench.card import Card
-from histobench.contracts import Encoder, Mode, PatchGeometry
+from histobench.contracts.card import Card
+from histobench.contracts.protocols import Encoder, Mode, PatchGeometry
 
 __all__ = ["EncoderCard", "EncoderSlot", "Precision", "Transform", "Weights"]
 

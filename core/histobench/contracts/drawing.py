@@ -6,7 +6,7 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from histobench.contracts import Method
+from histobench.contracts.protocols import Method
 from histobench.data import Counts, Float, Patches, UInt8
 from histobench.errors import ConfigError
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from histobench.card import Card, MetricCard, Provenance
-from histobench.contracts import Dataset, Method, Options, PatchGeometry
+from histobench.contracts.card import Card, MetricCard, Provenance
+from histobench.contracts.encoder_card import EncoderCard, EncoderSlot, Precision, Transform, Weights
+from histobench.contracts.protocols import Dataset, Method, Options, PatchGeometry
 from histobench.data import Auxiliary, Kind, Lattice
-from histobench.encoder_card import EncoderCard, EncoderSlot, Precision, Transform, Weights
 from histobench.published import Converted, ConvertRequest, Reproduction
 from histobench.splits import Scheme, leave_one_patient_out
 
@@ -139,7 +139,7 @@ class TargetFact:
     Attributes
     ----------
     source
-        The dataset's own target that it is read from, where core derives it (`histobench.derived`).
+        The dataset's own target that it is read from, where core derives it (`histobench.contracts.derived_targets`).
     """
 
     name: str

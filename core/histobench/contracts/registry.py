@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pluggy
 
-from histobench import hookspecs
-from histobench.cards import Card, DatasetCard, EncoderCard, MethodCard, MetricCard, Provenance
+from histobench.contracts import hookspecs
+from histobench.contracts.cards import Card, DatasetCard, EncoderCard, MethodCard, MetricCard, Provenance
 from histobench.errors import PluginError, did_you_mean, told
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from histobench.cards import DatasetCard, EncoderCard, MethodCard, MetricCard
+from histobench.contracts.cards import DatasetCard, EncoderCard, MethodCard, MetricCard
 
 if TYPE_CHECKING:
     import click
