@@ -22,8 +22,8 @@ from typing import Any
 import platformdirs
 from filelock import FileLock, Timeout
 
-from histobench.digests import file_digest
 from histobench.errors import HistobenchError, StoreError
+from histobench.files import file_digest
 
 __all__ = ["CACHE_VARIABLE", "Cache", "Entry", "Kept", "digest"]
 

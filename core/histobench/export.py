@@ -9,8 +9,8 @@ import numpy as np
 
 from histobench.data import SlideResult
 from histobench.errors import ConfigError
+from histobench.files import new_hdf5, store_errors
 from histobench.records import JobSpec
-from histobench.store import new_hdf5, store_errors
 
 __all__ = ["ENHANCED", "export_slide", "file_name"]
 

@@ -21,8 +21,8 @@ from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
 
 from histobench.contracts.encoder_card import Weights
-from histobench.digests import file_digest
 from histobench.errors import WeightsError
+from histobench.files import file_digest
 
 __all__ = [
     "FILES_VARIABLE",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from histobench.digests import file_digest
+from histobench.files import file_digest
 from histobench.images.files import hash_file
 from histobench.weights import weights_hash
 

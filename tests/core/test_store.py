@@ -16,7 +16,8 @@ from hypothesis.extra import numpy as hnp
 
 from histobench.data import Prediction, SlideResult, Targets
 from histobench.errors import DataError, StoreError
-from histobench.store import Store, read_predictions, write_atomically, write_history, write_predictions
+from histobench.files import write_atomically
+from histobench.store import Store, read_predictions, write_history, write_predictions
 
 
 def result(predicted: np.ndarray, observed: np.ndarray, slide: str = "A1") -> SlideResult:

@@ -16,8 +16,8 @@ from histobench.contracts.options import options_from_json, options_to_json
 from histobench.contracts.protocols import FitContext, Options, TrainableEncoder
 from histobench.contracts.registry import Registry
 from histobench.data import Kind
-from histobench.digests import file_digest
 from histobench.errors import ConfigError, DataError, HistobenchError, told
+from histobench.files import file_digest
 from histobench.published import Converted, ConvertRequest
 from histobench.slots import EncoderChoice, converted_encoder
 

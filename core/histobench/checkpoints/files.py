@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Json, ValidationError
 
 from histobench.contracts.protocols import Mode
 from histobench.data import Kind
-from histobench.digests import file_digest
 from histobench.errors import DataError
+from histobench.files import file_digest
 
 __all__ = ["FACTS_FILE", "WEIGHTS_FILE", "Checkpoint", "Header", "is_safetensors", "open_checkpoint", "unpacked"]
 

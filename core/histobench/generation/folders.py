@@ -18,7 +18,7 @@ from pathlib import Path
 import filelock
 
 from histobench.errors import StoreError
-from histobench.store import store_errors, write_atomically
+from histobench.files import store_errors, write_atomically
 
 __all__ = ["MANIFEST", "SHEET", "Manifest", "check_folder", "one_run", "write_manifest"]
 

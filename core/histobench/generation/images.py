@@ -7,11 +7,11 @@ from PIL import Image
 
 from histobench.contracts.drawing import Drawing
 from histobench.data import UInt8
+from histobench.files import store_errors, write_atomically
 from histobench.generation.folders import SHEET, Manifest, one_run, write_manifest
 from histobench.generation.prompts import Prompts
 from histobench.maps import Row, contact_sheet
 from histobench.maps.writing import write_png
-from histobench.store import store_errors, write_atomically
 
 __all__ = ["write_images"]
 

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from histobench.data import UInt8
-from histobench.digests import file_digest
 from histobench.errors import DataError
+from histobench.files import file_digest
 from histobench.images.cutting import check_array
 
 __all__ = ["MAX_PIXELS", "ArrayImage", "FileImage", "check_image", "hash_file"]

@@ -19,8 +19,8 @@ from pathlib import Path
 import filelock
 
 from histobench.errors import DataError, StoreError
+from histobench.files import store_error, store_errors, write_atomically
 from histobench.records import JobSpec, RunRecord, read_record
-from histobench.store.files import store_error, store_errors, write_atomically
 
 __all__ = ["JobFolder", "Store", "write_history"]
 

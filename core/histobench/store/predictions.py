@@ -11,7 +11,7 @@ import numpy as np
 
 from histobench.data import Hidden, ImageFeatures, Prediction, SlideResult, Targets, TrainingFacts
 from histobench.errors import DataError
-from histobench.store.files import new_hdf5, store_errors
+from histobench.files import new_hdf5, store_errors
 
 __all__ = ["read_predictions", "read_training", "write_predictions"]
 

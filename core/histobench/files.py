@@ -1,6 +1,7 @@
-"""Writing that a kill or a full disk cannot leave half done, and its errors as sentences."""
+"""Durable files: writes that a kill or a full disk cannot leave half done, errors as sentences, and digests."""
 
 import errno
+import hashlib
 import io
 import os
 import threading
@@ -14,7 +15,7 @@ from typing_extensions import override
 
 from histobench.errors import StoreError
 
-__all__ = ["new_hdf5", "store_error", "store_errors", "write_atomically"]
+__all__ = ["file_digest", "new_hdf5", "store_error", "store_errors", "write_atomically"]
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -77,6 +78,18 @@ def store_error(folder: Path, error: OSError) -> StoreError:
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return StoreError(f"the output folder {where} cannot be written to; choose another with --out.")
     return StoreError(f"the output folder {where} cannot be used: {error}.")
+
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Hash the bytes of a file, in hexadecimal; it is never held in memory as a whole.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read; the caller knows what it is and what to do.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 class _Disk(io.RawIOBase):
