@@ -51,8 +51,8 @@ from histobench.data import (
     TrainingFacts,
     UInt8,
 )
+from histobench.data.splits import PublishedFold, Scheme, leave_one_patient_out, leave_one_slide_out
 from histobench.errors import ConfigError, DataError, HistobenchError, ShapeError, WeightsError
-from histobench.splits import PublishedFold, Scheme, leave_one_patient_out, leave_one_slide_out
 
 __all__ = [
     "ConfigError", "ContextMetric", "Counts", "DataError", "Dataset", "DatasetCard", "Drawer", "Drawing", "Encoder",

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from histobench.contracts.cards import DatasetCard
 from histobench.contracts.protocols import Dataset
 from histobench.data import Auxiliary, Kind, Slide, SpotTable, Targets
+from histobench.data.panels import Panel, fit_panel, genes_seen
 from histobench.errors import DataError
-from histobench.panels import Panel, fit_panel, genes_seen
 
 __all__ = ["SOURCES", "Companion", "fit_companions", "read_regions", "source_of"]
 

@@ -20,11 +20,11 @@ from histobench.checkpoints.evaluation import load_checkpoint
 from histobench.contracts.options import options_from_json
 from histobench.contracts.protocols import FitContext, Method
 from histobench.data import SlideResult
+from histobench.data.panels import Panel
 from histobench.errors import StoreError, told
 from histobench.evaluation import score
 from histobench.files import write_atomically
 from histobench.outcomes import ask, open_outcomes
-from histobench.panels import Panel
 from histobench.provenance import Watch, determinism, git_commit, limit_threads, machine, versions
 from histobench.records import JobSpec, PanelRecord, RunRecord
 from histobench.store import JobFolder, Store, read_predictions, read_training, write_predictions

@@ -6,8 +6,8 @@ from histobench.config import RunConfig
 from histobench.contracts.cards import DatasetCard, MethodCard, MetricCard, TargetFact
 from histobench.contracts.derived_targets import targets_of
 from histobench.contracts.registry import Registry
+from histobench.data.splits import Scheme
 from histobench.errors import ConfigError, did_you_mean
-from histobench.splits import Scheme
 
 __all__ = [
     "ALL",

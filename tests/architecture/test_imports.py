@@ -13,11 +13,11 @@ import histobench
 DOCUMENTED = {
     "histobench",
     "histobench.adapters",
-    "histobench.graphs",
+    "histobench.data.graphs",
     "histobench.images",
     "histobench.pretrained",
     "histobench.published",
-    "histobench.spatial",
+    "histobench.data.spatial",
     "histobench.testing",
     "histobench.training",
     "histobench.weights",

@@ -16,9 +16,9 @@ from histobench.analyses.domains import choose_domains, match_domains
 from histobench.analyses.findings import Findings
 from histobench.analyses.writing import write_findings
 from histobench.data import Counts, Prediction, SlideResult, SpotTable, Targets
+from histobench.data.panels import Panel
+from histobench.data.spatial import colocalise
 from histobench.errors import DataError, StoreError
-from histobench.panels import Panel
-from histobench.spatial import colocalise
 from histobench.testing import ToyDataset
 
 

@@ -10,8 +10,8 @@ from histobench import assembly
 from histobench.assembly import Assembler
 from histobench.cache import Cache
 from histobench.data import SpotTable, TrainingFacts
-from histobench.hiding import Input, hide
-from histobench.panels import fit_panel, genes_seen
+from histobench.data.held_out_counts import Input, hide
+from histobench.data.panels import fit_panel, genes_seen
 from histobench.testing import ToyDataset
 
 

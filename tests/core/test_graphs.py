@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from histobench.data import Int, Lattice
-from histobench.graphs import adjacency, expand, lattice_edges, nearest_edges
+from histobench.data.graphs import adjacency, expand, lattice_edges, nearest_edges
 
 HEX_NEIGHBOURS = {(-2, 0), (2, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)}
 """Neighbours on the hexagonal capture lattice (10x Genomics): even columns on even rows, odd ones on odd rows."""

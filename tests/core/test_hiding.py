@@ -8,9 +8,9 @@ import pytest
 from histobench.contracts.cards import DatasetCard, TargetFact
 from histobench.contracts.derived_targets import find_target, targets_of
 from histobench.data import Counts, SpotTable
+from histobench.data.held_out_counts import KEPT, MASKED, hide
+from histobench.data.panels import fit_panel, genes_seen, log_normalise
 from histobench.errors import DataError
-from histobench.hiding import KEPT, MASKED, hide
-from histobench.panels import fit_panel, genes_seen, log_normalise
 from histobench.testing import ToyDataset
 
 

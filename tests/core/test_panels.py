@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from histobench.data import Counts, Float, Slide, SpotTable, Targets
+from histobench.data.panels import GENES_IN_PANEL, Panel, fit_panel, log_normalise
 from histobench.errors import DataError
-from histobench.panels import GENES_IN_PANEL, Panel, fit_panel, log_normalise
 
 
 def table(name: str, *, counts: Counts | None = None, targets: Targets | None = None) -> SpotTable:

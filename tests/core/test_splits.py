@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from histobench.data import Slide
-from histobench.errors import DataError, LeakageError
-from histobench.splits import (
+from histobench.data.splits import (
     PublishedFold,
     Scheme,
     leave_one_patient_out,
     leave_one_slide_out,
     make_folds,
 )
+from histobench.errors import DataError, LeakageError
 
 
 def slides(*ids: str) -> list[Slide]:

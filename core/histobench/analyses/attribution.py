@@ -22,9 +22,9 @@ from histobench.analyses.findings import Cell, Findings, StudyResults, job_by_jo
 from histobench.analyses.geometry import joint_clusters, unit_rows
 from histobench.assembly import open_assembler
 from histobench.data import Counts, Float, SlideResult
+from histobench.data.panels import gene_columns
 from histobench.errors import DataError
 from histobench.fitted import load_fitted
-from histobench.panels import gene_columns
 from histobench.records import RunRecord
 
 __all__ = [

@@ -17,9 +17,9 @@ from scipy.stats import rankdata
 
 from histobench.analyses.findings import AMOUNTS, Cell, Findings, StudyResults, label_of
 from histobench.data import Float, SlideResult
+from histobench.data.spatial import Colocalisation, colocalise, gaussian_weights
 from histobench.errors import DataError
 from histobench.records import RunRecord
-from histobench.spatial import Colocalisation, colocalise, gaussian_weights
 from histobench.statistics.paired import holm
 
 __all__ = ["LENGTH_UM", "analyse_colocalisation", "slide_pairs"]

@@ -10,8 +10,8 @@ from histobench.contracts.cards import MethodCard
 from histobench.contracts.options import options_from_json
 from histobench.contracts.protocols import FitContext, Method, Options
 from histobench.data import Float, Kind, Prediction, SpotTable
+from histobench.data.panels import Panel, is_expression
 from histobench.errors import ConfigError, DataError
-from histobench.panels import Panel, is_expression
 from histobench.records import JobSpec
 
 __all__ = [

@@ -29,14 +29,14 @@ class Samples:
         (n, 2) position on the slide in microns.
     array
         (n, 2) integer position on the capture lattice, column first; with ``lattice`` it gives the neighbours
-        (``histobench.graphs``).
+        (``histobench.data.graphs``).
     embeddings
         (n, d) float32 from a frozen encoder, if the method asked for them.
     patches
         n patches of (h, w, 3) uint8 RGB, read when indexed, if the method asked for them.
     counts
         (n, g) raw counts of every gene seen in training, only where the task gives them to the method as an input: to
-        ``enhance`` (less what is hidden, see `histobench.hiding`), to ``retrieve`` and to ``generate``.
+        ``enhance`` (less what is hidden, see `histobench.data.held_out_counts`), to ``retrieve`` and to ``generate``.
     oracle
         The truth behind the targets, only for a control that says it is an oracle.
     """

@@ -8,9 +8,9 @@ import numpy as np
 from histobench.contracts.cards import DatasetCard, TargetFact
 from histobench.contracts.protocols import Dataset
 from histobench.data import Slide, SpotTable
+from histobench.data.panels import fit_panel
+from histobench.data.splits import Scheme, make_folds
 from histobench.errors import DataError, LeakageError
-from histobench.panels import fit_panel
-from histobench.splits import Scheme, make_folds
 from histobench.testing.facts import check_facts, expect, untouched
 
 __all__ = ["check_dataset"]

@@ -11,9 +11,9 @@ import numpy as np
 
 from histobench.contracts.protocols import SlideImage
 from histobench.data import Counts, Float, Kind, Slide, SpotTable, Targets, UInt8
+from histobench.data.panels import log_normalise
 from histobench.errors import did_you_mean
 from histobench.images import ArrayImage
-from histobench.panels import log_normalise
 
 __all__ = ["CELL_TYPES", "FIELDS", "GENES", "SPOT_PX", "ToyDataset"]
 

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from histobench import Float, Int, Samples
-from histobench.graphs import adjacency, expand, lattice_edges
+from histobench.data.graphs import adjacency, expand, lattice_edges
 from histobench.training import generator
 
 __all__ = ["Batching", "Subgraph", "contiguous_parts", "grow", "lattice_links"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from histobench import DataError, Slide, leave_one_patient_out
-from histobench.splits import make_folds
+from histobench.data.splits import make_folds
 from histobench_datasets.her2st import TARGETS, Her2st
 from histobench_datasets.her2st_files import LABELS
 from histobench_datasets.her2st_layout import CUCA_4FOLD, PATIENTS, SLIDES, find_root

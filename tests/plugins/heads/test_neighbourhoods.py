@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from histobench import Int, Lattice, Samples
-from histobench.graphs import adjacency, lattice_edges
+from histobench.data.graphs import adjacency, lattice_edges
 from histobench_heads.neighbourhoods import Batching, Subgraph, contiguous_parts, grow, lattice_links
 
 

@@ -8,7 +8,7 @@ from scipy.stats import pearsonr, spearmanr
 from skimage.metrics import structural_similarity as skimage_similarity
 
 from histobench import ScoreContext
-from histobench.spatial import bivariate_r, gaussian_weights, published_weights
+from histobench.data.spatial import bivariate_r, gaussian_weights, published_weights
 from histobench_metrics.spatial.colocalisation import colocalisation, published_colocalisation
 from histobench_metrics.spatial.maps import moran_difference, structural_similarity
 from histobench_metrics.spatial.windows import pitch

@@ -19,7 +19,7 @@ from sklearn.decomposition import PCA
 from typing_extensions import override
 
 from histobench import DataError, FitContext, Float, LabelledSamples, Method, Prediction, Samples
-from histobench.graphs import adjacency
+from histobench.data.graphs import adjacency
 from histobench_heads.enhancement.options import LatentOptions, NeighbourMeanOptions
 from histobench_heads.gist.expression import choose_genes, counts_of, read_genes
 from histobench_heads.gist.graph import radius_links

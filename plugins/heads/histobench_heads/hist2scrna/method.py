@@ -52,7 +52,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from histobench import DataError, FitContext, Int, LabelledSamples, Method, Patches, Prediction, Samples
-from histobench.graphs import adjacency, nearest_edges
+from histobench.data.graphs import adjacency, nearest_edges
 from histobench.training import (
     ColourJitter,
     Recipe,

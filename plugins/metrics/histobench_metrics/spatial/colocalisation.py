@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from histobench import Float, ScoreContext
-from histobench.spatial import bivariate_r, gaussian_weights, published_weights
+from histobench.data.spatial import bivariate_r, gaussian_weights, published_weights
 from histobench_metrics.regression.correlation import pearson, spearman
 from histobench_metrics.spatial.columns import AGREEMENT
 from histobench_metrics.spatial.maps import LENGTH_UM

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from histobench import Float, ScoreContext
-from histobench.spatial import gaussian_weights
+from histobench.data.spatial import gaussian_weights
 from histobench_metrics.spatial.windows import window_weights
 from histobench_metrics.tables import Rows, is_constant, paired
 

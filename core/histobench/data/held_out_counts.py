@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from histobench.data import Counts, Float, Hidden, SpotTable, Targets
+from histobench.data.panels import Panel, gene_columns, log_normalise
 from histobench.errors import DataError
-from histobench.panels import Panel, gene_columns, log_normalise
 
 __all__ = ["KEPT", "MASKED", "Input", "hide"]
 
