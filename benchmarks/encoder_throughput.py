@@ -1,4 +1,4 @@
-"""Images a second of ViT-S, B, L, H and g through `histobench.embedding`, beside the measured matrix-product ceiling.
+"""Images a second of ViT-S, B, L, H and g through `histobench.images.embedding`, beside the measured matrix-product ceiling.
 
 Random weights and random patches from a file, as an extraction reads them. The ceiling is what square matrix products
 of the same precision reach on the same device in the same run, divided by the operations of one image::
@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from histobench.contracts.protocols import PatchGeometry
 from histobench.data import Float, UInt8
-from histobench.embedding import Compute, Embedder, StoredPatches
+from histobench.images.embedding import Compute, Embedder, StoredPatches
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
 PLAIN_BATCH = 64

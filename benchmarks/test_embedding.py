@@ -24,8 +24,8 @@ from torch.utils.data import DataLoader, Dataset
 from histobench.cache import Cache
 from histobench.contracts.protocols import SlideImage
 from histobench.data import Float, Slide, SpotTable
-from histobench.embedding import Compute, slide_embeddings
 from histobench.images import FileImage, cut_patches
+from histobench.images.embedding import Compute, slide_embeddings
 from histobench_datasets.her2st import Her2st
 from histobench_encoders.catalogue import CARDS
 

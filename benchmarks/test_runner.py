@@ -13,8 +13,8 @@ from histobench.assembly import open_assembler
 from histobench.cache import Cache
 from histobench.config import RunConfig
 from histobench.contracts.registry import Registry
-from histobench.embedding import slide_embeddings, slide_patches
 from histobench.executors import InProcess
+from histobench.images.embedding import slide_embeddings, slide_patches
 from histobench.planning import plan_study
 from histobench.records import job_id
 from histobench.runner import Workspace

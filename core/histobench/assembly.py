@@ -30,8 +30,8 @@ from histobench.data import (
 )
 from histobench.data.held_out_counts import Input, hide
 from histobench.data.panels import Panel, fit_panel, gene_columns, genes_seen
-from histobench.embedding import Compute, PatchStack, slide_embeddings, slide_patches
 from histobench.errors import DataError
+from histobench.images.embedding import Compute, PatchStack, slide_embeddings, slide_patches
 from histobench.records import JobSpec
 
 __all__ = ["Assembler", "fit_context", "join", "open_assembler", "open_dataset", "open_encoder", "registry"]

@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from histobench.cache import Cache, digest
 from histobench.contracts.protocols import PatchGeometry
 from histobench.data import Float, Slide, SpotTable, Targets, UInt8
-from histobench.embedding import (
+from histobench.errors import DataError, ShapeError
+from histobench.images import ArrayImage, cut_patches
+from histobench.images.embedding import (
     Compute,
     EmbeddingKey,
     PatchKey,
@@ -29,9 +31,7 @@ from histobench.embedding import (
     slide_embeddings,
     slide_patches,
 )
-from histobench.embedding.rows import RowWriter
-from histobench.errors import DataError, ShapeError
-from histobench.images import ArrayImage, cut_patches
+from histobench.images.embedding.rows import RowWriter
 
 N = 150
 GEOMETRY = PatchGeometry(patch_px=8, mpp=0.5)
@@ -464,7 +464,7 @@ from pathlib import Path
 import numpy as np
 from histobench import PatchGeometry, Slide, SpotTable
 from histobench.cache import Cache
-from histobench.embedding import Compute, rows, slide_embeddings
+from histobench.images.embedding import Compute, rows, slide_embeddings
 from histobench.images import ArrayImage
 
 root, seconds, n = Path(sys.argv[1]), float(sys.argv[2]), 60

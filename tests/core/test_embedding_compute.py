@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from histobench.contracts.protocols import PatchGeometry
 from histobench.data import Float, UInt8
-from histobench.embedding import BatchSize, Compute, Embedder
+from histobench.images.embedding import BatchSize, Compute, Embedder
 from histobench.testing import ToyEncoder
 
 N = 100

@@ -7,7 +7,7 @@ from scipy import ndimage
 from histobench.contracts.protocols import PatchGeometry
 from histobench.data import UInt8
 from histobench.images import ArrayImage, cut_patches
-from histobench.shifts import PANEL, Shift, ShiftedDataset, ShiftedImage
+from histobench.images.shifts import PANEL, Shift, ShiftedDataset, ShiftedImage
 from histobench.testing import ToyDataset
 
 

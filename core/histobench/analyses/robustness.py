@@ -20,10 +20,10 @@ from histobench.errors import DataError, HistobenchError
 from histobench.evaluation import score
 from histobench.files import write_atomically
 from histobench.fitted import load_fitted
+from histobench.images.shifts import PANEL, HeldDataset, Shift, ShiftedDataset
 from histobench.outcomes import ask, open_outcomes
 from histobench.provenance import limit_threads
 from histobench.records import RunRecord
-from histobench.shifts import PANEL, HeldDataset, Shift, ShiftedDataset
 from histobench.statistics import mean_intervals
 from histobench.store import JobFolder
 

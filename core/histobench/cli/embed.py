@@ -37,9 +37,9 @@ def embed(  # one parameter an argument or option
 
     from histobench.cli.run import list_gpus, settle_device
     from histobench.config import RunConfig
-    from histobench.embedding import Compute
     from histobench.executors import InProcess, LocalProcesses
     from histobench.extraction import Extraction, embed_datasets, plan_extraction
+    from histobench.images.embedding import Compute
 
     gpus = list_gpus()
     shared = workers or (len(gpus) if given["device"] in ("auto", "cuda") and gpus else 1)

@@ -8,8 +8,8 @@ from histobench.cache import Cache
 from histobench.contracts.cards import DatasetCard
 from histobench.contracts.protocols import Dataset, PatchGeometry
 from histobench.data import Slide
-from histobench.embedding import PatchStack, StoredPatches, slide_patches
 from histobench.errors import ConfigError, DataError, did_you_mean, told
+from histobench.images.embedding import PatchStack, StoredPatches, slide_patches
 
 __all__ = ["Choice", "Corpus", "read_corpus"]
 

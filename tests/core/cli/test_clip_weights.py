@@ -11,7 +11,7 @@ import torch
 
 from histobench.assembly import open_encoder
 from histobench.cache import Cache
-from histobench.embedding import Compute, slide_embeddings
+from histobench.images.embedding import Compute, slide_embeddings
 from histobench.store import read_predictions
 from histobench.testing import ToyDataset
 from histobench.testing.toy import GENES

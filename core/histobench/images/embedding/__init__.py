@@ -9,10 +9,10 @@ References
 Jaume et al. (2024), HEST-1k, *NeurIPS*: the layout of the files.
 """
 
-from histobench.embedding.compute import BatchSize, Compute, Embedder, FrozenNetwork
-from histobench.embedding.keys import EmbeddingKey, PatchKey
-from histobench.embedding.patches import PATCHES, PatchStack, StoredPatches, slide_patches
-from histobench.embedding.slides import EMBEDDINGS, check_resolution, has_embeddings, slide_embeddings
+from histobench.images.embedding.compute import BatchSize, Compute, Embedder, FrozenNetwork
+from histobench.images.embedding.keys import EmbeddingKey, PatchKey
+from histobench.images.embedding.patches import PATCHES, PatchStack, StoredPatches, slide_patches
+from histobench.images.embedding.slides import EMBEDDINGS, check_resolution, has_embeddings, slide_embeddings
 
 __all__ = [
     "EMBEDDINGS",

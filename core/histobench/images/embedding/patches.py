@@ -12,10 +12,10 @@ import numpy as np
 from histobench.cache import Cache, Entry
 from histobench.contracts.protocols import PatchGeometry, SlideImage
 from histobench.data import Float, Patches, SpotTable, UInt8
-from histobench.embedding.keys import PatchKey
-from histobench.embedding.rows import RowWriter, names_its_rows, open_rows
 from histobench.errors import DataError, ShapeError
 from histobench.images import patch_cutter
+from histobench.images.embedding.keys import PatchKey
+from histobench.images.embedding.rows import RowWriter, names_its_rows, open_rows
 
 __all__ = ["PATCHES", "PatchStack", "StoredPatches", "slide_patches"]
 

@@ -10,12 +10,12 @@ import numpy as np
 from histobench.cache import Cache, Entry
 from histobench.contracts.protocols import Encoder, PatchGeometry, SlideImage
 from histobench.data import Float, Slide, SpotTable
-from histobench.embedding.compute import Compute, effective_precision, embedder
-from histobench.embedding.keys import EmbeddingKey, PatchKey
-from histobench.embedding.patches import slide_patches
-from histobench.embedding.rows import RowWriter, names_its_rows, open_rows
 from histobench.errors import DataError, ShapeError
 from histobench.images import is_upsampled
+from histobench.images.embedding.compute import Compute, effective_precision, embedder
+from histobench.images.embedding.keys import EmbeddingKey, PatchKey
+from histobench.images.embedding.patches import slide_patches
+from histobench.images.embedding.rows import RowWriter, names_its_rows, open_rows
 
 __all__ = ["EMBEDDINGS", "check_resolution", "has_embeddings", "slide_embeddings"]
 
