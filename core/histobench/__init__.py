@@ -1,6 +1,6 @@
 """histobench asks how well a method reads molecules from a histology slide.
 
-This package re-exports what a plugin author needs; beside it only `histobench.adapters`, `.graphs`,
+This package re-exports what a plugin author needs; beside it only `histobench.training.adapters`, `.graphs`,
 `.images`, `.published`, `.spatial`, `.testing`, `.training` and `.weights` are meant to be imported by plugins.
 """
 

@@ -12,7 +12,7 @@ import histobench
 
 DOCUMENTED = {
     "histobench",
-    "histobench.adapters",
+    "histobench.training.adapters",
     "histobench.data.graphs",
     "histobench.images",
     "histobench.pretrained",

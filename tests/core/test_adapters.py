@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from histobench.adapters import LoraOptions, tuned_encoder
 from histobench.contracts.protocols import FitContext, Mode, PatchGeometry
 from histobench.data import Float, UInt8
 from histobench.errors import ConfigError
 from histobench.training import seeded
+from histobench.training.adapters import LoraOptions, tuned_encoder
 
 PATCHES = torch.randint(0, 256, (5, 4, 4, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 

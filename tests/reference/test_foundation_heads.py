@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from histobench import FitContext, PatchGeometry
-from histobench.adapters import tuned_encoder
+from histobench.training.adapters import tuned_encoder
 from histobench_encoders.entries import ENTRIES
 from histobench_encoders.timm_encoder import TimmEncoder
 from histobench_heads.catalogue import METHODS

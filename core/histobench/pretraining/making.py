@@ -10,7 +10,6 @@ from typing import Protocol, runtime_checkable
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from histobench.adapters import tuned_encoder
 from histobench.contracts.cards import DatasetCard, EncoderCard
 from histobench.contracts.protocols import FitContext, PatchGeometry, Report, TrainableEncoder
 from histobench.errors import ConfigError, WeightsError
@@ -21,6 +20,7 @@ from histobench.pretraining.objectives import make_objective
 from histobench.pretraining.options import OPTIONS, Options
 from histobench.provenance import versions
 from histobench.training import seeded
+from histobench.training.adapters import tuned_encoder
 from histobench.weights import weights_hash
 
 __all__ = ["Asked", "PretrainableEncoder", "make_weights"]

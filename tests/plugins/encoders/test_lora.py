@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from histobench import ConfigError, FitContext, Mode, PatchGeometry
-from histobench.adapters import tuned_encoder
 from histobench.training import seeded
+from histobench.training.adapters import tuned_encoder
 from histobench_encoders.entries import ENTRIES
 from histobench_encoders.entry import TimmEntry
 from histobench_encoders.timm_encoder import TimmEncoder

@@ -43,8 +43,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from histobench import ConfigError, DataError, FitContext, LabelledSamples, Method, Prediction, Samples
-from histobench.adapters import tuned_encoder
 from histobench.training import Fitted, Recipe, fit_module, load_weights, save_weights, seeded, turn_at_random
+from histobench.training.adapters import tuned_encoder
 from histobench_heads.he2gene.batches import alone, with_neighbours
 from histobench_heads.he2gene.labels import Annotation, LabelPlan
 from histobench_heads.he2gene.loading import SPOTS_AT_ONCE, Loader, Middle, Selection, patches_of

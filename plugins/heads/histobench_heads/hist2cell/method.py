@@ -51,8 +51,8 @@ from histobench import (
     Samples,
     Targets,
 )
-from histobench.adapters import tuned_encoder
 from histobench.training import Recipe, fit_module, load_weights, mean_pearson, save_weights, seeded
+from histobench.training.adapters import tuned_encoder
 from histobench_heads.hist2cell.network import Hist2CellNetwork
 from histobench_heads.hist2cell.options import Hist2CellOptions
 from histobench_heads.neighbourhoods import Batching, Subgraph, lattice_links

@@ -84,7 +84,7 @@ class AdapterOptions:
     Attributes
     ----------
     lora_rank, lora_alpha, lora_dropout, lora_last_blocks
-        Adapters of mode ``lora``; see `histobench.adapters.LoraOptions`.
+        Adapters of mode ``lora``; see `histobench.training.adapters.LoraOptions`.
     patch_px
         Side of the patch given to an encoder that is trained.
     """
