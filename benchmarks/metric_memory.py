@@ -17,7 +17,7 @@ import numpy as np
 
 from histobench import Float, Prediction, Targets, TrainingFacts
 from histobench.data import SlideResult
-from histobench.evaluation import score
+from histobench.results.evaluation import score
 from histobench_metrics.catalogue import CARDS
 
 _ROWS = 100

@@ -29,10 +29,10 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-import histobench.evaluation.scoring
+import histobench.results.evaluation.scoring
 from histobench import Float, Prediction, Targets, TrainingFacts
 from histobench.data import SlideResult
-from histobench.evaluation import score
+from histobench.results.evaluation import score
 from histobench_metrics.catalogue import CARDS
 
 SCRIPT = Path(__file__).with_name("metric_memory.py")
@@ -114,7 +114,7 @@ def test_scoring_a_job_with_all_metrics_but_the_expensive(benchmark: BenchmarkFi
 
 def test_memory_does_not_grow_with_the_targets(benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks are a sixteenth of what they are in use, so that small tables have several."""
-    monkeypatch.setattr(histobench.evaluation.scoring, "_BLOCK", 1 << 18)
+    monkeypatch.setattr(histobench.results.evaluation.scoring, "_BLOCK", 1 << 18)
     few, many = ([_result(slide, 500, t) for slide in ("S1", "S2")] for t in (500, 2000))
     cards = [CARD["pearson"], CARD["spearman"]]
     peaks = [_peak_mib(lambda: score(few, cards)), _peak_mib(lambda: score(many, cards))]

@@ -16,7 +16,7 @@ from histobench.contracts.registry import Registry
 from histobench.executors import InProcess
 from histobench.images.embedding import slide_embeddings, slide_patches
 from histobench.planning import plan_study
-from histobench.records import job_id
+from histobench.results.records import job_id
 from histobench.runner import Workspace
 from histobench.specs import Machine
 from histobench.study import run_study

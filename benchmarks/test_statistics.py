@@ -13,10 +13,10 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 from scipy.stats import permutation_test, rankdata
 
-from histobench.statistics import mean_intervals
-from histobench.statistics.paired import FLIPS, paired_tests
-from histobench.statistics.ranking import RANK_ROUNDS, rank_intervals
-from histobench.statistics.resampling import ROUNDS, draw_shares
+from histobench.results.statistics import mean_intervals
+from histobench.results.statistics.paired import FLIPS, paired_tests
+from histobench.results.statistics.ranking import RANK_ROUNDS, rank_intervals
+from histobench.results.statistics.resampling import ROUNDS, draw_shares
 
 METHODS, TASKS, PATIENTS = 300, 40, 23
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from histobench.records import JobSpec, MetricScores, PanelRecord, RunRecord
+from histobench.results.records import JobSpec, MetricScores, PanelRecord, RunRecord
 from histobench.testing import ToyDataset
 
 REPOSITORY = Path(__file__).resolve().parent.parent

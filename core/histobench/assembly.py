@@ -32,7 +32,7 @@ from histobench.data.held_out_counts import Input, hide
 from histobench.data.panels import Panel, fit_panel, gene_columns, genes_seen
 from histobench.errors import DataError
 from histobench.images.embedding import Compute, PatchStack, slide_embeddings, slide_patches
-from histobench.records import JobSpec
+from histobench.results.records import JobSpec
 
 __all__ = ["Assembler", "fit_context", "join", "open_assembler", "open_dataset", "open_encoder", "registry"]
 

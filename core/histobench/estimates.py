@@ -12,8 +12,8 @@ from histobench.contracts.cards import MethodCard, Probe
 from histobench.contracts.options import options_from_json
 from histobench.contracts.protocols import FitContext, Method, Options
 from histobench.data import LabelledSamples
-from histobench.provenance import limit_threads
-from histobench.records import JobSpec
+from histobench.results.provenance import limit_threads
+from histobench.results.records import JobSpec
 from histobench.runner import Workspace
 
 __all__ = ["Timer", "estimate_seconds", "probes_of"]

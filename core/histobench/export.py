@@ -10,7 +10,7 @@ import numpy as np
 from histobench.data import SlideResult
 from histobench.errors import ConfigError
 from histobench.files import new_hdf5, store_errors
-from histobench.records import JobSpec
+from histobench.results.records import JobSpec
 
 __all__ = ["ENHANCED", "export_slide", "file_name"]
 

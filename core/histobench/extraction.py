@@ -22,7 +22,7 @@ from histobench.data import SpotTable
 from histobench.errors import ConfigError, did_you_mean, told
 from histobench.images import is_upsampled
 from histobench.images.embedding import Compute, has_embeddings, slide_embeddings, slide_patches
-from histobench.provenance import limit_threads
+from histobench.results.provenance import limit_threads
 from histobench.selection import asked_datasets, asked_targets
 from histobench.slots import asked_encoder
 

@@ -5,8 +5,8 @@ from histobench.checkpoints.evaluation import load_checkpoint
 from histobench.contracts.options import options_from_json
 from histobench.contracts.protocols import Method
 from histobench.errors import DataError
-from histobench.records import RunRecord
-from histobench.store import JobFolder
+from histobench.results.records import RunRecord
+from histobench.results.store import JobFolder
 
 __all__ = ["load_fitted"]
 

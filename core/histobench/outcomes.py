@@ -24,7 +24,7 @@ from histobench.data import (
 )
 from histobench.errors import ShapeError, told
 from histobench.judging import JUDGED, Judge, open_judge
-from histobench.records import JobSpec
+from histobench.results.records import JobSpec
 
 __all__ = ["Outcomes", "ask", "open_outcomes"]
 

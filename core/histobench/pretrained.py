@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 
 from histobench.contracts.protocols import PatchGeometry
 from histobench.errors import WeightsError
-from histobench.scores import Model
+from histobench.results.scores import Model
 
 __all__ = ["FACTS_KEY", "PretrainedFacts", "read_facts"]
 

@@ -10,7 +10,7 @@ from histobench.contracts.cards import DatasetCard, MethodCard
 from histobench.contracts.registry import Registry
 from histobench.errors import HistobenchError, told
 from histobench.published import Reproduction, View
-from histobench.records import RunRecord
+from histobench.results.records import RunRecord
 from histobench.slots import asked_encoder
 
 __all__ = ["encoder_asked", "missing", "reproduced"]

@@ -22,12 +22,12 @@ from histobench.contracts.protocols import FitContext, Method
 from histobench.data import SlideResult
 from histobench.data.panels import Panel
 from histobench.errors import StoreError, told
-from histobench.evaluation import score
 from histobench.files import write_atomically
 from histobench.outcomes import ask, open_outcomes
-from histobench.provenance import Watch, determinism, git_commit, limit_threads, machine, versions
-from histobench.records import JobSpec, PanelRecord, RunRecord
-from histobench.store import JobFolder, Store, read_predictions, read_training, write_predictions
+from histobench.results.evaluation import score
+from histobench.results.provenance import Watch, determinism, git_commit, limit_threads, machine, versions
+from histobench.results.records import JobSpec, PanelRecord, RunRecord
+from histobench.results.store import JobFolder, Store, read_predictions, read_training, write_predictions
 
 __all__ = ["Progress", "Workspace", "failure", "now", "rescore", "run_job"]
 

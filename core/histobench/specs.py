@@ -16,7 +16,7 @@ from histobench.contracts.options import options_to_json
 from histobench.contracts.protocols import Options
 from histobench.data import Auxiliary, Slide, Split
 from histobench.images import is_upsampled
-from histobench.records import JobSpec
+from histobench.results.records import JobSpec
 from histobench.slots import EncoderChoice
 from histobench.tasks import Plan, Task
 from histobench.weights import weights_hash

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from histobench.contracts.protocols import Executor
 from histobench.errors import DataError
-from histobench.records import JobSpec, RunRecord
+from histobench.results.records import JobSpec, RunRecord
+from histobench.results.store import Store
 from histobench.runner import Workspace, failure, now, rescore, run_job
-from histobench.store import Store
 
 __all__ = ["Outcome", "run_study"]
 

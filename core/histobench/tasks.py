@@ -12,7 +12,7 @@ from histobench.contracts.protocols import Dataset
 from histobench.data import Auxiliary, Kind, Slide, Split
 from histobench.data.splits import Folds, Scheme, make_folds
 from histobench.errors import ConfigError, DataError, HistobenchError, did_you_mean, told
-from histobench.records import JobSpec
+from histobench.results.records import JobSpec
 from histobench.selection import asked_scheme, asked_targets
 
 __all__ = ["LeftOut", "Plan", "Task", "read_tasks"]

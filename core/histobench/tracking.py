@@ -19,8 +19,8 @@ from mlflow.entities import Metric, Param, Run
 
 from histobench.errors import told
 from histobench.maps import job_picture
-from histobench.records import JobSpec, MetricScores, RunRecord
-from histobench.store import JobFolder, read_predictions
+from histobench.results.records import JobSpec, MetricScores, RunRecord
+from histobench.results.store import JobFolder, read_predictions
 
 __all__ = ["EXPERIMENT", "URI_VARIABLE", "MlflowTracker", "tracking_uri"]
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from histobench.statistics import Board, Standing
+from histobench.results.statistics import Board, Standing
 
 __all__ = ["Axis", "Span", "axis_of", "span_of"]
 

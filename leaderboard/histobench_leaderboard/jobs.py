@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from histobench import MetricCard
-from histobench.records import MetricScores, RunRecord
+from histobench.results.records import MetricScores, RunRecord
 from histobench_leaderboard.charts import Chart, charts
 from histobench_leaderboard.text import duration, memory, number
 from histobench_leaderboard.views import Cell

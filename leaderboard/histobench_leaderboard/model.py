@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from histobench import MetricCard
-from histobench.records import RunRecord
-from histobench.statistics import Board, Ground, Standing, gallery_told, standings, task_told
+from histobench.results.records import RunRecord
+from histobench.results.statistics import Board, Ground, Standing, gallery_told, standings, task_told
 from histobench_leaderboard.axis import axis_of, span_of
 from histobench_leaderboard.text import duration, memory, number, signed
 from histobench_leaderboard.views import BoardView, Cell, FailedJob, IndexPage, JobLink, RowView, Section

@@ -26,11 +26,11 @@ DOCUMENTED = {
 
 ALSO_FOR_THE_LEADERBOARD = {
     "histobench.errors",
-    "histobench.evaluation",
+    "histobench.results.evaluation",
     "histobench.maps",
-    "histobench.records",
-    "histobench.statistics",
-    "histobench.store",
+    "histobench.results.records",
+    "histobench.results.statistics",
+    "histobench.results.store",
 }
 """The leaderboard is a view of the records, so it reads what a head never sees."""
 

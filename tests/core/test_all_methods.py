@@ -9,7 +9,7 @@ import pytest
 
 from histobench import assembly
 from histobench.contracts.registry import Registry
-from histobench.store import read_predictions
+from histobench.results.store import read_predictions
 
 FAULTY = '''
 """A method that promises everything and fits nothing."""

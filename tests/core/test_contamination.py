@@ -8,11 +8,11 @@ from histobench.config import RunConfig
 from histobench.contracts.cards import DatasetCard, EncoderCard
 from histobench.contracts.registry import Registry
 from histobench.planning import plan_study
-from histobench.records import job_id
+from histobench.results.records import job_id
+from histobench.results.statistics import standings
+from histobench.results.statistics.rows import rows
 from histobench.slots import EncoderChoice
 from histobench.specs import Machine
-from histobench.statistics import standings
-from histobench.statistics.rows import rows
 
 
 def built(_anything: object) -> None:

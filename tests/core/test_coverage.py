@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from histobench.statistics import mean_intervals
-from histobench.statistics.paired import holm, paired_tests, smallest_p
-from histobench.statistics.ranking import rank_intervals
-from histobench.statistics.resampling import draw_shares
+from histobench.results.statistics import mean_intervals
+from histobench.results.statistics.paired import holm, paired_tests, smallest_p
+from histobench.results.statistics.ranking import rank_intervals
+from histobench.results.statistics.resampling import draw_shares
 
 STUDIES = 1_000
 ROUNDS = 1_000

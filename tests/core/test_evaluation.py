@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import histobench.evaluation.scoring
+import histobench.results.evaluation.scoring
 from histobench import MetricCard, Prediction, ShapeError, Targets, TrainingFacts
 from histobench.data import SlideResult
 from histobench.errors import DataError
-from histobench.evaluation import score
+from histobench.results.evaluation import score
 
 
 def _result(slide="A1", n=5, *, names=("a", "b"), kind="cell_abundance", shift=0.0, dtype=np.float32):
@@ -246,7 +246,7 @@ def test_what_stands_beside_is_scored_by_its_own_kind():
 
 
 def test_targets_are_scored_in_blocks_and_each_comes_out_once(monkeypatch):
-    monkeypatch.setattr(histobench.evaluation.scoring, "_BLOCK", 10)
+    monkeypatch.setattr(histobench.results.evaluation.scoring, "_BLOCK", 10)
     names = tuple("abcdefg")
     widths = []
 
@@ -264,7 +264,7 @@ def test_targets_are_scored_in_blocks_and_each_comes_out_once(monkeypatch):
 
 
 def test_what_looks_across_targets_is_given_them_together(monkeypatch):
-    monkeypatch.setattr(histobench.evaluation.scoring, "_BLOCK", 1)
+    monkeypatch.setattr(histobench.results.evaluation.scoring, "_BLOCK", 1)
     shapes = []
     looking = {"columns": ("all",), "view": "slide", "pools": "never"}
     score([_result(n=5)], [_card(lambda p, _o: shapes.append(p.shape) or np.zeros(1), **looking)])

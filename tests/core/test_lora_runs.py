@@ -8,10 +8,10 @@ from safetensors import safe_open
 from histobench.config import RunConfig
 from histobench.contracts.registry import Registry
 from histobench.planning import plan_study
-from histobench.records import JobSpec, job_id
+from histobench.results.records import JobSpec, job_id
+from histobench.results.store import Store, read_predictions
 from histobench.runner import Workspace, run_job
 from histobench.specs import Machine
-from histobench.store import Store, read_predictions
 
 
 def lora_job(**more: object) -> JobSpec:

@@ -7,7 +7,7 @@ import pytest
 from histobench.config import RunConfig
 from histobench.contracts.registry import Registry
 from histobench.planning import plan_study
-from histobench.records import job_id
+from histobench.results.records import job_id
 from histobench.specs import Machine
 from histobench.tasks import Plan
 

@@ -8,7 +8,7 @@ from histobench.config import RunConfig
 from histobench.contracts.registry import Registry
 from histobench.errors import ConfigError
 from histobench.planning import plan_study
-from histobench.records import JobSpec, job_id
+from histobench.results.records import JobSpec, job_id
 from histobench.specs import Machine
 from histobench.tasks import Plan
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from histobench.contracts.cards import MetricCard
 from histobench.errors import DataError
-from histobench.records import JobSpec, MetricScores, PanelRecord, RunRecord, SideScores, read_record
+from histobench.results.records import JobSpec, MetricScores, PanelRecord, RunRecord, SideScores, read_record
 
 CARD = MetricCard(
     name="pearson", title="t", build=lambda: np.add, kinds=("cell_abundance",), higher_is_better=True, revision="3"

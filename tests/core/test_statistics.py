@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from histobench.records import PanelRecord
-from histobench.statistics import FEW_UNITS, Comparison, mean_intervals, rows, standings
+from histobench.results.records import PanelRecord
+from histobench.results.statistics import FEW_UNITS, Comparison, mean_intervals, rows, standings
 
 PATIENTS = "ABCDEFGH"
 

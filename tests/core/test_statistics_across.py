@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import friedmanchisquare, rankdata
 
-from histobench.statistics import across, across_rows, standings
-from histobench.statistics.across import critical_difference, friedman
+from histobench.results.statistics import across, across_rows, standings
+from histobench.results.statistics.across import critical_difference, friedman
 
 PATIENTS = "ABCDEF"
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import false_discovery_control, permutation_test, ttest_rel, wilcoxon
 
-from histobench.statistics.paired import EXACT_UNITS, FLIPS, holm, paired_tests, smallest_p
+from histobench.results.statistics.paired import EXACT_UNITS, FLIPS, holm, paired_tests, smallest_p
 
 NUMBERS = st.floats(-3, 3, allow_subnormal=False).map(lambda value: round(value, 2))
 TABLES = st.integers(2, 9).flatmap(lambda m: arrays(np.float64, (3, m), elements=NUMBERS))

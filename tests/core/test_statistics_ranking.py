@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata
 
-from histobench.statistics import mean_intervals
-from histobench.statistics.ranking import MANY_GROUPS, RANK_ROUNDS, rank_intervals, ranks, tie_letters
-from histobench.statistics.resampling import draw_shares
+from histobench.results.statistics import mean_intervals
+from histobench.results.statistics.ranking import MANY_GROUPS, RANK_ROUNDS, rank_intervals, ranks, tie_letters
+from histobench.results.statistics.resampling import draw_shares
 
 SCORES = arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(2, 6)), elements=st.integers(-4, 4).map(float))
 

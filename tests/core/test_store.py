@@ -17,7 +17,7 @@ from hypothesis.extra import numpy as hnp
 from histobench.data import Prediction, SlideResult, Targets
 from histobench.errors import DataError, StoreError
 from histobench.files import write_atomically
-from histobench.store import Store, read_predictions, write_history, write_predictions
+from histobench.results.store import Store, read_predictions, write_history, write_predictions
 
 
 def result(predicted: np.ndarray, observed: np.ndarray, slide: str = "A1") -> SlideResult:
@@ -109,7 +109,7 @@ def test_records_are_read_in_order_and_corrupt_ones_left_out(tmp_path: Path, mak
 HOLD = """
 import sys, time
 from pathlib import Path
-from histobench.store import Store
+from histobench.results.store import Store
 with Store(Path(sys.argv[1])).folder("job").claim() as ours:
     print(ours, flush=True)
     time.sleep(60)

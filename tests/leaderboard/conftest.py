@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from histobench.data import Prediction, SlideResult, Targets
-from histobench.evaluation import score
-from histobench.records import RunRecord
-from histobench.store import write_predictions
+from histobench.results.evaluation import score
+from histobench.results.records import RunRecord
+from histobench.results.store import write_predictions
 from histobench_leaderboard.site import build_site
 from histobench_metrics.catalogue import CARDS
 

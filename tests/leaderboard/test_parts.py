@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from histobench.statistics import standings
+from histobench.results.statistics import standings
 from histobench_leaderboard.axis import axis_of, span_of
 from histobench_leaderboard.charts import HEIGHT, WIDTH, charts
 from histobench_leaderboard.text import duration, memory, number, signed

@@ -25,7 +25,7 @@ from histobench.data import Counts, Float, SlideResult
 from histobench.data.panels import gene_columns
 from histobench.errors import DataError
 from histobench.fitted import load_fitted
-from histobench.records import RunRecord
+from histobench.results.records import RunRecord
 
 __all__ = [
     "Attribution",

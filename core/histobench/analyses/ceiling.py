@@ -28,7 +28,7 @@ from histobench.analyses.findings import AMOUNTS, Cell, Findings, StudyResults
 from histobench.assembly import Assembler, open_assembler, registry
 from histobench.data import Counts, Float, Slide, SpotTable
 from histobench.errors import DataError, HistobenchError
-from histobench.records import JobSpec
+from histobench.results.records import JobSpec
 
 __all__ = ["analyse_ceiling", "split_ceiling", "tier_members"]
 

@@ -19,8 +19,8 @@ from histobench.analyses.findings import AMOUNTS, Cell, Findings, StudyResults, 
 from histobench.data import Float, SlideResult
 from histobench.data.spatial import Colocalisation, colocalise, gaussian_weights
 from histobench.errors import DataError
-from histobench.records import RunRecord
-from histobench.statistics.paired import holm
+from histobench.results.records import RunRecord
+from histobench.results.statistics.paired import holm
 
 __all__ = ["LENGTH_UM", "analyse_colocalisation", "slide_pairs"]
 

@@ -21,7 +21,7 @@ from histobench.analyses.findings import Cell, Findings, StudyResults, job_by_jo
 from histobench.analyses.geometry import joint_clusters
 from histobench.data import Float, SlideResult
 from histobench.errors import DataError
-from histobench.records import RunRecord
+from histobench.results.records import RunRecord
 
 __all__ = ["analyse_enhancement", "autocorrelation", "choose_markers", "contrast"]
 

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from histobench.data import Kind, SlideResult
 from histobench.errors import DataError, told
-from histobench.records import RunRecord, ranking_metric
-from histobench.store import Store, read_predictions
+from histobench.results.records import RunRecord, ranking_metric
+from histobench.results.store import Store, read_predictions
 
 __all__ = ["AMOUNTS", "Cell", "Findings", "StudyResults", "job_by_job", "label_of"]
 

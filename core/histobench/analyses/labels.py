@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from histobench.assembly import registry
-from histobench.records import RunRecord
+from histobench.results.records import RunRecord
 
 __all__ = ["slide_labels"]
 

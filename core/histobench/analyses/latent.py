@@ -29,7 +29,7 @@ from histobench.analyses.geometry import (
 )
 from histobench.data import Float, SlideResult
 from histobench.errors import DataError
-from histobench.records import RunRecord
+from histobench.results.records import RunRecord
 
 __all__ = ["Space", "analyse_latent", "spaces_of"]
 

@@ -12,7 +12,7 @@ from histobench.contracts.protocols import FitContext, Method, Options
 from histobench.data import Float, Kind, Prediction, SpotTable
 from histobench.data.panels import Panel, is_expression
 from histobench.errors import ConfigError, DataError
-from histobench.records import JobSpec
+from histobench.results.records import JobSpec
 
 __all__ = [
     "WEIGHTS",

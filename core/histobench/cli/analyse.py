@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from histobench.analyses import Cell
     from histobench.cli import App
-    from histobench.records import RunRecord
-    from histobench.store import Store
+    from histobench.results.records import RunRecord
+    from histobench.results.store import Store
 
 __all__ = ["analyse"]
 
@@ -42,7 +42,7 @@ def analyse(
     from histobench.analyses import ANALYSES, StudyResults, write_findings
     from histobench.cli.results import read_records
     from histobench.errors import HistobenchError
-    from histobench.store import Store
+    from histobench.results.store import Store
 
     if what == "list":
         app.output.result("\n".join(ANALYSES))
@@ -100,7 +100,7 @@ def _chosen(records: "list[RunRecord]", methods: str | None) -> "tuple[RunRecord
 def _readable(app: "App", store: "Store", records: "tuple[RunRecord, ...]") -> "tuple[RunRecord, ...]":
     """Leave out, with a word, jobs whose stored predictions are damaged: each costs only itself."""
     from histobench.errors import DataError
-    from histobench.store import read_predictions
+    from histobench.results.store import read_predictions
 
     kept = []
     for record in records:

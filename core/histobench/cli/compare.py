@@ -14,7 +14,7 @@ from histobench.cli.results import make_boards, read_records
 
 if TYPE_CHECKING:
     from histobench.cli import App
-    from histobench.statistics import Across, Board, Comparison
+    from histobench.results.statistics import Across, Board, Comparison
 
 __all__ = ["compare"]
 
@@ -27,8 +27,8 @@ __all__ = ["compare"]
 @click.pass_obj
 def compare(app: "App", study: Path, metric: str | None, as_json: bool, as_csv: bool) -> None:
     """Compare methods pair by pair on each board, and all of them across boards."""
-    from histobench.statistics import across, across_rows, pair_rows
-    from histobench.store import Store
+    from histobench.results.statistics import across, across_rows, pair_rows
+    from histobench.results.store import Store
 
     boards = make_boards(read_records(app, Store(study, write=False)), metric)
     summary = across(boards)

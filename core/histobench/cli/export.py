@@ -26,7 +26,7 @@ def export(app: "App", study: Path, out: Path, methods: str | None, target: str 
     from histobench.cli.results import read_records
     from histobench.errors import DataError, did_you_mean
     from histobench.export import export_slide, file_name
-    from histobench.store import Store, read_predictions
+    from histobench.results.store import Store, read_predictions
 
     store = Store(study, write=False)
     wanted = None if methods is None else {name.strip() for name in methods.split(",")}

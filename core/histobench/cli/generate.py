@@ -69,7 +69,7 @@ def _load(app: "App", job: str, study: Path, data_root: Path | None) -> "Drawer"
     from histobench.cli.results import read_records
     from histobench.errors import ConfigError, did_you_mean
     from histobench.fitted import load_fitted
-    from histobench.store import Store
+    from histobench.results.store import Store
 
     store = Store(study, write=False)
     known = {record.job_id: record for record in read_records(app, store) if record.status == "done"}

@@ -46,7 +46,7 @@ def pretrain(app: "App", /, out: Path, values: dict[str, object], threads: int |
     import os
 
     from histobench.errors import ConfigError
-    from histobench.provenance import limit_threads
+    from histobench.results.provenance import limit_threads
 
     try:
         from histobench.pretraining import make_weights

@@ -96,9 +96,9 @@ def _refuse_if_missing(app: "App", card: "MethodCard", records: "list[Reproducti
 def _run(app: "App", card: "MethodCard", record: "Reproduction", given: "Mapping[str, object]") -> bool:
     """Run one configuration, or find it done, and say whether it is within its tolerance."""
     from histobench.cli.run import execute, prepare
-    from histobench.records import job_id
     from histobench.reproduction import encoder_asked, reproduced
-    from histobench.store import Store
+    from histobench.results.records import job_id
+    from histobench.results.store import Store
 
     encoder = encoder_asked(card, record)
     study = {

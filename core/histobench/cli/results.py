@@ -14,9 +14,9 @@ from histobench.cli.names import STUDY, PluginNames
 
 if TYPE_CHECKING:
     from histobench.cli import App
-    from histobench.records import RunRecord
-    from histobench.statistics import Board, Comparison, Standing
-    from histobench.store import Store
+    from histobench.results.records import RunRecord
+    from histobench.results.statistics import Board, Comparison, Standing
+    from histobench.results.store import Store
 
 __all__ = ["make_boards", "print_boards", "read_records", "results", "score"]
 
@@ -29,8 +29,8 @@ __all__ = ["make_boards", "print_boards", "read_records", "results", "score"]
 @click.pass_obj
 def results(app: "App", study: Path, metric: str | None, as_json: bool, as_csv: bool) -> None:
     """Show the standings of a study: scores per method with intervals and controls."""
-    from histobench.statistics import rows
-    from histobench.store import Store
+    from histobench.results.statistics import rows
+    from histobench.results.store import Store
 
     records = read_records(app, Store(study, write=False))
     if not (as_json or as_csv):
@@ -52,8 +52,8 @@ def results(app: "App", study: Path, metric: str | None, as_json: bool, as_csv: 
 def score(app: "App", study: Path, metrics: str | None) -> None:
     """Score stored predictions with metrics that their records lack; nothing is trained."""
     from histobench.errors import DataError
+    from histobench.results.store import Store
     from histobench.runner import rescore
-    from histobench.store import Store
 
     names = metrics.split(",") if metrics else app.registry.metrics.names()
     for name in names:
@@ -119,7 +119,7 @@ _MOST_COLUMNS = 12
 
 def _told(app: "App", board: "Board") -> Iterator[str]:
     """Say what a table cannot say by itself."""
-    from histobench.statistics import ceiling_told, gallery_told, task_told
+    from histobench.results.statistics import ceiling_told, gallery_told, task_told
 
     facts = {"": task_told(board), "gallery: ": gallery_told(board), "judge: ": board.judge}
     if told := "; ".join(f"{name}{text}" for name, text in facts.items() if text):
@@ -210,7 +210,7 @@ def _number(value: float) -> str:
 def make_boards(records: "Sequence[RunRecord]", metric: str | None) -> "list[Board]":
     """Make the boards, under one metric or under the one that ranks each kind of target."""
     from histobench.errors import ConfigError, did_you_mean
-    from histobench.statistics import standings
+    from histobench.results.statistics import standings
 
     known = {name for record in records for name in record.scores}
     if metric is not None and metric not in known:

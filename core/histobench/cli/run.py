@@ -12,7 +12,7 @@ from histobench.cli.names import NAMED_WEIGHTS, PluginNames, settings
 if TYPE_CHECKING:
     from histobench.cli import App
     from histobench.config import RunConfig
-    from histobench.records import JobSpec
+    from histobench.results.records import JobSpec
     from histobench.runner import Workspace
     from histobench.study import Outcome
     from histobench.tasks import Plan
@@ -65,8 +65,8 @@ def _study_options(command: CommandT) -> CommandT:
 @click.pass_obj
 def run(app: "App", /, file: Path | None, **given: Any) -> None:  # Any: values of many options
     """Train and score every combination, with controls; run it again to go on where it stopped."""
-    from histobench.records import job_id
-    from histobench.store import Store
+    from histobench.results.records import job_id
+    from histobench.results.store import Store
 
     config, workspace, planned = prepare(app, file, given)
     Store(config.out)  # a folder that cannot be written to must be told before anything is trained
@@ -140,7 +140,7 @@ def execute(app: "App", config: "RunConfig", workspace: "Workspace", jobs: "dict
     from dataclasses import replace
 
     from histobench.executors import InProcess, LocalProcesses
-    from histobench.store import Store
+    from histobench.results.store import Store
     from histobench.study import run_study
 
     store, tracker = Store(config.out), _tracker(app, config)
@@ -184,7 +184,7 @@ def _tell(app: "App", outcome: "Outcome") -> int:
 
 def _report(app: "App", workspace: "Workspace", job_ids: set[str]) -> None:
     from histobench.cli.results import print_boards, read_records
-    from histobench.store import Store
+    from histobench.results.store import Store
 
     records = [record for record in read_records(app, Store(workspace.out)) if record.job_id in job_ids]
     print_boards(app, records, metric=None)

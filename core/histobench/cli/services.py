@@ -23,7 +23,7 @@ GIB = 2**30
 def doctor(app: "App", data_root: Path | None) -> None:
     """Check this installation: versions, devices, plugins, weights, data, disk."""
     from histobench.cache import Cache
-    from histobench.provenance import versions
+    from histobench.results.provenance import versions
 
     rows = [["version", name, found] for name, found in versions().items()]
     rows += [["device", *_device()]]
@@ -49,7 +49,7 @@ def mlflow(app: "App", study: Path, port: int, sync_only: bool) -> None:
     import subprocess
 
     from histobench.cli.results import read_records
-    from histobench.store import Store
+    from histobench.results.store import Store
     from histobench.tracking import MlflowTracker, tracking_uri
 
     store = Store(study, write=False)

@@ -18,7 +18,7 @@ from histobench.pretraining.corpus import Choice, Corpus, read_corpus
 from histobench.pretraining.loop import Budget, Passed, train_objective
 from histobench.pretraining.objectives import make_objective
 from histobench.pretraining.options import OPTIONS, Options
-from histobench.provenance import versions
+from histobench.results.provenance import versions
 from histobench.training import seeded
 from histobench.training.adapters import tuned_encoder
 from histobench.weights import weights_hash

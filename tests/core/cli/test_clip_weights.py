@@ -12,7 +12,7 @@ import torch
 from histobench.assembly import open_encoder
 from histobench.cache import Cache
 from histobench.images.embedding import Compute, slide_embeddings
-from histobench.store import read_predictions
+from histobench.results.store import read_predictions
 from histobench.testing import ToyDataset
 from histobench.testing.toy import GENES
 

@@ -17,7 +17,7 @@ from histobench.cache import Cache
 from histobench.data import ImageFeatures
 from histobench.export import file_name
 from histobench.images.embedding import slide_patches
-from histobench.store import read_predictions
+from histobench.results.store import read_predictions
 from histobench.testing import ToyDataset
 
 Say = Callable[..., Any]  # Any: what was said, from tests/core/conftest.py

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from histobench.store import read_predictions
+from histobench.results.store import read_predictions
 
 Say = Callable[..., object]
 

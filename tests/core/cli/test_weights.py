@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from histobench.store import read_predictions
+from histobench.results.store import read_predictions
 from histobench.testing.toy import CELL_TYPES, GENES
 
 Say = Callable[..., object]

@@ -7,8 +7,8 @@ import pytest
 
 from histobench import Prediction, Targets
 from histobench.data import SlideResult
-from histobench.evaluation import score
-from histobench.statistics import standings
+from histobench.results.evaluation import score
+from histobench.results.statistics import standings
 from histobench_metrics.catalogue import CARDS
 
 LEVELS = {"A1": 0.0, "B1": 10.0, "C1": 20.0}

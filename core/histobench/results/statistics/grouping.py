@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from histobench.records import JobSpec, RunRecord
-from histobench.statistics.boards import Ground
+from histobench.results.records import JobSpec, RunRecord
+from histobench.results.statistics.boards import Ground
 
 __all__ = ["Entry", "comparable_groups", "ground_of", "nan_mean"]
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from histobench.records import RunRecord, ranking_metric
-from histobench.scores import MetricScores
-from histobench.statistics.boards import Board, Ground, Standing
-from histobench.statistics.comparisons import with_comparisons
-from histobench.statistics.grouping import Entry, comparable_groups, ground_of, nan_mean
-from histobench.statistics.remarks import board_warnings, told_apart
-from histobench.statistics.resampling import mean_intervals
+from histobench.results.records import RunRecord, ranking_metric
+from histobench.results.scores import MetricScores
+from histobench.results.statistics.boards import Board, Ground, Standing
+from histobench.results.statistics.comparisons import with_comparisons
+from histobench.results.statistics.grouping import Entry, comparable_groups, ground_of, nan_mean
+from histobench.results.statistics.remarks import board_warnings, told_apart
+from histobench.results.statistics.resampling import mean_intervals
 
 __all__ = ["standings"]
 

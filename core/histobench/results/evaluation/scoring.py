@@ -14,8 +14,8 @@ import numpy.typing as npt
 from histobench.contracts.cards import MetricCard
 from histobench.data import Float, ScoreContext, SlideResult, TrainingFacts
 from histobench.errors import DataError, ShapeError, told
-from histobench.evaluation.parts import Part, locked
-from histobench.records import MetricScores, RunRecord, SideScore, SideScores
+from histobench.results.evaluation.parts import Part, locked
+from histobench.results.records import MetricScores, RunRecord, SideScore, SideScores
 
 __all__ = ["Evaluation", "score"]
 

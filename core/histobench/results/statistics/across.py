@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import chi2, rankdata, studentized_range
 
-from histobench.statistics.boards import ALPHA, Board, Standing
-from histobench.statistics.ranking import rank_intervals, tie_letters
-from histobench.statistics.resampling import FEW_UNITS, mean_intervals
+from histobench.results.statistics.boards import ALPHA, Board, Standing
+from histobench.results.statistics.ranking import rank_intervals, tie_letters
+from histobench.results.statistics.resampling import FEW_UNITS, mean_intervals
 
 __all__ = ["Across", "AcrossRow", "across", "critical_difference", "friedman"]
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from histobench.statistics.resampling import FEW_UNITS, LEVEL, draw_shares
+from histobench.results.statistics.resampling import FEW_UNITS, LEVEL, draw_shares
 
 __all__ = ["MANY_GROUPS", "RANK_ROUNDS", "rank_intervals", "ranks", "tie_letters"]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from histobench.statistics.across import Across
-from histobench.statistics.boards import Board, Standing
+from histobench.results.statistics.across import Across
+from histobench.results.statistics.boards import Board, Standing
 
 __all__ = ["Flat", "across_rows", "pair_rows", "rows"]
 

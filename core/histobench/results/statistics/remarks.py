@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from histobench.data import Kind
-from histobench.statistics.boards import ALPHA, Board
-from histobench.statistics.paired import smallest_p
-from histobench.statistics.ranking import MANY_GROUPS
-from histobench.statistics.resampling import FEW_UNITS
+from histobench.results.statistics.boards import ALPHA, Board
+from histobench.results.statistics.paired import smallest_p
+from histobench.results.statistics.ranking import MANY_GROUPS
+from histobench.results.statistics.resampling import FEW_UNITS
 
 __all__ = ["board_warnings", "ceiling_told", "gallery_told", "task_told", "told_apart"]
 

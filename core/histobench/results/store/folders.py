@@ -20,7 +20,7 @@ import filelock
 
 from histobench.errors import DataError, StoreError
 from histobench.files import store_error, store_errors, write_atomically
-from histobench.records import JobSpec, RunRecord, read_record
+from histobench.results.records import JobSpec, RunRecord, read_record
 
 __all__ = ["JobFolder", "Store", "write_history"]
 

@@ -19,12 +19,12 @@ patients, and letters say who is not told apart (`ranking`). Boards are brought 
 mean rank (`across`).
 """
 
-from histobench.statistics.across import Across, AcrossRow, across
-from histobench.statistics.boards import ALPHA, Board, Comparison, Ground, Standing
-from histobench.statistics.remarks import ceiling_told, gallery_told, task_told
-from histobench.statistics.resampling import FEW_UNITS, LEVEL, Interval, mean_intervals
-from histobench.statistics.rows import across_rows, pair_rows, rows
-from histobench.statistics.standings import standings
+from histobench.results.statistics.across import Across, AcrossRow, across
+from histobench.results.statistics.boards import ALPHA, Board, Comparison, Ground, Standing
+from histobench.results.statistics.remarks import ceiling_told, gallery_told, task_told
+from histobench.results.statistics.resampling import FEW_UNITS, LEVEL, Interval, mean_intervals
+from histobench.results.statistics.rows import across_rows, pair_rows, rows
+from histobench.results.statistics.standings import standings
 
 __all__ = [
     "ALPHA",

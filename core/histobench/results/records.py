@@ -16,7 +16,7 @@ from histobench.contracts.encoder_card import Precision
 from histobench.contracts.protocols import Mode, PatchGeometry
 from histobench.data import Auxiliary, Kind
 from histobench.errors import DataError
-from histobench.scores import MetricScores, Model, Score, SideScore, SideScores
+from histobench.results.scores import MetricScores, Model, Score, SideScore, SideScores
 
 __all__ = [
     "JobSpec",

@@ -1,7 +1,7 @@
 """The output folder: a folder a job, its record written last and by rename, its predictions kept for later metrics."""
 
-from histobench.store.folders import JobFolder, Store, write_history
-from histobench.store.predictions import read_predictions, read_training, write_predictions
+from histobench.results.store.folders import JobFolder, Store, write_history
+from histobench.results.store.predictions import read_predictions, read_training, write_predictions
 
 __all__ = [
     "JobFolder",

@@ -9,10 +9,10 @@ from itertools import combinations
 
 import numpy as np
 
-from histobench.statistics.boards import Comparison, Standing
-from histobench.statistics.paired import holm, paired_tests
-from histobench.statistics.ranking import rank_intervals, ranks, tie_letters
-from histobench.statistics.resampling import mean_intervals
+from histobench.results.statistics.boards import Comparison, Standing
+from histobench.results.statistics.paired import holm, paired_tests
+from histobench.results.statistics.ranking import rank_intervals, ranks, tie_letters
+from histobench.results.statistics.resampling import mean_intervals
 
 __all__ = ["with_comparisons"]
 

@@ -1,0 +1,1 @@
+"""Finished jobs: their records, scores, stored predictions, and the statistics over them."""
