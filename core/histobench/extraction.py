@@ -24,7 +24,7 @@ from histobench.images import is_upsampled
 from histobench.images.embedding import Compute, has_embeddings, slide_embeddings, slide_patches
 from histobench.results.provenance import limit_threads
 from histobench.selection import asked_datasets, asked_targets
-from histobench.slots import asked_encoder
+from histobench.weights.slots import asked_encoder
 
 __all__ = ["Embedded", "Extraction", "Part", "embed_datasets", "embed_part", "plan_extraction"]
 

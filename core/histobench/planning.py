@@ -5,7 +5,6 @@ be named before a job depends on it.
 """
 
 from histobench.checkpoints.evaluation import asked_checkpoints, compare_targets, notice
-from histobench.checkpoints.files import Checkpoint
 from histobench.config import RunConfig
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.registry import Registry
@@ -17,9 +16,10 @@ from histobench.selection import (
     asked_metrics,
     refuse_unused_settings,
 )
-from histobench.slots import EncoderChoice, asked_encoder, converted_encoder, judging_encoder, published_encoder
 from histobench.specs import Machine, coarse_slides, specify
 from histobench.tasks import LeftOut, Plan, Task, read_tasks
+from histobench.weights.converted import Checkpoint
+from histobench.weights.slots import EncoderChoice, asked_encoder, converted_encoder, judging_encoder, published_encoder
 
 __all__ = ["plan_study"]
 

@@ -1,90 +1,11 @@
-"""What a file of weights says of the pretraining that made it; `histobench pretrain` writes it into the header.
+"""Moved: import these names from `histobench.weights.facts`."""
 
-An encoder that has seen a patient must not be scored on that patient unmarked, so the patients travel with the weights.
-This module imports no torch: cards are made from the header alone.
-"""
+import warnings
 
-from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
-
-from histobench.contracts.protocols import PatchGeometry
-from histobench.errors import WeightsError
-from histobench.results.scores import Model
+from histobench.weights.facts import FACTS_KEY, PretrainedFacts, read_facts
 
 __all__ = ["FACTS_KEY", "PretrainedFacts", "read_facts"]
 
-FACTS_KEY = "histobench"
-"""Name of the entry in the header of a safetensors file."""
-
-
-class PretrainedFacts(Model):
-    """How an encoder was pretrained, and on whose slides.
-
-    Attributes
-    ----------
-    asked
-        Hash of all that was asked for: the same command again finds its work done.
-    encoder
-        Card whose network this is.
-    weights
-        Hash of the weights that it began with; empty for random ones.
-    patch
-        The patches that it was given.
-    slides
-        Dataset → slide → patient, of this training.
-    patients
-        Whose slides it has seen in this training and in those before.
-    seen
-        Collections that it has seen: those named on the card that it began with, and the datasets of this training.
-    passes
-        How often it has seen each patch.
-    """
-
-    asked: str
-    encoder: str
-    weights: str = ""
-    method: str
-    options: dict[str, Any]  # Any: JSON values
-    patch: PatchGeometry
-    slides: dict[str, dict[str, str]]
-    patients: tuple[str, ...]
-    seen: tuple[str, ...]
-    seed: int
-    batch: int
-    n_patches: int
-    steps: int
-    passes: float
-    seconds: float
-    losses: tuple[float, ...] = ()
-    versions: dict[str, str]
-
-
-def read_facts(path: Path) -> PretrainedFacts:
-    """Read the header of a file of weights.
-
-    Raises
-    ------
-    WeightsError
-        If it is damaged, or not made by ``histobench pretrain``.
-    """
-    try:
-        with safe_open(path, framework="np") as file:
-            text = (file.metadata() or {}).get(FACTS_KEY)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"{path}: the weights cannot be read: {error}; make them again.") from error
-    if text is None:
-        raise WeightsError(f"{path} does not say how it was pretrained: `histobench pretrain` did not make it.")
-    try:
-        return PretrainedFacts.model_validate_json(text)
-    except ValidationError as error:
-        raise WeightsError(f"{path}: what it says of its pretraining is of another histobench: {_first(error)}.") from (
-            error
-        )
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+warnings.warn(
+    "histobench.pretrained has moved: import its names from histobench.weights.facts.", FutureWarning, stacklevel=2
+)

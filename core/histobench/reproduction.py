@@ -7,11 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench.contracts.cards import DatasetCard, MethodCard
+from histobench.contracts.published import Reproduction, View
 from histobench.contracts.registry import Registry
 from histobench.errors import HistobenchError, told
-from histobench.published import Reproduction, View
 from histobench.results.records import RunRecord
-from histobench.slots import asked_encoder
+from histobench.weights.slots import asked_encoder
 
 __all__ = ["encoder_asked", "missing", "reproduced"]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from histobench.checkpoints.evaluation import checkpoint_options
-from histobench.checkpoints.files import Checkpoint
 from histobench.config import RunConfig, method_options
 from histobench.contracts.cards import Card, MethodCard
 from histobench.contracts.options import options_to_json
@@ -17,9 +16,10 @@ from histobench.contracts.protocols import Options
 from histobench.data import Auxiliary, Slide, Split
 from histobench.images import is_upsampled
 from histobench.results.records import JobSpec
-from histobench.slots import EncoderChoice
 from histobench.tasks import Plan, Task
-from histobench.weights import weights_hash
+from histobench.weights.converted import Checkpoint
+from histobench.weights.locate import weights_hash
+from histobench.weights.slots import EncoderChoice
 
 __all__ = ["PLATFORM", "PLATFORM_REVISION", "Machine", "coarse_slides", "specify"]
 

@@ -15,12 +15,12 @@ DOCUMENTED = {
     "histobench.training.adapters",
     "histobench.data.graphs",
     "histobench.images",
-    "histobench.pretrained",
-    "histobench.published",
+    "histobench.weights.facts",
+    "histobench.contracts.published",
     "histobench.data.spatial",
     "histobench.testing",
     "histobench.training",
-    "histobench.weights",
+    "histobench.weights.locate",
 }
 """What plugins may import of the platform: the public API for plugin authors."""
 

@@ -11,8 +11,8 @@ from histobench.planning import plan_study
 from histobench.results.records import job_id
 from histobench.results.statistics import standings
 from histobench.results.statistics.rows import rows
-from histobench.slots import EncoderChoice
 from histobench.specs import Machine
+from histobench.weights.slots import EncoderChoice
 
 
 def built(_anything: object) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from histobench.files import file_digest
 from histobench.images.files import hash_file
-from histobench.weights import weights_hash
+from histobench.weights.locate import weights_hash
 
 CONTENT = bytes(range(256)) * 5000  # more than is read at once
 

@@ -14,7 +14,7 @@ import pytest
 from huggingface_hub import constants
 
 from histobench import Weights, WeightsError
-from histobench.weights import (
+from histobench.weights.locate import (
     check_digest,
     find_file,
     find_weights,
@@ -243,7 +243,7 @@ def test_the_hash_is_remembered_between_processes(folder: Path, tmp_path: Path) 
     weights_hash(path)
     (note,) = (folder / ".hashes").glob("*.json")
     note.write_text(note.read_text().replace(hashlib.sha256(CONTENT).hexdigest(), "remembered"))
-    ask = "import sys, pathlib, histobench.weights as w; print(w.weights_hash(pathlib.Path(sys.argv[1])))"
+    ask = "import sys, pathlib, histobench.weights.locate as w; print(w.weights_hash(pathlib.Path(sys.argv[1])))"
     told = subprocess.run([sys.executable, "-c", ask, str(path)], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "remembered"
 
@@ -256,7 +256,7 @@ def test_the_hash_follows_a_changed_file(folder: Path, tmp_path: Path) -> None:
 
 
 def test_finding_weights_loads_no_torch() -> None:
-    code = "import sys, histobench.weights; print('torch' in sys.modules)"
+    code = "import sys, histobench.weights.locate; print('torch' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"
 

@@ -15,9 +15,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from histobench.checkpoints.foreign import read_foreign
-from histobench.checkpoints.modules import read_modules
 from histobench.errors import DataError
+from histobench.weights.foreign import read_foreign
+from histobench.weights.pickled_modules import read_modules
 
 UPSTREAM = '''
 import torch

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from histobench.contracts.cards import DatasetCard, EncoderCard, TargetFact
 from histobench.contracts.protocols import FitContext, PatchGeometry
 from histobench.errors import ConfigError, DataError, WeightsError
-from histobench.pretrained import read_facts
-from histobench.pretraining import Asked, Budget, Choice, loop, make_weights, settle_options
-from histobench.pretraining.loop import Passed, train_objective
-from histobench.pretraining.objectives import Objective
 from histobench.testing import ToyDataset
 from histobench.testing.encoder import ToyEncoder
+from histobench.weights.facts import read_facts
+from histobench.weights.pretraining import Asked, Budget, Choice, loop, make_weights, settle_options
+from histobench.weights.pretraining.loop import Passed, train_objective
+from histobench.weights.pretraining.objectives import Objective
 
 SMALL = {"dino": {"prototypes": 16, "hidden": 8, "bottleneck": 4}, "simclr": {"hidden": 8, "width": 4}}
 

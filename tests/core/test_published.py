@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from histobench import DataError
-from histobench.published import ConvertRequest, length, renamed
+from histobench.contracts.published import ConvertRequest, length, renamed
 
 ONE = torch.ones(1)
 

@@ -7,7 +7,7 @@ import pytest
 from histobench.contracts.cards import EncoderCard, EncoderSlot, Weights
 from histobench.contracts.registry import Registry
 from histobench.errors import UnknownNameError, WeightsError
-from histobench.slots import asked_encoder, published_encoder
+from histobench.weights.slots import asked_encoder, published_encoder
 
 PUBLISHED = EncoderSlot(default="big", default_mode="lora", modes=("frozen", "lora", "full"), scratch="small")
 

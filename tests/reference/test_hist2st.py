@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from histobench.published import ConvertRequest
+from histobench.contracts.published import ConvertRequest
 from histobench_heads.hist2st.catalogue import HIST2ST
 from histobench_heads.hist2st.modules import GraphLayer, JumpingKnowledge
 from histobench_heads.hist2st.network import Hist2STNetwork

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from histobench.published import ConvertRequest
+from histobench.contracts.published import ConvertRequest
 from histobench_heads.histogene.catalogue import HISTOGENE
 from histobench_heads.histogene.network import HisToGeneNetwork
 from histobench_heads.histogene.options import HisToGeneOptions

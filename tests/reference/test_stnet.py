@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from histobench import FitContext, Kind, LabelledSamples, PatchGeometry, Targets
-from histobench.published import ConvertRequest
+from histobench.contracts.published import ConvertRequest
 from histobench.training import SYMMETRIES, mirror_and_turn
 from histobench_encoders.entries import ENTRIES
 from histobench_encoders.timm_encoder import PatchNetwork, TimmEncoder

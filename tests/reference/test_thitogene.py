@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from histobench.published import renamed
+from histobench.contracts.published import renamed
 from histobench_heads.slidewise.slides import neighbour_edges
 from histobench_heads.thitogene.catalogue import THITOGENE
 from histobench_heads.thitogene.network import ThitogeneNetwork

@@ -8,18 +8,18 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from histobench.checkpoints.files import Header, unpacked
-from histobench.checkpoints.foreign import read_foreign
 from histobench.config import RunConfig, method_options
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.options import options_from_json, options_to_json
 from histobench.contracts.protocols import FitContext, Options, TrainableEncoder
+from histobench.contracts.published import Converted, ConvertRequest
 from histobench.contracts.registry import Registry
 from histobench.data import Kind
 from histobench.errors import ConfigError, DataError, HistobenchError, told
 from histobench.files import file_digest
-from histobench.published import Converted, ConvertRequest
-from histobench.slots import EncoderChoice, converted_encoder
+from histobench.weights.converted import Header, unpacked
+from histobench.weights.foreign import read_foreign
+from histobench.weights.slots import EncoderChoice, converted_encoder
 
 __all__ = ["Wanted", "convert_file"]
 

@@ -34,7 +34,7 @@ def where(app: "App", encoder: str) -> None:
     """Name every place where an encoder's weights are looked for, and how to get them; asks no network."""
     from huggingface_hub import constants
 
-    from histobench.weights import FILES_VARIABLE, how_to_get, locate_weights, weights_folders
+    from histobench.weights.locate import FILES_VARIABLE, how_to_get, locate_weights, weights_folders
 
     _, name, weights = find_weighted(app.registry, encoder)
     rows = [["named file", f"--weights {name}=FILE or {FILES_VARIABLE}"]]
@@ -54,7 +54,7 @@ def where(app: "App", encoder: str) -> None:
 @click.pass_obj
 def fetch(app: "App", encoders: tuple[str, ...]) -> None:
     """Fetch weights into the Hugging Face cache with your own token; what is here is not fetched again."""
-    from histobench.weights import find_weights, locate_weights
+    from histobench.weights.locate import find_weights, locate_weights
 
     for encoder in encoders:
         _, name, weights = find_weighted(app.registry, encoder)
@@ -72,7 +72,7 @@ def check(app: "App", encoders: tuple[str, ...]) -> None:
     Each is hashed, held against the digest that its publisher tells, and loaded into its network, tensor by tensor.
     """
     from histobench.errors import WeightsError
-    from histobench.weights import locate_weights
+    from histobench.weights.locate import locate_weights
 
     asked = encoders or [card.name for card in app.registry.encoders if card.weights is not None]
     checked, wrong = 0, 0
@@ -93,7 +93,7 @@ def check(app: "App", encoders: tuple[str, ...]) -> None:
 def _verified(card: "EncoderCard", name: str, weights: "Weights") -> str:
     """Load an encoder's weights as a job does, and say what they are."""
     from histobench.errors import WeightsError
-    from histobench.weights import check_digest, how_to_get, locate_weights, weights_hash
+    from histobench.weights.locate import check_digest, how_to_get, locate_weights, weights_hash
 
     located = locate_weights(name, weights)
     if located is None:
@@ -124,7 +124,7 @@ def _seen(card: "EncoderCard") -> str:
 
 def _state(card: "EncoderCard") -> str:
     from histobench.errors import WeightsError
-    from histobench.weights import locate_weights
+    from histobench.weights.locate import locate_weights
 
     if card.weights is None:
         return "-"

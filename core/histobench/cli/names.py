@@ -74,7 +74,7 @@ def _name_weights(context: click.Context, parameter: click.Parameter, values: tu
     """Keep the files that a user names for encoders, for this process and its workers."""
     del parameter
     if values:
-        from histobench.weights import name_files
+        from histobench.weights.locate import name_files
 
         for encoder in filter(None, (value.partition("=")[0] for value in values)):
             find_weighted(context.obj.registry, encoder)  # a file of no encoder's would be used by nobody, unsaid

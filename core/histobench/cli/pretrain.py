@@ -10,8 +10,8 @@ from histobench.cli.names import PluginNames, options
 if TYPE_CHECKING:
     from histobench.cli import App
     from histobench.contracts.cards import DatasetCard
-    from histobench.pretrained import PretrainedFacts
-    from histobench.pretraining import Asked
+    from histobench.weights.facts import PretrainedFacts
+    from histobench.weights.pretraining import Asked
 
 __all__ = ["pretrain"]
 
@@ -49,7 +49,7 @@ def pretrain(app: "App", /, out: Path, values: dict[str, object], threads: int |
     from histobench.results.provenance import limit_threads
 
     try:
-        from histobench.pretraining import make_weights
+        from histobench.weights.pretraining import make_weights
     except ModuleNotFoundError as error:
         if error.name is None or not error.name.startswith("lightly"):
             raise
@@ -71,7 +71,7 @@ def pretrain(app: "App", /, out: Path, values: dict[str, object], threads: int |
 
 def _asked(app: "App", values: dict[str, object], given: dict[str, object]) -> "Asked":
     from histobench.cli.run import settle_device
-    from histobench.pretraining import Asked, Budget, Choice, settle_options
+    from histobench.weights.pretraining import Asked, Budget, Choice, settle_options
 
     return Asked(
         encoder=app.registry.encoders.get(str(given["encoder"])),
@@ -96,7 +96,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _tell(app: "App", facts: "PretrainedFacts", out: Path) -> None:
-    from histobench.weights import weights_root
+    from histobench.weights.locate import weights_root
 
     slides = sum(len(slides) for slides in facts.slides.values())
     app.output.result(

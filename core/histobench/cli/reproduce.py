@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from histobench.cli import App
     from histobench.contracts.cards import MethodCard
-    from histobench.published import Reproduction
+    from histobench.contracts.published import Reproduction
     from histobench.tasks import Plan
 
 __all__ = ["RECORD_HEADER", "record_cells", "reproduce"]

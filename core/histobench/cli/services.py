@@ -79,7 +79,7 @@ def _device() -> tuple[str, str]:
 def _weights(app: "App") -> list[list[str]]:
     """Say where each encoder's weights are; nothing is fetched to find out."""
     from histobench.errors import WeightsError
-    from histobench.weights import how_to_get, locate_weights
+    from histobench.weights.locate import how_to_get, locate_weights
 
     rows = []
     for card in app.registry.encoders:

@@ -9,12 +9,12 @@ from histobench.cli.encoder_weights import check, fetch, list_weights, where
 from histobench.cli.names import PluginNames, settings
 
 if TYPE_CHECKING:
-    from histobench.checkpoints import Header
     from histobench.checkpoints.conversion import Wanted
     from histobench.cli import App
     from histobench.contracts.cards import MethodCard
+    from histobench.contracts.published import Converted
     from histobench.data import Kind
-    from histobench.published import Converted
+    from histobench.weights.converted import Header
 
 __all__ = ["weights"]
 

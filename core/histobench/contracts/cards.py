@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from histobench.contracts.card import Card, MetricCard, Provenance
 from histobench.contracts.encoder_card import EncoderCard, EncoderSlot, Precision, Transform, Weights
 from histobench.contracts.protocols import Dataset, Method, Options, PatchGeometry
+from histobench.contracts.published import Converted, ConvertRequest, Reproduction
 from histobench.data import Auxiliary, Kind, Lattice
 from histobench.data.splits import Scheme, leave_one_patient_out
-from histobench.published import Converted, ConvertRequest, Reproduction
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -103,7 +103,7 @@ class MethodCard(Card):
     mode_options
         Published options that differ by the encoder's mode: mode → dataset (``""`` for all) → option → value.
     convert
-        Turns a publisher's tensors into this method's (`histobench.published`); ``None`` where nothing is published.
+        Turns a publisher's tensors into this method's (`histobench.contracts.published`); ``None`` where nothing is published.
     reproductions
         Published numbers and the configurations behind them, for ``histobench reproduce``.
     presets

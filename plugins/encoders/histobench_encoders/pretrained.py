@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from histobench import Weights, WeightsError
-from histobench.pretrained import PretrainedFacts, read_facts
-from histobench.weights import locate_weights, weights_root
+from histobench.weights import PretrainedFacts, locate_weights, read_facts, weights_root
 from histobench_encoders.entries import ENTRIES
 from histobench_encoders.entry import TimmEntry
 

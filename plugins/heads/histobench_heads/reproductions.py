@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from histobench.published import Reproduction, View
+from histobench.weights import Reproduction, View
 
 __all__ = ["cuca_comparison"]
 

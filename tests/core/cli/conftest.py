@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from histobench import DatasetCard, MethodCard, Prediction, TargetFact, hookimpl, leave_one_patient_out
-from histobench.published import Converted, Reproduction, length, renamed
+from histobench.contracts.published import Converted, Reproduction, length, renamed
 from histobench.testing import ToyDataset
 from histobench.training import load_weights, save_weights
 

@@ -9,7 +9,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorIncepti
 
 from histobench import PatchGeometry, WeightsError
 from histobench.contracts.registry import Registry
-from histobench.slots import judging_encoder
+from histobench.weights.slots import judging_encoder
 from histobench_encoders.inception import Inception
 
 FILE = "weights-inception-2015-12-05-6726825d.pth"

@@ -10,9 +10,9 @@ import torch
 from histobench import PatchGeometry, UInt8, WeightsError
 from histobench.contracts.cards import DatasetCard, TargetFact
 from histobench.contracts.registry import Registry
-from histobench.pretraining import Asked, Budget, Choice, make_weights, settle_options
 from histobench.testing import ToyDataset
 from histobench.training import SYMMETRIES, mirror_and_turn
+from histobench.weights.pretraining import Asked, Budget, Choice, make_weights, settle_options
 from histobench_encoders.catalogue import CARDS
 from histobench_encoders.entry import TimmEntry
 from histobench_encoders.timm_encoder import TimmEncoder

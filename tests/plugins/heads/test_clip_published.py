@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from histobench import DataError, FitContext
-from histobench.checkpoints.foreign import read_foreign
-from histobench.published import Converted, ConvertRequest
+from histobench.contracts.published import Converted, ConvertRequest
+from histobench.weights.foreign import read_foreign
 from histobench_heads.clip.fitting import embed_genes, embed_images
 from histobench_heads.clip.method import ClipRetrieval
 from histobench_heads.clip.modules import GeneClip

@@ -13,7 +13,7 @@ from torch import Tensor
 from histobench import DataError, FitContext, Mode
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.options import options_from_json
-from histobench.published import Converted, ConvertRequest
+from histobench.contracts.published import Converted, ConvertRequest
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
 from histobench_heads.foundation.catalogue import FMMLP, LINEAR_PROBE, MLP
 from histobench_heads.saved import write_facts

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from histobench import ConfigError, Counts, DataError, FitContext, Float, LabelledSamples
 from histobench.checkpoints.conversion import Wanted, convert_file
-from histobench.checkpoints.files import open_checkpoint, unpacked
 from histobench.contracts.options import options_from_json
 from histobench.contracts.registry import Registry
 from histobench.testing import toy_fold, unlabelled
+from histobench.weights.converted import open_checkpoint, unpacked
 from histobench_heads.enhancement.method import RawCounts
 from histobench_heads.enhancement.options import LatentOptions
 from histobench_heads.gist import attention

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from histobench import ConfigError, DataError, FitContext, LabelledSamples, Method, Samples, Targets
-from histobench.published import ConvertRequest
+from histobench.contracts.published import ConvertRequest
 from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson
 from histobench_heads.hist2scrna.learning import Truth, draw_up, losses

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from histobench import ConfigError, FitContext, Kind, LabelledSamples, PatchGeometry, Targets
-from histobench.published import ConvertRequest
+from histobench.contracts.published import ConvertRequest
 from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson, save_weights
 from histobench_heads.hist2st.catalogue import HIST2ST

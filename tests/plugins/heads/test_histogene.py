@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from histobench import ConfigError, DataError, FitContext, Kind, PatchGeometry
-from histobench.published import ConvertRequest
+from histobench.contracts.published import ConvertRequest
 from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson, save_weights
 from histobench_heads.histogene.catalogue import HISTOGENE

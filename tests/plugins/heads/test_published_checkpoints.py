@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from histobench import DataError, FitContext, Method, Mode, PatchGeometry
 from histobench.checkpoints.conversion import Wanted, convert_file
-from histobench.checkpoints.files import open_checkpoint, unpacked
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.options import options_from_json
+from histobench.contracts.published import ConvertRequest
 from histobench.contracts.registry import Registry
-from histobench.published import ConvertRequest
-from histobench.slots import converted_encoder
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
+from histobench.weights.converted import open_checkpoint, unpacked
+from histobench.weights.slots import converted_encoder
 from histobench_heads.cuca.catalogue import CUCA, CUCA_MLP
 from histobench_heads.cuca.published import convert as convert_cuca
 from histobench_heads.hist2cell.catalogue import HIST2CELL

@@ -17,11 +17,11 @@ from torch.nn import functional
 
 from histobench import DataError, FitContext, Kind, Prediction, Samples
 from histobench.checkpoints.conversion import Wanted, convert_file
-from histobench.checkpoints.files import open_checkpoint, unpacked
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.options import options_from_json
 from histobench.contracts.registry import Registry
 from histobench.testing import toy_fold, unlabelled
+from histobench.weights.converted import open_checkpoint, unpacked
 from histobench_heads.cuca.catalogue import CUCA, CUCA_MLP
 from histobench_heads.foundation.catalogue import FMMLP, LINEAR_PROBE, MLP
 from histobench_heads.hist2rna.catalogue import HIST2RNA

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 from histobench import DataError, FitContext, Kind, LabelledSamples, Method, PatchGeometry, Prediction
 from histobench.checkpoints.conversion import Wanted, convert_file
-from histobench.checkpoints.files import open_checkpoint, unpacked
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.options import options_from_json
 from histobench.contracts.registry import Registry
-from histobench.slots import converted_encoder
 from histobench.testing import toy_fold, unlabelled
+from histobench.weights.converted import open_checkpoint, unpacked
+from histobench.weights.slots import converted_encoder
 from histobench_heads.cards import HBCIS_MEAN, HBCIS_STD
 from histobench_heads.he2gene.catalogue import HE2GENE_BASE, HE2GENE_SPAT
 from histobench_heads.hist2st.catalogue import HIST2ST

@@ -13,11 +13,11 @@ from torch.nn import functional
 
 from histobench import ConfigError, DataError, FitContext
 from histobench.checkpoints.conversion import Wanted, convert_file
-from histobench.checkpoints.files import unpacked
 from histobench.config import RunConfig, method_options
 from histobench.contracts.registry import Registry
 from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson
+from histobench.weights.converted import unpacked
 from histobench_heads.slidewise.slides import neighbour_edges, scaled
 from histobench_heads.thitogene.capsules import squash
 from histobench_heads.thitogene.catalogue import THITOGENE

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from histobench import DataError
-from histobench.published import Converted, ConvertRequest, length, renamed
+from histobench.weights import Converted, ConvertRequest, length, renamed
 
 if TYPE_CHECKING:
     from torch import Tensor

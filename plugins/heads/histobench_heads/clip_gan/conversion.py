@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from histobench import DataError
-from histobench.published import Converted, ConvertRequest, length, renamed
+from histobench.weights import Converted, ConvertRequest, length, renamed
 from histobench_heads.clip.published import convert_clip
 
 if TYPE_CHECKING:

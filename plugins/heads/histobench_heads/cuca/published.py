@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from histobench.published import Converted, ConvertRequest, length
+from histobench.weights import Converted, ConvertRequest, length
 from histobench_heads.reproductions import cuca_comparison
 from histobench_heads.spotwise.published import projector_options, sort_encoder
 

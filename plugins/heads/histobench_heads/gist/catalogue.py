@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from histobench import EncoderSlot, Method, MethodCard, Probe
-from histobench.published import Converted, ConvertRequest
+from histobench.weights import Converted, ConvertRequest
 from histobench_heads.cards import FROZEN_SLOT
 from histobench_heads.gist.options import GistOptions
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from histobench import DataError
-from histobench.published import Converted, ConvertRequest, Reproduction, View, length, renamed
+from histobench.weights import Converted, ConvertRequest, Reproduction, View, length, renamed
 from histobench_heads.reproductions import cuca_comparison
 
 if TYPE_CHECKING:

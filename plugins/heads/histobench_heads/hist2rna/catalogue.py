@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from histobench import EncoderSlot, Method, MethodCard
-from histobench.published import Converted, ConvertRequest
+from histobench.weights import Converted, ConvertRequest
 from histobench_heads.cards import CONTINUOUS, FROZEN_SLOT
 from histobench_heads.hist2rna.options import Hist2RnaOptions
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from histobench.published import Converted, ConvertRequest, length
+from histobench.weights import Converted, ConvertRequest, length
 
 if TYPE_CHECKING:
     from torch import Tensor

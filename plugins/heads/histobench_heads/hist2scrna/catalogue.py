@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from histobench import Method, MethodCard, PatchGeometry
-from histobench.published import Converted, ConvertRequest
+from histobench.weights import Converted, ConvertRequest
 from histobench_heads.cards import FROZEN_SLOT
 from histobench_heads.hist2scrna.options import Hist2ScrnaLightOptions, Hist2ScrnaOptions
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from histobench import DataError
-from histobench.published import ConvertRequest, length, renamed
+from histobench.weights import ConvertRequest, length, renamed
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from histobench.published import Converted, ConvertRequest, length, renamed
+from histobench.weights import Converted, ConvertRequest, length, renamed
 from histobench_heads.cards import HBCIS_MEAN, HBCIS_STD
 from histobench_heads.reproductions import cuca_comparison
 

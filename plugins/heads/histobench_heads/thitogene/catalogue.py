@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from histobench import Method, MethodCard
-from histobench.published import Converted, ConvertRequest
+from histobench.weights import Converted, ConvertRequest
 from histobench_heads.cards import CONTINUOUS
 from histobench_heads.reproductions import cuca_comparison
 from histobench_heads.slidewise.options import slide_patch

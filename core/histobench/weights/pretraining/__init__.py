@@ -4,9 +4,9 @@
 `making` turns all that into a file of weights that says whose slides it has seen.
 """
 
-from histobench.pretraining.corpus import Choice
-from histobench.pretraining.loop import Budget
-from histobench.pretraining.making import Asked, make_weights
-from histobench.pretraining.options import OPTIONS, settle_options
+from histobench.weights.pretraining.corpus import Choice
+from histobench.weights.pretraining.loop import Budget
+from histobench.weights.pretraining.making import Asked, make_weights
+from histobench.weights.pretraining.options import OPTIONS, settle_options
 
 __all__ = ["OPTIONS", "Asked", "Budget", "Choice", "make_weights", "settle_options"]

@@ -1,7 +1,7 @@
 """Publishers' files, read without running anything that they hold.
 
 A pickle is a program. It is loaded by torch's restricted reader, which makes tensors and plain containers and nothing
-else; one that holds whole networks, by a reader that makes inert records of them (`histobench.checkpoints.modules`). A
+else; one that holds whole networks, by a reader that makes inert records of them (`histobench.weights.pickled_modules`). A
 file that wants more is refused before any of it is called.
 """
 
@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from histobench.checkpoints.files import is_safetensors
-from histobench.checkpoints.modules import read_modules
 from histobench.errors import DataError
+from histobench.weights.converted import is_safetensors
+from histobench.weights.pickled_modules import read_modules
 
 __all__ = ["read_foreign"]
 

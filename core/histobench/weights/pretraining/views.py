@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torchvision.transforms.v2 import functional
 
-from histobench.pretraining.options import JitterOptions
 from histobench.training import ColourJitter, jitter_colours, turn_at_random
+from histobench.weights.pretraining.options import JitterOptions
 
 __all__ = ["crop_at_random", "varied_view"]
 

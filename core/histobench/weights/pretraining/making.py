@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from histobench.contracts.cards import DatasetCard, EncoderCard
 from histobench.contracts.protocols import FitContext, PatchGeometry, Report, TrainableEncoder
 from histobench.errors import ConfigError, WeightsError
-from histobench.pretrained import FACTS_KEY, PretrainedFacts, read_facts
-from histobench.pretraining.corpus import Choice, Corpus, read_corpus
-from histobench.pretraining.loop import Budget, Passed, train_objective
-from histobench.pretraining.objectives import make_objective
-from histobench.pretraining.options import OPTIONS, Options
 from histobench.results.provenance import versions
 from histobench.training import seeded
 from histobench.training.adapters import tuned_encoder
-from histobench.weights import weights_hash
+from histobench.weights.facts import FACTS_KEY, PretrainedFacts, read_facts
+from histobench.weights.locate import weights_hash
+from histobench.weights.pretraining.corpus import Choice, Corpus, read_corpus
+from histobench.weights.pretraining.loop import Budget, Passed, train_objective
+from histobench.weights.pretraining.objectives import make_objective
+from histobench.weights.pretraining.options import OPTIONS, Options
 
 __all__ = ["Asked", "PretrainableEncoder", "make_weights"]
 

@@ -30,8 +30,8 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from histobench.errors import ConfigError
-from histobench.pretraining.options import DinoOptions, MaeOptions, Options, SimclrOptions
-from histobench.pretraining.views import crop_at_random, varied_view
+from histobench.weights.pretraining.options import DinoOptions, MaeOptions, Options, SimclrOptions
+from histobench.weights.pretraining.views import crop_at_random, varied_view
 
 __all__ = ["Dino", "Mae", "Objective", "Simclr", "make_objective"]
 

@@ -13,7 +13,7 @@ from histobench.contracts.cards import DatasetCard, EncoderCard, EncoderSlot
 from histobench.contracts.protocols import Mode, Options, PatchGeometry
 from histobench.contracts.registry import Registry
 from histobench.errors import ConfigError, WeightsError, did_you_mean, told
-from histobench.weights import weights_hash
+from histobench.weights.locate import weights_hash
 
 __all__ = ["MODES", "EncoderChoice", "asked_encoder", "converted_encoder", "judging_encoder", "published_encoder"]
 

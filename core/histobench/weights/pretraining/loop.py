@@ -19,10 +19,10 @@ import torch
 from histobench.contracts.protocols import FitContext
 from histobench.data import Int, Patches
 from histobench.errors import DataError
-from histobench.pretraining.objectives import Objective
-from histobench.pretraining.options import Options
 from histobench.training import seeded, shuffled
 from histobench.training.loop import make_fabric
+from histobench.weights.pretraining.objectives import Objective
+from histobench.weights.pretraining.options import Options
 
 __all__ = ["CHECKPOINT_SECONDS", "Budget", "Passed", "train_objective"]
 
