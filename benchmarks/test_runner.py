@@ -9,17 +9,17 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from histobench import FitContext
-from histobench.assembly import open_assembler
 from histobench.cache import Cache
-from histobench.config import RunConfig
 from histobench.contracts.registry import Registry
-from histobench.executors import InProcess
 from histobench.images.embedding import slide_embeddings, slide_patches
-from histobench.planning import plan_study
 from histobench.results.records import job_id
-from histobench.runner import Workspace
-from histobench.specs import Machine
-from histobench.study import run_study
+from histobench.study.config import RunConfig
+from histobench.study.executors import InProcess
+from histobench.study.job import Workspace
+from histobench.study.jobs import Machine
+from histobench.study.planning import plan_study
+from histobench.study.queue import run_study
+from histobench.study.samples import open_assembler
 
 
 @pytest.fixture(autouse=True)

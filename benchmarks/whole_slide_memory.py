@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from histobench.config import RunConfig, method_options
+from histobench.study.config import RunConfig, method_options
 from histobench_heads.hist2st.catalogue import HIST2ST
 from histobench_heads.hist2st.modules import GraphLayer
 from histobench_heads.histogene.catalogue import HISTOGENE

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from histobench import assembly
 from histobench.cli import main
+from histobench.study import samples as assembly
 
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from histobench import assembly
 from histobench.contracts.registry import Registry
 from histobench.results.store import read_predictions
+from histobench.study import samples as assembly
 
 FAULTY = '''
 """A method that promises everything and fits nothing."""

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from histobench import assembly
-from histobench.assembly import Assembler
 from histobench.cache import Cache
 from histobench.data import SpotTable, TrainingFacts
 from histobench.data.held_out_counts import Input, hide
 from histobench.data.panels import fit_panel, genes_seen
+from histobench.study import samples as assembly
+from histobench.study.samples import Assembler
 from histobench.testing import ToyDataset
 
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from histobench.companions import Companion, fit_companions, read_regions, source_of
 from histobench.contracts.cards import DatasetCard, TargetFact
 from histobench.data import Auxiliary, Slide, SpotTable
 from histobench.data.panels import fit_panel, log_normalise
 from histobench.errors import DataError
+from histobench.study.side_targets import Companion, fit_companions, read_regions, source_of
 from histobench.testing import ToyDataset
 
 UNIT = "toy"

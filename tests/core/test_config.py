@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from histobench.config import RunConfig, method_options
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.options import options_from_json, options_to_json
 from histobench.errors import ConfigError
+from histobench.study.config import RunConfig, method_options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from histobench.config import RunConfig
 from histobench.contracts.cards import DatasetCard, EncoderCard
 from histobench.contracts.registry import Registry
-from histobench.planning import plan_study
 from histobench.results.records import job_id
 from histobench.results.statistics import standings
 from histobench.results.statistics.rows import rows
-from histobench.specs import Machine
+from histobench.study.config import RunConfig
+from histobench.study.jobs import Machine
+from histobench.study.planning import plan_study
 from histobench.weights.slots import EncoderChoice
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from histobench import FitContext, LabelledSamples, Method, MethodCard, Prediction, Probe, Samples
 from histobench.contracts.registry import Registry
-from histobench.estimates import Timer, probes_of
+from histobench.study.estimates import Timer, probes_of
 from histobench.testing import toy_fold
 
 _clock = 0.0
@@ -49,7 +49,7 @@ CARD = MethodCard(name="slow", title="slow", build=Slow, options=Options, target
 
 
 def test_a_piece_costs_its_own_time_wherever_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("histobench.estimates.time.perf_counter", lambda: _clock)
+    monkeypatch.setattr("histobench.study.estimates.time.perf_counter", lambda: _clock)
     timer = Timer(CARD, toy_fold("enhance").train.take(np.arange(8)), FitContext(seed=0))
     one = Options(epochs=1, rounds=1)
     assert timer.seconds(Probe(options=one, times=1000)) == 7.0

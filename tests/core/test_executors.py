@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from histobench.executors import InProcess, LocalProcesses
+from histobench.study.executors import InProcess, LocalProcesses
 
 
 def died(job: int, cause: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from histobench.data import Generated, LabelledSamples, Targets
 from histobench.errors import DataError, ShapeError
-from histobench.judging import JUDGED, Judge, open_judge
+from histobench.study.judge import JUDGED, Judge, open_judge
 from histobench.testing import ToyEncoder, toy_fold
 
 

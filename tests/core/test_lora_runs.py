@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
-from histobench.config import RunConfig
 from histobench.contracts.registry import Registry
-from histobench.planning import plan_study
 from histobench.results.records import JobSpec, job_id
 from histobench.results.store import Store, read_predictions
-from histobench.runner import Workspace, run_job
-from histobench.specs import Machine
+from histobench.study.config import RunConfig
+from histobench.study.job import Workspace, run_job
+from histobench.study.jobs import Machine
+from histobench.study.planning import plan_study
 
 
 def lora_job(**more: object) -> JobSpec:

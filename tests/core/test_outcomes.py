@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from histobench.data import Counts, Float, Pairing, Samples
-from histobench.outcomes import ask
+from histobench.study.answers import ask
 
 N = 40
 COUNTS = np.random.default_rng(0).poisson(5.0, (N, 6)).astype(np.float32)

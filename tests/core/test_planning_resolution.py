@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from histobench.config import RunConfig
 from histobench.contracts.registry import Registry
 from histobench.errors import ConfigError
-from histobench.planning import plan_study
 from histobench.results.records import JobSpec, job_id
-from histobench.specs import Machine
-from histobench.tasks import Plan
+from histobench.study.config import RunConfig
+from histobench.study.grid import Plan
+from histobench.study.jobs import Machine
+from histobench.study.planning import plan_study
 
 
 @pytest.fixture(scope="module")

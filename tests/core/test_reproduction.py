@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from histobench.reproduction import reproduced
+from histobench.study.reproduction import reproduced
 
 NAN = math.nan
 

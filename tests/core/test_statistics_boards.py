@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from histobench.judging import JUDGED
 from histobench.results.statistics import ALPHA, gallery_told, pair_rows, rows, standings, task_told
 from histobench.results.statistics.paired import holm
+from histobench.study.judge import JUDGED
 
 PATIENTS = "ABCDEFGHIJ"
 WOBBLE = np.array([0.3, -0.1, 0.2, 0.0, -0.3, 0.1, -0.2, 0.25, -0.15, 0.05])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from histobench import FitContext, PatchGeometry
-from histobench.config import RunConfig, method_options
+from histobench.study.config import RunConfig, method_options
 from histobench.training.adapters import tuned_encoder
 from histobench_encoders.entries import ENTRIES
 from histobench_encoders.timm_encoder import TimmEncoder

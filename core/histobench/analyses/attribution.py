@@ -20,12 +20,12 @@ import numpy.typing as npt
 
 from histobench.analyses.findings import Cell, Findings, StudyResults, job_by_job, label_of
 from histobench.analyses.geometry import joint_clusters, unit_rows
-from histobench.assembly import open_assembler
 from histobench.data import Counts, Float, SlideResult
 from histobench.data.panels import gene_columns
 from histobench.errors import DataError
-from histobench.fitted import load_fitted
 from histobench.results.records import RunRecord
+from histobench.study.fitted import load_fitted
+from histobench.study.samples import open_assembler
 
 __all__ = [
     "Attribution",

@@ -25,10 +25,10 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from histobench.analyses.findings import AMOUNTS, Cell, Findings, StudyResults
-from histobench.assembly import Assembler, open_assembler, registry
 from histobench.data import Counts, Float, Slide, SpotTable
 from histobench.errors import DataError, HistobenchError
 from histobench.results.records import JobSpec
+from histobench.study.samples import Assembler, open_assembler, registry
 
 __all__ = ["analyse_ceiling", "split_ceiling", "tier_members"]
 

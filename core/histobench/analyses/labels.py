@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from histobench.assembly import registry
 from histobench.results.records import RunRecord
+from histobench.study.samples import registry
 
 __all__ = ["slide_labels"]
 

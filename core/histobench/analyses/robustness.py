@@ -13,19 +13,19 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
-from histobench.assembly import Assembler, open_assembler, registry
 from histobench.contracts.cards import MetricCard
 from histobench.data import Slide, SlideResult
 from histobench.errors import DataError, HistobenchError
 from histobench.files import write_atomically
-from histobench.fitted import load_fitted
 from histobench.images.shifts import PANEL, HeldDataset, Shift, ShiftedDataset
-from histobench.outcomes import ask, open_outcomes
 from histobench.results.evaluation import score
 from histobench.results.provenance import limit_threads
 from histobench.results.records import RunRecord
 from histobench.results.statistics import mean_intervals
 from histobench.results.store import JobFolder
+from histobench.study.answers import ask, open_outcomes
+from histobench.study.fitted import load_fitted
+from histobench.study.samples import Assembler, open_assembler, registry
 
 __all__ = ["ShiftedScores", "Summary", "analyse_robustness", "shifted_scores", "summarise"]
 

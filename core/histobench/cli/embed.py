@@ -10,7 +10,7 @@ from histobench.cli.names import NAMED_WEIGHTS, PluginNames
 
 if TYPE_CHECKING:
     from histobench.cli import App
-    from histobench.extraction import Embedded
+    from histobench.study.embed_ahead import Embedded
 
 __all__ = ["embed"]
 
@@ -36,10 +36,10 @@ def embed(  # one parameter an argument or option
     import os
 
     from histobench.cli.run import list_gpus, settle_device
-    from histobench.config import RunConfig
-    from histobench.executors import InProcess, LocalProcesses
-    from histobench.extraction import Extraction, embed_datasets, plan_extraction
     from histobench.images.embedding import Compute
+    from histobench.study.config import RunConfig
+    from histobench.study.embed_ahead import Extraction, embed_datasets, plan_extraction
+    from histobench.study.executors import InProcess, LocalProcesses
 
     gpus = list_gpus()
     shared = workers or (len(gpus) if given["device"] in ("auto", "cuda") and gpus else 1)

@@ -65,11 +65,11 @@ def _load(app: "App", job: str, study: Path, data_root: Path | None) -> "Drawer"
     HistobenchError
         If there is no such job, it did not finish, or its method does not draw.
     """
-    from histobench.assembly import open_assembler
     from histobench.cli.results import read_records
     from histobench.errors import ConfigError, did_you_mean
-    from histobench.fitted import load_fitted
     from histobench.results.store import Store
+    from histobench.study.fitted import load_fitted
+    from histobench.study.samples import open_assembler
 
     store = Store(study, write=False)
     known = {record.job_id: record for record in read_records(app, store) if record.status == "done"}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from histobench.cli import App
     from histobench.contracts.cards import MethodCard
     from histobench.contracts.published import Reproduction
-    from histobench.tasks import Plan
+    from histobench.study.grid import Plan
 
 __all__ = ["RECORD_HEADER", "record_cells", "reproduce"]
 
@@ -78,7 +78,7 @@ def _nothing(card: "MethodCard", dataset: str | None) -> Exception:
 
 
 def _refuse_if_missing(app: "App", card: "MethodCard", records: "list[Reproduction]", data_root: Path | None) -> None:
-    from histobench.reproduction import missing
+    from histobench.study.reproduction import missing
 
     lacking = dict.fromkeys(what for record in records for what in missing(card, record, app.registry, data_root))
     if not lacking:
@@ -96,9 +96,9 @@ def _refuse_if_missing(app: "App", card: "MethodCard", records: "list[Reproducti
 def _run(app: "App", card: "MethodCard", record: "Reproduction", given: "Mapping[str, object]") -> bool:
     """Run one configuration, or find it done, and say whether it is within its tolerance."""
     from histobench.cli.run import execute, prepare
-    from histobench.reproduction import encoder_asked, reproduced
     from histobench.results.records import job_id
     from histobench.results.store import Store
+    from histobench.study.reproduction import encoder_asked, reproduced
 
     encoder = encoder_asked(card, record)
     study = {

@@ -53,7 +53,7 @@ def score(app: "App", study: Path, metrics: str | None) -> None:
     """Score stored predictions with metrics that their records lack; nothing is trained."""
     from histobench.errors import DataError
     from histobench.results.store import Store
-    from histobench.runner import rescore
+    from histobench.study.job import rescore
 
     names = metrics.split(",") if metrics else app.registry.metrics.names()
     for name in names:

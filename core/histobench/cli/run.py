@@ -11,11 +11,11 @@ from histobench.cli.names import NAMED_WEIGHTS, PluginNames, settings
 
 if TYPE_CHECKING:
     from histobench.cli import App
-    from histobench.config import RunConfig
     from histobench.results.records import JobSpec
-    from histobench.runner import Workspace
-    from histobench.study import Outcome
-    from histobench.tasks import Plan
+    from histobench.study.config import RunConfig
+    from histobench.study.grid import Plan
+    from histobench.study.job import Workspace
+    from histobench.study.queue import Outcome
     from histobench.tracking import MlflowTracker
 
 __all__ = ["execute", "list_gpus", "plan", "prepare", "run", "settle_device"]
@@ -115,10 +115,10 @@ def prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[R
     """Settle a study from a YAML file and what was given beside it, and tell what is left out."""
     import os
 
-    from histobench.config import RunConfig
-    from histobench.planning import plan_study
-    from histobench.runner import Workspace, now
-    from histobench.specs import Machine
+    from histobench.study.config import RunConfig
+    from histobench.study.job import Workspace, now
+    from histobench.study.jobs import Machine
+    from histobench.study.planning import plan_study
 
     config = RunConfig.read(file, {name: value for name, value in given.items() if value != {}})
     for broken in app.registry.broken:
@@ -139,9 +139,9 @@ def execute(app: "App", config: "RunConfig", workspace: "Workspace", jobs: "dict
     """Run the jobs and count those that failed."""
     from dataclasses import replace
 
-    from histobench.executors import InProcess, LocalProcesses
     from histobench.results.store import Store
-    from histobench.study import run_study
+    from histobench.study.executors import InProcess, LocalProcesses
+    from histobench.study.queue import run_study
 
     store, tracker = Store(config.out), _tracker(app, config)
     failures = 0
@@ -243,7 +243,7 @@ def list_gpus() -> tuple[str, ...]:
 
 def _estimate(app: "App", specs: "list[JobSpec]", workspace: "Workspace") -> float | None:
     from histobench.errors import told
-    from histobench.estimates import estimate_seconds
+    from histobench.study.estimates import estimate_seconds
 
     try:
         return estimate_seconds(specs[0], workspace) * len(specs)

@@ -9,11 +9,11 @@ from histobench.cli.encoder_weights import check, fetch, list_weights, where
 from histobench.cli.names import PluginNames, settings
 
 if TYPE_CHECKING:
-    from histobench.checkpoints.conversion import Wanted
     from histobench.cli import App
     from histobench.contracts.cards import MethodCard
     from histobench.contracts.published import Converted
     from histobench.data import Kind
+    from histobench.study.checkpoint_conversion import Wanted
     from histobench.weights.converted import Header
 
 __all__ = ["weights"]
@@ -64,7 +64,7 @@ def convert(  # one parameter an argument or option
 
     The result is evaluated, without training, by `histobench run --methods METHOD --set METHOD.weights=OUT`.
     """
-    from histobench.checkpoints.conversion import Wanted, convert_file
+    from histobench.study.checkpoint_conversion import Wanted, convert_file
 
     card = app.registry.methods.get(method)
     wanted = Wanted(

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from histobench.companions import SOURCES, Companion, fit_companions
 from histobench.contracts.derived_targets import GIVEN_COUNTS
 from histobench.contracts.protocols import PatchGeometry
 from histobench.data import Auxiliary, Counts, Float, Kind, LabelledSamples, Samples, Slide, SpotTable, Targets, UInt8
@@ -13,6 +12,7 @@ from histobench.data.held_out_counts import hide
 from histobench.data.panels import Panel, fit_panel, gene_columns, genes_seen
 from histobench.errors import DataError
 from histobench.images import cut_patches
+from histobench.study.side_targets import SOURCES, Companion, fit_companions
 from histobench.testing.toy import SPOT_PX, ToyDataset
 
 __all__ = ["EMBEDDING_DIM", "ToyFold", "toy_fold", "unlabelled"]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from histobench.config import RunConfig, method_options
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.protocols import FitContext, Method, Mode, Options
 from histobench.data import (
@@ -21,6 +20,7 @@ from histobench.data import (
     Samples,
     Targets,
 )
+from histobench.study.config import RunConfig, method_options
 from histobench.testing.encoder import ToyEncoder
 from histobench.testing.facts import columns, expect, untouched
 from histobench.testing.folds import toy_fold, unlabelled

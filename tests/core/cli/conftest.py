@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from histobench import assembly
+from histobench.study import samples as assembly
 
 PUBLISHED = '''
 """A line through the plane, its checkpoints and its numbers."""

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from histobench.assembly import open_encoder
 from histobench.cache import Cache
 from histobench.images.embedding import Compute, slide_embeddings
 from histobench.results.store import read_predictions
+from histobench.study.samples import open_encoder
 from histobench.testing import ToyDataset
 from histobench.testing.toy import GENES
 

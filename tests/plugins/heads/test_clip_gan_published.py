@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from histobench import ConfigError, Counts, DataError, Drawing, FitContext, Samples
-from histobench.checkpoints.conversion import Wanted, convert_file
 from histobench.contracts.options import options_from_json
 from histobench.contracts.published import ConvertRequest
 from histobench.contracts.registry import Registry
+from histobench.study.checkpoint_conversion import Wanted, convert_file
 from histobench.weights.converted import open_checkpoint, unpacked
 from histobench_heads.clip.fitting import embed_genes
 from histobench_heads.clip.modules import GeneClip

@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from histobench import ConfigError, Counts, DataError, FitContext, Float, LabelledSamples
-from histobench.checkpoints.conversion import Wanted, convert_file
 from histobench.contracts.options import options_from_json
 from histobench.contracts.registry import Registry
+from histobench.study.checkpoint_conversion import Wanted, convert_file
 from histobench.testing import toy_fold, unlabelled
 from histobench.weights.converted import open_checkpoint, unpacked
 from histobench_heads.enhancement.method import RawCounts

@@ -7,8 +7,8 @@ from dataclasses import fields
 import pytest
 
 from histobench import MethodCard
-from histobench.config import RunConfig, method_options
 from histobench.contracts.registry import Registry
+from histobench.study.config import RunConfig, method_options
 from histobench_heads.catalogue import METHODS
 
 BY_NAME = {card.name: card for card in METHODS}

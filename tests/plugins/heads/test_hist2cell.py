@@ -11,7 +11,7 @@ from torch import Tensor
 
 from histobench import ConfigError, DataError, FitContext, LabelledSamples, Prediction, Samples, Targets
 from histobench.contracts.registry import Registry
-from histobench.reproduction import missing
+from histobench.study.reproduction import missing
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson
 from histobench_heads.hist2cell.catalogue import HIST2CELL

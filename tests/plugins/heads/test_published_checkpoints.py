@@ -12,11 +12,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from histobench import DataError, FitContext, Method, Mode, PatchGeometry
-from histobench.checkpoints.conversion import Wanted, convert_file
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.options import options_from_json
 from histobench.contracts.published import ConvertRequest
 from histobench.contracts.registry import Registry
+from histobench.study.checkpoint_conversion import Wanted, convert_file
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
 from histobench.weights.converted import open_checkpoint, unpacked
 from histobench.weights.slots import converted_encoder

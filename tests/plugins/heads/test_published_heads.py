@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from histobench import DataError, FitContext, Kind, Prediction, Samples
-from histobench.checkpoints.conversion import Wanted, convert_file
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.options import options_from_json
 from histobench.contracts.registry import Registry
+from histobench.study.checkpoint_conversion import Wanted, convert_file
 from histobench.testing import toy_fold, unlabelled
 from histobench.weights.converted import open_checkpoint, unpacked
 from histobench_heads.cuca.catalogue import CUCA, CUCA_MLP

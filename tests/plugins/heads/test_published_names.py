@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from histobench import DataError, FitContext, Kind, LabelledSamples, Method, PatchGeometry, Prediction
-from histobench.checkpoints.conversion import Wanted, convert_file
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.options import options_from_json
 from histobench.contracts.registry import Registry
+from histobench.study.checkpoint_conversion import Wanted, convert_file
 from histobench.testing import toy_fold, unlabelled
 from histobench.weights.converted import open_checkpoint, unpacked
 from histobench.weights.slots import converted_encoder

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from histobench import ConfigError, FitContext, Prediction
-from histobench.config import RunConfig, method_options
+from histobench.study.config import RunConfig, method_options
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson, root_mean_square
 from histobench_heads.normalisation import PixelStatistics

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from histobench import ConfigError, DataError, FitContext
-from histobench.checkpoints.conversion import Wanted, convert_file
-from histobench.config import RunConfig, method_options
 from histobench.contracts.registry import Registry
+from histobench.study.checkpoint_conversion import Wanted, convert_file
+from histobench.study.config import RunConfig, method_options
 from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson
 from histobench.weights.converted import unpacked

@@ -1,12 +1,12 @@
 """The method of a finished job, read back from its folder."""
 
-from histobench.assembly import Assembler, fit_context, registry
-from histobench.checkpoints.evaluation import load_checkpoint
 from histobench.contracts.options import options_from_json
 from histobench.contracts.protocols import Method
 from histobench.errors import DataError
 from histobench.results.records import RunRecord
 from histobench.results.store import JobFolder
+from histobench.study.checkpoint_evaluation import load_checkpoint
+from histobench.study.samples import Assembler, fit_context, registry
 
 __all__ = ["load_fitted"]
 

@@ -4,20 +4,20 @@ Nothing is trained or embedded here, and no encoder is built; the slides' tables
 be named before a job depends on it.
 """
 
-from histobench.checkpoints.evaluation import asked_checkpoints, compare_targets, notice
-from histobench.config import RunConfig
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.registry import Registry
 from histobench.errors import ConfigError, DataError
-from histobench.selection import (
+from histobench.study.checkpoint_evaluation import asked_checkpoints, compare_targets, notice
+from histobench.study.config import RunConfig
+from histobench.study.grid import LeftOut, Plan, Task, read_tasks
+from histobench.study.jobs import Machine, coarse_slides, specify
+from histobench.study.selection import (
     ALL,
     asked_datasets,
     asked_methods,
     asked_metrics,
     refuse_unused_settings,
 )
-from histobench.specs import Machine, coarse_slides, specify
-from histobench.tasks import LeftOut, Plan, Task, read_tasks
 from histobench.weights.converted import Checkpoint
 from histobench.weights.slots import EncoderChoice, asked_encoder, converted_encoder, judging_encoder, published_encoder
 

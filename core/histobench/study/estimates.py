@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from histobench.assembly import fit_context, open_assembler, registry
-from histobench.checkpoints.evaluation import load_checkpoint
 from histobench.contracts.cards import MethodCard, Probe
 from histobench.contracts.options import options_from_json
 from histobench.contracts.protocols import FitContext, Method, Options
 from histobench.data import LabelledSamples
 from histobench.results.provenance import limit_threads
 from histobench.results.records import JobSpec
-from histobench.runner import Workspace
+from histobench.study.checkpoint_evaluation import load_checkpoint
+from histobench.study.job import Workspace
+from histobench.study.samples import fit_context, open_assembler, registry
 
 __all__ = ["Timer", "estimate_seconds", "probes_of"]
 

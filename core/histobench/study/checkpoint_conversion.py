@@ -8,7 +8,6 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from histobench.config import RunConfig, method_options
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.options import options_from_json, options_to_json
 from histobench.contracts.protocols import FitContext, Options, TrainableEncoder
@@ -17,6 +16,7 @@ from histobench.contracts.registry import Registry
 from histobench.data import Kind
 from histobench.errors import ConfigError, DataError, HistobenchError, told
 from histobench.files import file_digest
+from histobench.study.config import RunConfig, method_options
 from histobench.weights.converted import Header, unpacked
 from histobench.weights.foreign import read_foreign
 from histobench.weights.slots import EncoderChoice, converted_encoder

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from histobench.config import RunConfig, settings_of
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.options import options_from_json
 from histobench.contracts.protocols import FitContext, Method, Options
@@ -12,6 +11,7 @@ from histobench.data import Float, Kind, Prediction, SpotTable
 from histobench.data.panels import Panel, is_expression
 from histobench.errors import ConfigError, DataError
 from histobench.results.records import JobSpec
+from histobench.study.config import RunConfig, settings_of
 from histobench.weights.converted import Checkpoint, open_checkpoint, unpacked
 
 __all__ = [

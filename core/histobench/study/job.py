@@ -15,19 +15,19 @@ from pathlib import Path
 
 import numpy as np
 
-from histobench.assembly import Assembler, fit_context, open_assembler, registry
-from histobench.checkpoints.evaluation import load_checkpoint
 from histobench.contracts.options import options_from_json
 from histobench.contracts.protocols import FitContext, Method
 from histobench.data import SlideResult
 from histobench.data.panels import Panel
 from histobench.errors import StoreError, told
 from histobench.files import write_atomically
-from histobench.outcomes import ask, open_outcomes
 from histobench.results.evaluation import score
 from histobench.results.provenance import Watch, determinism, git_commit, limit_threads, machine, versions
 from histobench.results.records import JobSpec, PanelRecord, RunRecord
 from histobench.results.store import JobFolder, Store, read_predictions, read_training, write_predictions
+from histobench.study.answers import ask, open_outcomes
+from histobench.study.checkpoint_evaluation import load_checkpoint
+from histobench.study.samples import Assembler, fit_context, open_assembler, registry
 
 __all__ = ["Progress", "Workspace", "failure", "now", "rescore", "run_job"]
 

@@ -8,15 +8,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from histobench.checkpoints.evaluation import checkpoint_options
-from histobench.config import RunConfig, method_options
 from histobench.contracts.cards import Card, MethodCard
 from histobench.contracts.options import options_to_json
 from histobench.contracts.protocols import Options
 from histobench.data import Auxiliary, Slide, Split
 from histobench.images import is_upsampled
 from histobench.results.records import JobSpec
-from histobench.tasks import Plan, Task
+from histobench.study.checkpoint_evaluation import checkpoint_options
+from histobench.study.config import RunConfig, method_options
+from histobench.study.grid import Plan, Task
 from histobench.weights.converted import Checkpoint
 from histobench.weights.locate import weights_hash
 from histobench.weights.slots import EncoderChoice

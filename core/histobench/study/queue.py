@@ -9,7 +9,7 @@ from histobench.contracts.protocols import Executor
 from histobench.errors import DataError
 from histobench.results.records import JobSpec, RunRecord
 from histobench.results.store import Store
-from histobench.runner import Workspace, failure, now, rescore, run_job
+from histobench.study.job import Workspace, failure, now, rescore, run_job
 
 __all__ = ["Outcome", "run_study"]
 

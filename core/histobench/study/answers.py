@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from histobench.assembly import Assembler, open_encoder, registry
-from histobench.checkpoints.evaluation import in_order
 from histobench.contracts.drawing import Viewer
 from histobench.contracts.protocols import Method
 from histobench.data import (
@@ -23,8 +21,10 @@ from histobench.data import (
     Targets,
 )
 from histobench.errors import ShapeError, told
-from histobench.judging import JUDGED, Judge, open_judge
 from histobench.results.records import JobSpec
+from histobench.study.checkpoint_evaluation import in_order
+from histobench.study.judge import JUDGED, Judge, open_judge
+from histobench.study.samples import Assembler, open_encoder, registry
 
 __all__ = ["Outcomes", "ask", "open_outcomes"]
 

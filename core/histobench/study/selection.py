@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from histobench.config import RunConfig
 from histobench.contracts.cards import DatasetCard, MethodCard, MetricCard, TargetFact
 from histobench.contracts.derived_targets import targets_of
 from histobench.contracts.registry import Registry
 from histobench.data.splits import Scheme
 from histobench.errors import ConfigError, did_you_mean
+from histobench.study.config import RunConfig
 
 __all__ = [
     "ALL",

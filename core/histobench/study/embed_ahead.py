@@ -11,9 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from histobench.assembly import open_dataset, open_encoder, registry
 from histobench.cache import Cache
-from histobench.config import RunConfig
 from histobench.contracts.cards import DatasetCard, EncoderCard, EncoderSlot
 from histobench.contracts.encoder_card import Precision
 from histobench.contracts.protocols import Dataset, Encoder, Executor, SlideImage
@@ -23,7 +21,9 @@ from histobench.errors import ConfigError, did_you_mean, told
 from histobench.images import is_upsampled
 from histobench.images.embedding import Compute, has_embeddings, slide_embeddings, slide_patches
 from histobench.results.provenance import limit_threads
-from histobench.selection import asked_datasets, asked_targets
+from histobench.study.config import RunConfig
+from histobench.study.samples import open_dataset, open_encoder, registry
+from histobench.study.selection import asked_datasets, asked_targets
 from histobench.weights.slots import asked_encoder
 
 __all__ = ["Embedded", "Extraction", "Part", "embed_datasets", "embed_part", "plan_extraction"]

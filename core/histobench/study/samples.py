@@ -10,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench.cache import Cache
-from histobench.checkpoints.evaluation import checkpoint_genes, checkpoint_panel
-from histobench.companions import Companion, fit_companions, read_regions, source_of
 from histobench.contracts.derived_targets import GIVEN_COUNTS, find_target
 from histobench.contracts.encoder_card import Precision
 from histobench.contracts.protocols import Dataset, Encoder, FitContext, PatchGeometry, Report
@@ -33,6 +31,8 @@ from histobench.data.panels import Panel, fit_panel, gene_columns, genes_seen
 from histobench.errors import DataError
 from histobench.images.embedding import Compute, PatchStack, slide_embeddings, slide_patches
 from histobench.results.records import JobSpec
+from histobench.study.checkpoint_evaluation import checkpoint_genes, checkpoint_panel
+from histobench.study.side_targets import Companion, fit_companions, read_regions, source_of
 
 __all__ = ["Assembler", "fit_context", "join", "open_assembler", "open_dataset", "open_encoder", "registry"]
 

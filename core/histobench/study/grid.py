@@ -4,15 +4,15 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from histobench.companions import SOURCES, source_of
-from histobench.config import RunConfig
 from histobench.contracts.cards import DatasetCard, MethodCard, MetricCard, TargetFact
 from histobench.contracts.protocols import Dataset
 from histobench.data import Auxiliary, Kind, Slide, Split
 from histobench.data.splits import Folds, Scheme, make_folds
 from histobench.errors import ConfigError, DataError, HistobenchError, did_you_mean, told
 from histobench.results.records import JobSpec
-from histobench.selection import asked_scheme, asked_targets
+from histobench.study.config import RunConfig
+from histobench.study.selection import asked_scheme, asked_targets
+from histobench.study.side_targets import SOURCES, source_of
 from histobench.weights.converted import Checkpoint
 
 __all__ = ["LeftOut", "Plan", "Task", "read_tasks"]

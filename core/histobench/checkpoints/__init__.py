@@ -1,1 +1,0 @@
-"""Published checkpoints: converted and evaluated."""
