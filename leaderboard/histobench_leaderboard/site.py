@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from histobench import MetricCard
 from histobench.errors import ConfigError, DataError, StoreError
-from histobench.maps import job_picture
+from histobench.reports.maps import job_picture
 from histobench.results.records import RunRecord, read_record
 from histobench.results.store import read_predictions
 from histobench_leaderboard.jobs import job_page

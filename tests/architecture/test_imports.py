@@ -27,7 +27,7 @@ DOCUMENTED = {
 ALSO_FOR_THE_LEADERBOARD = {
     "histobench.errors",
     "histobench.results.evaluation",
-    "histobench.maps",
+    "histobench.reports.maps",
     "histobench.results.records",
     "histobench.results.statistics",
     "histobench.results.store",

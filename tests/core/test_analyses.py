@@ -9,16 +9,16 @@ import pytest
 from scipy import sparse
 from sklearn.metrics import roc_auc_score
 
-from histobench.analyses.ceiling import split_ceiling, tier_members
-from histobench.analyses.colocalisation import slide_pairs
-from histobench.analyses.contrasts import auroc, recovered
-from histobench.analyses.domains import choose_domains, match_domains
-from histobench.analyses.findings import Findings
-from histobench.analyses.writing import write_findings
 from histobench.data import Counts, Prediction, SlideResult, SpotTable, Targets
 from histobench.data.panels import Panel
 from histobench.data.spatial import colocalise
 from histobench.errors import DataError, StoreError
+from histobench.reports.analyses.ceiling import split_ceiling, tier_members
+from histobench.reports.analyses.colocalisation import slide_pairs
+from histobench.reports.analyses.contrasts import auroc, recovered
+from histobench.reports.analyses.domains import choose_domains, match_domains
+from histobench.reports.analyses.findings import Findings
+from histobench.reports.analyses.writing import write_findings
 from histobench.testing import ToyDataset
 
 

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from histobench.analyses import attribution
-from histobench.analyses.attribution import (
+from histobench.data import Counts, Float, Prediction, SlideResult, Targets
+from histobench.errors import DataError
+from histobench.reports.analyses import attribution
+from histobench.reports.analyses.attribution import (
     analyse_attribution,
     attribute,
     cluster_profiles,
@@ -16,8 +18,6 @@ from histobench.analyses.attribution import (
     smooth_gradients,
     upregulated,
 )
-from histobench.data import Counts, Float, Prediction, SlideResult, Targets
-from histobench.errors import DataError
 
 
 class Squares:

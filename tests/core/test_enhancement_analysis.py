@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from histobench.analyses.domains import choose_domains
-from histobench.analyses.enhancement import autocorrelation, choose_markers, contrast
+from histobench.reports.analyses.domains import choose_domains
+from histobench.reports.analyses.enhancement import autocorrelation, choose_markers, contrast
 
 GENES = ("A", "B", "C", "D", "E")
 GROUPS = np.array(["tumour"] * 10 + ["stroma"] * 10 + [""] * 4)

@@ -12,7 +12,7 @@ import pytest
 
 from histobench.data import Prediction, SlideResult, Targets
 from histobench.errors import StoreError
-from histobench.export import export_slide, file_name
+from histobench.reports.anndata import export_slide, file_name
 
 JOB: Any = SimpleNamespace(kind="enhance", method="gist", dataset="toy", fold="1")
 

@@ -9,8 +9,8 @@ import filelock
 import pytest
 
 from histobench.errors import StoreError
-from histobench.generation import Manifest, check_folder
-from histobench.generation.folders import one_run, write_manifest
+from histobench.reports.generation import Manifest, check_folder
+from histobench.reports.generation.folders import one_run, write_manifest
 
 OLD, NEW = 40, 200
 

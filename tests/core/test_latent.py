@@ -11,8 +11,10 @@ from scipy.optimize import brentq
 from scipy.stats import entropy
 from sklearn.metrics import adjusted_rand_score, homogeneity_score
 
-from histobench.analyses import ANALYSES, latent
-from histobench.analyses.geometry import (
+from histobench.data import Float, Prediction, SlideResult, Targets
+from histobench.errors import ConfigError, DataError
+from histobench.reports.analyses import ANALYSES, latent
+from histobench.reports.analyses.geometry import (
     connectivity,
     joint_clusters,
     local_labels,
@@ -21,9 +23,7 @@ from histobench.analyses.geometry import (
     mixing,
     transfer_accuracy,
 )
-from histobench.analyses.latent import analyse_latent, spaces_of
-from histobench.data import Float, Prediction, SlideResult, Targets
-from histobench.errors import ConfigError, DataError
+from histobench.reports.analyses.latent import analyse_latent, spaces_of
 
 SLIDES = np.repeat(["a", "b"], 90)
 KINDS = np.tile(np.repeat(["tumour", "stroma", "immune"], 30), 2)
@@ -208,6 +208,6 @@ def test_amounts_have_no_space() -> None:
 def test_what_is_not_installed_is_named(absent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, absent, None)
     for name in ("latent", "geometry"):
-        monkeypatch.delitem(sys.modules, f"histobench.analyses.{name}", raising=False)
+        monkeypatch.delitem(sys.modules, f"histobench.reports.analyses.{name}", raising=False)
     with pytest.raises(ConfigError, match=r"needs igraph and umap-learn: pip install 'histobench\[clusters\]'"):
         ANALYSES["latent"](_study(_result("a", None)))

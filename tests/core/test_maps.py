@@ -7,7 +7,7 @@ from PIL import Image
 from histobench import Prediction, Targets
 from histobench.data import SlideResult
 from histobench.errors import DataError, UnknownNameError
-from histobench.maps import MAX_SLIDES, most_variable_target, spot_map
+from histobench.reports.maps import MAX_SLIDES, most_variable_target, spot_map
 
 
 def _result(slide, *, n=40, names=("quiet", "loud"), spread=(1.0, 9.0)):

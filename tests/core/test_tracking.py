@@ -9,9 +9,9 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from histobench.data import Prediction, SlideResult, Targets
+from histobench.reports.mlflow import EXPERIMENT, MlflowTracker, tracking_uri
 from histobench.results.records import RunRecord
 from histobench.results.store import Store, write_predictions
-from histobench.tracking import EXPERIMENT, MlflowTracker, tracking_uri
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 

@@ -11,8 +11,8 @@ from histobench.cli.names import STUDY, PluginNames
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from histobench.analyses import Cell
     from histobench.cli import App
+    from histobench.reports.analyses import Cell
     from histobench.results.records import RunRecord
     from histobench.results.store import Store
 
@@ -39,9 +39,9 @@ def analyse(
     data_root: Path | None,
 ) -> None:
     """Analyse a finished study: writes PNG, SVG and CSV into STUDY/analyses."""
-    from histobench.analyses import ANALYSES, StudyResults, write_findings
     from histobench.cli.results import read_records
     from histobench.errors import HistobenchError
+    from histobench.reports.analyses import ANALYSES, StudyResults, write_findings
     from histobench.results.store import Store
 
     if what == "list":

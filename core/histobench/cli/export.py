@@ -25,7 +25,7 @@ def export(app: "App", study: Path, out: Path, methods: str | None, target: str 
     """Write every finished job's test slides as .h5ad: layers["enhanced"] or ["predicted"], obsm, annotation."""
     from histobench.cli.results import read_records
     from histobench.errors import DataError, did_you_mean
-    from histobench.export import export_slide, file_name
+    from histobench.reports.anndata import export_slide, file_name
     from histobench.results.store import Store, read_predictions
 
     store = Store(study, write=False)

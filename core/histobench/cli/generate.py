@@ -8,7 +8,7 @@ import click
 if TYPE_CHECKING:
     from histobench.cli import App
     from histobench.contracts.drawing import Drawer, Drawing
-    from histobench.generation import Prompts
+    from histobench.reports.generation import Prompts
 
 __all__ = ["generate"]
 
@@ -43,7 +43,7 @@ _MOST_SEEDS = 100_000  # each draws images of every prompt; more is a slip of th
 @click.pass_obj
 def generate(app: "App", /, job: str, study: Path, out: Path, data_root: Path | None, **asked: Any) -> None:
     """Draw patches by the fitted method of JOB, for the expression of spots, rows of numbers or a path between two."""
-    from histobench.generation import check_folder, write_images
+    from histobench.reports.generation import check_folder, write_images
 
     check_folder(out)
     method = _load(app, job, study, data_root)
@@ -127,7 +127,7 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 def _prompts(app: "App", method: "Drawer", asked: "dict[str, Any]") -> "Prompts":
     from histobench.errors import ConfigError
-    from histobench.generation import between, from_counts, from_rows, read_matrix
+    from histobench.reports.generation import between, from_counts, from_rows, read_matrix
 
     path: Path | None = asked["prompts"]
     if (path is None) == (asked["first"] is None) or (asked["first"] is None) != (asked["second"] is None):
@@ -149,8 +149,8 @@ def _prompts(app: "App", method: "Drawer", asked: "dict[str, Any]") -> "Prompts"
 
 def _spots(app: "App", method: "Drawer", path: Path, asked: "dict[str, Any]") -> Any:  # Any: as in `read_counts`
     """Read the counts and labels of an .h5ad file, and tell what of the job's genes is in it."""
-    from histobench.generation import count_genes
-    from histobench.generation.prompts import read_counts
+    from histobench.reports.generation import count_genes
+    from histobench.reports.generation.prompts import read_counts
 
     counts, clusters, warning = read_counts(path, asked["clusters"])
     if warning:
@@ -164,7 +164,7 @@ def _row(app: "App", method: "Drawer", asked: "dict[str, Any]", end: str) -> Any
     import numpy as np
 
     from histobench.errors import ConfigError
-    from histobench.generation import read_matrix
+    from histobench.reports.generation import read_matrix
 
     name, colon, number = asked[end].rpartition(":")
     if not colon or not number.isdecimal():

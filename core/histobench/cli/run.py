@@ -11,12 +11,12 @@ from histobench.cli.names import NAMED_WEIGHTS, PluginNames, settings
 
 if TYPE_CHECKING:
     from histobench.cli import App
+    from histobench.reports.mlflow import MlflowTracker
     from histobench.results.records import JobSpec
     from histobench.study.config import RunConfig
     from histobench.study.grid import Plan
     from histobench.study.job import Workspace
     from histobench.study.queue import Outcome
-    from histobench.tracking import MlflowTracker
 
 __all__ = ["execute", "list_gpus", "plan", "prepare", "run", "settle_device"]
 
@@ -200,7 +200,7 @@ def _tracker(app: "App", config: "RunConfig") -> "MlflowTracker | None":
     if not config.tracking:
         return None
     try:
-        from histobench.tracking import MlflowTracker
+        from histobench.reports.mlflow import MlflowTracker
     except ImportError as error:
         app.output.warn(f"nothing is tracked: {error}; the records are whole.")
         return None

@@ -49,8 +49,8 @@ def mlflow(app: "App", study: Path, port: int, sync_only: bool) -> None:
     import subprocess
 
     from histobench.cli.results import read_records
+    from histobench.reports.mlflow import MlflowTracker, tracking_uri
     from histobench.results.store import Store
-    from histobench.tracking import MlflowTracker, tracking_uri
 
     store = Store(study, write=False)
     tracker = MlflowTracker(study)

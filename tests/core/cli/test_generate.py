@@ -15,8 +15,8 @@ from PIL import Image
 from histobench import PatchGeometry, assembly
 from histobench.cache import Cache
 from histobench.data import ImageFeatures
-from histobench.export import file_name
 from histobench.images.embedding import slide_patches
+from histobench.reports.anndata import file_name
 from histobench.results.store import read_predictions
 from histobench.testing import ToyDataset
 

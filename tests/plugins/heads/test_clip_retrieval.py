@@ -20,8 +20,8 @@ from histobench import (
     Samples,
     Targets,
 )
-from histobench.analyses.attribution import OffersGeneReader, attribute, integrated_gradients
 from histobench.contracts.options import options_from_json
+from histobench.reports.analyses.attribution import OffersGeneReader, attribute, integrated_gradients
 from histobench.testing import unlabelled
 from histobench_heads.clip.memory import Memory
 from histobench_heads.clip.method import ClipRetrieval

@@ -17,8 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from histobench.analyses.findings import Cell, Findings, StudyResults, job_by_job, label_of
-from histobench.analyses.geometry import (
+from histobench.data import Float, SlideResult
+from histobench.errors import DataError
+from histobench.reports.analyses.findings import Cell, Findings, StudyResults, job_by_job, label_of
+from histobench.reports.analyses.geometry import (
     joint_clusters,
     matched_clusters,
     meeting,
@@ -27,8 +29,6 @@ from histobench.analyses.geometry import (
     transfer_accuracy,
     unit_rows,
 )
-from histobench.data import Float, SlideResult
-from histobench.errors import DataError
 from histobench.results.records import RunRecord
 
 __all__ = ["Space", "analyse_latent", "spaces_of"]

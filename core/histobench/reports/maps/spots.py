@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from histobench.data import Float, SlideResult
 from histobench.errors import DataError, did_you_mean
-from histobench.maps.writing import write_png
+from histobench.reports.maps.writing import write_png
 
 __all__ = ["MAX_SLIDES", "draw_spot_map", "most_variable_target", "spot_map"]
 

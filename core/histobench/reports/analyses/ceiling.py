@@ -24,9 +24,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
-from histobench.analyses.findings import AMOUNTS, Cell, Findings, StudyResults
 from histobench.data import Counts, Float, Slide, SpotTable
 from histobench.errors import DataError, HistobenchError
+from histobench.reports.analyses.findings import AMOUNTS, Cell, Findings, StudyResults
 from histobench.results.records import JobSpec
 from histobench.study.samples import Assembler, open_assembler, registry
 

@@ -1,8 +1,8 @@
 """Predicted beside observed, spot by spot."""
 
-from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
 from histobench.errors import DataError
-from histobench.maps import draw_spot_map
+from histobench.reports.analyses.findings import Cell, Findings, StudyResults, label_of
+from histobench.reports.maps import draw_spot_map
 
 __all__ = ["analyse_maps"]
 

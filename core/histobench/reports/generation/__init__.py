@@ -1,8 +1,8 @@
 """Patches drawn on demand by a finished job's method: the prompts, and the images that are written."""
 
-from histobench.generation.folders import Manifest, check_folder
-from histobench.generation.images import write_images
-from histobench.generation.prompts import Prompts, between, count_genes, from_counts, from_rows, read_matrix
+from histobench.reports.generation.folders import Manifest, check_folder
+from histobench.reports.generation.images import write_images
+from histobench.reports.generation.prompts import Prompts, between, count_genes, from_counts, from_rows, read_matrix
 
 __all__ = [
     "Manifest",

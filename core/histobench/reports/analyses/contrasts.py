@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import rankdata
 
-from histobench.analyses.findings import AMOUNTS, Cell, Findings, StudyResults, label_of
-from histobench.analyses.labels import slide_labels
 from histobench.data import Float, SlideResult
 from histobench.errors import DataError
+from histobench.reports.analyses.findings import AMOUNTS, Cell, Findings, StudyResults, label_of
+from histobench.reports.analyses.labels import slide_labels
 
 __all__ = ["analyse_markers", "auroc", "recovered"]
 

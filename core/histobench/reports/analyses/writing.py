@@ -6,8 +6,8 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from histobench.analyses.findings import Cell, Findings
 from histobench.errors import StoreError
+from histobench.reports.analyses.findings import Cell, Findings
 
 __all__ = ["write_findings"]
 

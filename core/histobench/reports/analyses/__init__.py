@@ -3,15 +3,15 @@
 from collections.abc import Callable, Mapping
 from importlib import import_module
 
-from histobench.analyses.ceiling import analyse_ceiling
-from histobench.analyses.colocalisation import analyse_colocalisation
-from histobench.analyses.contrasts import analyse_markers
-from histobench.analyses.domains import analyse_domains
-from histobench.analyses.findings import Cell, Findings, StudyResults
-from histobench.analyses.maps import analyse_maps
-from histobench.analyses.robustness import analyse_robustness
-from histobench.analyses.writing import write_findings
 from histobench.errors import ConfigError
+from histobench.reports.analyses.ceiling import analyse_ceiling
+from histobench.reports.analyses.colocalisation import analyse_colocalisation
+from histobench.reports.analyses.contrasts import analyse_markers
+from histobench.reports.analyses.domains import analyse_domains
+from histobench.reports.analyses.findings import Cell, Findings, StudyResults
+from histobench.reports.analyses.maps import analyse_maps
+from histobench.reports.analyses.robustness import analyse_robustness
+from histobench.reports.analyses.writing import write_findings
 
 __all__ = ["ANALYSES", "Cell", "Findings", "StudyResults", "write_findings"]
 
@@ -21,7 +21,7 @@ def _clustering(module: str, function: str) -> Callable[[StudyResults], Findings
 
     def analyse(study: StudyResults, /) -> Findings:
         try:
-            findings: Findings = getattr(import_module(f"histobench.analyses.{module}"), function)(study)
+            findings: Findings = getattr(import_module(f"histobench.reports.analyses.{module}"), function)(study)
         except ModuleNotFoundError as error:
             if error.name not in ("igraph", "umap"):
                 raise

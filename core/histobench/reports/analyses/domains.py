@@ -19,10 +19,10 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 from sklearn.mixture import GaussianMixture
 
-from histobench.analyses.findings import AMOUNTS, Cell, Findings, StudyResults, label_of
-from histobench.analyses.labels import slide_labels
 from histobench.data import Float, Int, SlideResult
 from histobench.errors import DataError
+from histobench.reports.analyses.findings import AMOUNTS, Cell, Findings, StudyResults, label_of
+from histobench.reports.analyses.labels import slide_labels
 
 __all__ = ["analyse_domains", "choose_domains", "match_domains"]
 

@@ -15,10 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
-from histobench.analyses.findings import AMOUNTS, Cell, Findings, StudyResults, label_of
 from histobench.data import Float, SlideResult
 from histobench.data.spatial import Colocalisation, colocalise, gaussian_weights
 from histobench.errors import DataError
+from histobench.reports.analyses.findings import AMOUNTS, Cell, Findings, StudyResults, label_of
 from histobench.results.records import RunRecord
 from histobench.results.statistics.paired import holm
 

@@ -18,11 +18,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from histobench.analyses.findings import Cell, Findings, StudyResults, job_by_job, label_of
-from histobench.analyses.geometry import joint_clusters, unit_rows
 from histobench.data import Counts, Float, SlideResult
 from histobench.data.panels import gene_columns
 from histobench.errors import DataError
+from histobench.reports.analyses.findings import Cell, Findings, StudyResults, job_by_job, label_of
+from histobench.reports.analyses.geometry import joint_clusters, unit_rows
 from histobench.results.records import RunRecord
 from histobench.study.fitted import load_fitted
 from histobench.study.samples import open_assembler

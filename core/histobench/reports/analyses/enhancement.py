@@ -1,7 +1,7 @@
 """What enhancing does to tissue: domains of the latent beside the annotation, and markers raw and enhanced.
 
 Raw and enhanced expression are shown over the same groups of spots, the annotation; where a slide has none, clusters of
-its raw counts (`histobench.analyses.domains`). Markers are chosen on the raw counts too, so that no method chooses its
+its raw counts (`histobench.reports.analyses.domains`). Markers are chosen on the raw counts too, so that no method chooses its
 own. A published figure groups raw values by annotation and enhanced ones by matched clusters, which flatters
 (expression protocol, section 13).
 """
@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 from scipy.spatial import cKDTree
 from sklearn.metrics import roc_auc_score
 
-from histobench.analyses.domains import choose_domains, match_domains
-from histobench.analyses.findings import Cell, Findings, StudyResults, job_by_job, label_of
-from histobench.analyses.geometry import joint_clusters
 from histobench.data import Float, SlideResult
 from histobench.errors import DataError
+from histobench.reports.analyses.domains import choose_domains, match_domains
+from histobench.reports.analyses.findings import Cell, Findings, StudyResults, job_by_job, label_of
+from histobench.reports.analyses.geometry import joint_clusters
 from histobench.results.records import RunRecord
 
 __all__ = ["analyse_enhancement", "autocorrelation", "choose_markers", "contrast"]

@@ -8,10 +8,10 @@ from PIL import Image
 from histobench.contracts.drawing import Drawing
 from histobench.data import UInt8
 from histobench.files import store_errors, write_atomically
-from histobench.generation.folders import SHEET, Manifest, one_run, write_manifest
-from histobench.generation.prompts import Prompts
-from histobench.maps import Row, contact_sheet
-from histobench.maps.writing import write_png
+from histobench.reports.generation.folders import SHEET, Manifest, one_run, write_manifest
+from histobench.reports.generation.prompts import Prompts
+from histobench.reports.maps import Row, contact_sheet
+from histobench.reports.maps.writing import write_png
 
 __all__ = ["write_images"]
 

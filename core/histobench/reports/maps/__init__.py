@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from histobench.data import SlideResult
-from histobench.maps.sheets import Row, contact_sheet, generated_sheet
-from histobench.maps.spots import MAX_SLIDES, draw_spot_map, most_variable_target, spot_map
-from histobench.maps.writing import write_png
+from histobench.reports.maps.sheets import Row, contact_sheet, generated_sheet
+from histobench.reports.maps.spots import MAX_SLIDES, draw_spot_map, most_variable_target, spot_map
+from histobench.reports.maps.writing import write_png
 
 __all__ = [
     "MAX_SLIDES",

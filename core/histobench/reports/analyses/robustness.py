@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from histobench.analyses.findings import Cell, Findings, StudyResults, label_of
 from histobench.contracts.cards import MetricCard
 from histobench.data import Slide, SlideResult
 from histobench.errors import DataError, HistobenchError
 from histobench.files import write_atomically
 from histobench.images.shifts import PANEL, HeldDataset, Shift, ShiftedDataset
+from histobench.reports.analyses.findings import Cell, Findings, StudyResults, label_of
 from histobench.results.evaluation import score
 from histobench.results.provenance import limit_threads
 from histobench.results.records import RunRecord

@@ -18,7 +18,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 
 from histobench.errors import told
-from histobench.maps import job_picture
+from histobench.reports.maps import job_picture
 from histobench.results.records import JobSpec, MetricScores, RunRecord
 from histobench.results.store import JobFolder, read_predictions
 
