@@ -1,4 +1,4 @@
-"""Images a second of ViT-S, B, L, H and g through `histobench.images.embedding`, beside the measured matrix-product ceiling.
+"""Images a second of ViT-S, B, L, H and g through the embedding, and the measured ceiling of matrix products.
 
 Random weights and random patches from a file, as an extraction reads them. The ceiling is what square matrix products
 of the same precision reach on the same device in the same run, divided by the operations of one image::

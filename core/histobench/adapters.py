@@ -6,6 +6,4 @@ from histobench.training.adapters import PUBLISHED_LORA, LoraOptions, tuned_enco
 
 __all__ = ["PUBLISHED_LORA", "LoraOptions", "tuned_encoder"]
 
-warnings.warn(
-    "histobench.adapters has moved: import its names from histobench.training.adapters.", FutureWarning, stacklevel=2
-)
+warnings.warn(f"{__name__} has moved: use histobench.training.adapters.", DeprecationWarning, stacklevel=2)

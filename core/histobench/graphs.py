@@ -6,4 +6,4 @@ from histobench.data.graphs import adjacency, expand, lattice_edges, nearest_edg
 
 __all__ = ["adjacency", "expand", "lattice_edges", "nearest_edges"]
 
-warnings.warn("histobench.graphs has moved: import its names from histobench.data.graphs.", FutureWarning, stacklevel=2)
+warnings.warn(f"{__name__} has moved: use histobench.data.graphs.", DeprecationWarning, stacklevel=2)

@@ -6,6 +6,4 @@ from histobench.weights.facts import FACTS_KEY, PretrainedFacts, read_facts
 
 __all__ = ["FACTS_KEY", "PretrainedFacts", "read_facts"]
 
-warnings.warn(
-    "histobench.pretrained has moved: import its names from histobench.weights.facts.", FutureWarning, stacklevel=2
-)
+warnings.warn(f"{__name__} has moved: use histobench.weights.", DeprecationWarning, stacklevel=2)

@@ -4,6 +4,6 @@ import warnings
 
 from histobench.contracts.published import Converted, ConvertRequest, Reproduction, View, length, renamed
 
-__all__ = ["Converted", "ConvertRequest", "Reproduction", "View", "length", "renamed"]
+__all__ = ["ConvertRequest", "Converted", "Reproduction", "View", "length", "renamed"]
 
-warnings.warn("histobench.published has moved: import its names from histobench.weights.", FutureWarning, stacklevel=2)
+warnings.warn(f"{__name__} has moved: use histobench.weights.", DeprecationWarning, stacklevel=2)

@@ -6,6 +6,4 @@ from histobench.data.spatial import CUTOFF, Colocalisation, bivariate_r, colocal
 
 __all__ = ["CUTOFF", "Colocalisation", "bivariate_r", "colocalise", "gaussian_weights", "published_weights"]
 
-warnings.warn(
-    "histobench.spatial has moved: import its names from histobench.data.spatial.", FutureWarning, stacklevel=2
-)
+warnings.warn(f"{__name__} has moved: use histobench.data.spatial.", DeprecationWarning, stacklevel=2)

@@ -12,22 +12,21 @@ import histobench
 
 DOCUMENTED = {
     "histobench",
-    "histobench.training.adapters",
     "histobench.data.graphs",
-    "histobench.images",
-    "histobench.weights.facts",
-    "histobench.contracts.published",
     "histobench.data.spatial",
+    "histobench.files",
+    "histobench.images",
     "histobench.testing",
     "histobench.training",
-    "histobench.weights.locate",
+    "histobench.training.adapters",
+    "histobench.weights",
 }
 """What plugins may import of the platform: the public API for plugin authors."""
 
 ALSO_FOR_THE_LEADERBOARD = {
     "histobench.errors",
-    "histobench.results.evaluation",
     "histobench.reports.maps",
+    "histobench.results.evaluation",
     "histobench.results.records",
     "histobench.results.statistics",
     "histobench.results.store",

@@ -51,7 +51,7 @@ class MetricCard(Card):
     Attributes
     ----------
     build
-        Returns the function; one that has ``needs`` is called with ``context`` (`histobench.contracts.protocols.ScoreContext`).
+        Returns the function; one that has ``needs`` is called with ``context`` (`ScoreContext`).
     kinds
         Kinds of target it can score.
     needs

@@ -103,7 +103,7 @@ class MethodCard(Card):
     mode_options
         Published options that differ by the encoder's mode: mode → dataset (``""`` for all) → option → value.
     convert
-        Turns a publisher's tensors into this method's (`histobench.contracts.published`); ``None`` where nothing is published.
+        Turns a publisher's tensors into this method's (`published`); ``None`` where nothing is published.
     reproductions
         Published numbers and the configurations behind them, for ``histobench reproduce``.
     presets

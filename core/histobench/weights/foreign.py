@@ -1,7 +1,7 @@
 """Publishers' files, read without running anything that they hold.
 
 A pickle is a program. It is loaded by torch's restricted reader, which makes tensors and plain containers and nothing
-else; one that holds whole networks, by a reader that makes inert records of them (`histobench.weights.pickled_modules`). A
+else; one that holds whole networks, by a reader that makes inert records of them (`pickled_modules`). A
 file that wants more is refused before any of it is called.
 """
 

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from histobench import PatchGeometry, assembly
+from histobench import PatchGeometry
 from histobench.cache import Cache
 from histobench.data import ImageFeatures
 from histobench.images.embedding import slide_patches
 from histobench.reports.anndata import file_name
 from histobench.results.store import read_predictions
+from histobench.study import samples as assembly
 from histobench.testing import ToyDataset
 
 Say = Callable[..., Any]  # Any: what was said, from tests/core/conftest.py

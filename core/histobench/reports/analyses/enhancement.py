@@ -1,7 +1,7 @@
 """What enhancing does to tissue: domains of the latent beside the annotation, and markers raw and enhanced.
 
 Raw and enhanced expression are shown over the same groups of spots, the annotation; where a slide has none, clusters of
-its raw counts (`histobench.reports.analyses.domains`). Markers are chosen on the raw counts too, so that no method chooses its
+its raw counts (`domains`). Markers are chosen on the raw counts too, so that no method chooses its
 own. A published figure groups raw values by annotation and enhanced ones by matched clusters, which flatters
 (expression protocol, section 13).
 """
