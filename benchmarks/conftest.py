@@ -8,7 +8,7 @@ import pytest
 
 from histobench import Float, Int, LabelledSamples, PatchGeometry, Targets, UInt8
 from histobench.images import cut_patches
-from histobench_datasets.her2st import Her2st
+from histobench_datasets.her2st.dataset import Her2st
 
 SLIDE = "B4"
 PATCH_PX = 48

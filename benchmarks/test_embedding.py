@@ -26,7 +26,7 @@ from histobench.contracts.protocols import SlideImage
 from histobench.data import Float, Slide, SpotTable
 from histobench.images import FileImage, cut_patches
 from histobench.images.embedding import Compute, slide_embeddings
-from histobench_datasets.her2st import Her2st
+from histobench_datasets.her2st.dataset import Her2st
 from histobench_encoders.catalogue import CARDS
 
 REPOSITORY = Path(__file__).resolve().parent.parent

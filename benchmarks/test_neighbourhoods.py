@@ -15,13 +15,13 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from histobench import LabelledSamples
+from histobench_heads.frames.neighbourhoods import Batching, Subgraph
 from histobench_heads.hist2cell.method import batching as hist2cell_batching
 from histobench_heads.hist2cell.options import Hist2CellOptions
 from histobench_heads.hist2scrna.learning import Truth, draw_up
 from histobench_heads.hist2scrna.method import Hist2Scrna, batching, links, load_batch, loss_on_seeds, together
 from histobench_heads.hist2scrna.network import Hist2ScrnaNetwork
 from histobench_heads.hist2scrna.options import Hist2ScrnaOptions
-from histobench_heads.neighbourhoods import Batching, Subgraph
 
 NARROW = {
     "patch_px": 48, "token_px": 8, "embed": 96, "depth": 3, "heads": 3, "gnn_hidden": 32, "gnn_heads": 2, "decoder": 64

@@ -23,14 +23,14 @@ from torch.nn import functional
 from typing_extensions import override
 
 from histobench.study.config import RunConfig, method_options
+from histobench_heads.frames.slidewise.method import SlideBlueprint, SlideMethod
+from histobench_heads.frames.slidewise.slides import SlideBatch
+from histobench_heads.frames.transformer import HEAD_DIM, Attention
 from histobench_heads.hist2st.catalogue import HIST2ST
 from histobench_heads.hist2st.modules import GraphLayer
 from histobench_heads.histogene.catalogue import HISTOGENE
-from histobench_heads.slidewise.method import SlideBlueprint, SlideMethod
-from histobench_heads.slidewise.slides import SlideBatch
 from histobench_heads.thitogene.catalogue import THITOGENE
 from histobench_heads.thitogene.graph_attention import GraphAttentionHead, Links
-from histobench_heads.transformer import HEAD_DIM, Attention
 
 CARDS = {card.name: card for card in (HISTOGENE, HIST2ST, THITOGENE)}
 N_TARGETS = 39

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from histobench_heads.clip.modules import GeneClip, GeneEncoder, Projection, clip_loss
-from histobench_heads.clip.options import ClipOptions
+from histobench_heads.frames.clip.modules import GeneClip, GeneEncoder, Projection, clip_loss
+from histobench_heads.frames.clip.options import ClipOptions
 
 pytestmark = pytest.mark.reference
 

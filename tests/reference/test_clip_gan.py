@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from histobench_heads.clip.modules import GeneClip
-from histobench_heads.clip.options import ClipOptions
 from histobench_heads.clip_gan.discriminator import Head
 from histobench_heads.clip_gan.features import to_patches
 from histobench_heads.clip_gan.losses import angle_loss
 from histobench_heads.clip_gan.mapping import ExpressionMlp, Mapping
 from histobench_heads.clip_gan.operators import modulated_conv
 from histobench_heads.clip_gan.synthesis import Synthesis, SynthesisShape
+from histobench_heads.frames.clip.modules import GeneClip
+from histobench_heads.frames.clip.options import ClipOptions
 
 pytestmark = pytest.mark.reference
 

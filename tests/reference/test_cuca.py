@@ -17,7 +17,7 @@ from histobench_heads.cuca.losses import cuca_losses, infonce
 from histobench_heads.cuca.method import Cuca, CucaMlp
 from histobench_heads.cuca.modules import CucaModule, CucaOutput
 from histobench_heads.cuca.options import CucaMlpOptions, CucaOptions
-from histobench_heads.spotwise.method import Blueprint
+from histobench_heads.frames.spotwise.method import Blueprint
 
 pytestmark = pytest.mark.reference
 

@@ -14,7 +14,7 @@ from histobench_heads.catalogue import METHODS
 from histobench_heads.foundation.method import LinearProbing, Mlp
 from histobench_heads.foundation.modules import MlpModule
 from histobench_heads.foundation.options import FmMlpOptions, LinearOptions, MlpOptions
-from histobench_heads.spotwise.method import Blueprint
+from histobench_heads.frames.spotwise.method import Blueprint
 
 pytestmark = pytest.mark.reference
 

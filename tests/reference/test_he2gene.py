@@ -16,14 +16,14 @@ from histobench.contracts.published import ConvertRequest
 from histobench.training import SYMMETRIES, mirror_and_turn
 from histobench_encoders.entries import ENTRIES
 from histobench_encoders.timm_encoder import TimmEncoder
-from histobench_heads.cards import HBCIS_MEAN, HBCIS_STD
+from histobench_heads.frames.cards import HBCIS_MEAN, HBCIS_STD
+from histobench_heads.frames.saved import write_facts
 from histobench_heads.he2gene.catalogue import HE2GENE_BASE, HE2GENE_SPAT
 from histobench_heads.he2gene.losses import spatial_loss
 from histobench_heads.he2gene.method import Blueprint, He2Gene, He2GeneSpat
 from histobench_heads.he2gene.network import He2GeneNetwork
 from histobench_heads.he2gene.options import He2GeneOptions, He2GeneSpatOptions
 from histobench_heads.he2gene.published import convert
-from histobench_heads.saved import write_facts
 
 pytestmark = pytest.mark.reference
 

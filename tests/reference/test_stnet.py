@@ -14,8 +14,8 @@ from histobench.contracts.published import ConvertRequest
 from histobench.training import SYMMETRIES, mirror_and_turn
 from histobench_encoders.entries import ENTRIES
 from histobench_encoders.timm_encoder import PatchNetwork, TimmEncoder
-from histobench_heads.saved import write_facts
-from histobench_heads.spotwise.method import Blueprint
+from histobench_heads.frames.saved import write_facts
+from histobench_heads.frames.spotwise.method import Blueprint
 from histobench_heads.stnet.catalogue import STNET
 from histobench_heads.stnet.method import StNet, sum_of_mean_squares
 from histobench_heads.stnet.module import StNetModule

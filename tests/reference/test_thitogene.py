@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from histobench.contracts.published import renamed
-from histobench_heads.slidewise.slides import neighbour_edges
+from histobench_heads.frames.slidewise.slides import neighbour_edges
 from histobench_heads.thitogene.catalogue import THITOGENE
 from histobench_heads.thitogene.network import ThitogeneNetwork
 from histobench_heads.thitogene.options import ThitogeneOptions

@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from histobench_heads.zinb import Zinb, hist2st_nb_loss, nb_log_likelihood, published_zinb_loss, zinb_loss
+from histobench_heads.frames.zinb import Zinb, hist2st_nb_loss, nb_log_likelihood, published_zinb_loss, zinb_loss
 
 pytestmark = pytest.mark.reference
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from histobench import Dataset, DatasetCard, TargetFact, leave_one_patient_out, leave_one_slide_out
-from histobench_datasets.her2st_layout import CUCA_4FOLD
+from histobench_datasets.her2st.layout import CUCA_4FOLD
 
 if TYPE_CHECKING:
     from histobench_datasets.visium.sections import Technology
@@ -18,14 +18,14 @@ _COUNTS_PER_TEN_THOUSAND = "ln(1 + counts per 10,000)"
 
 
 def _build_synthetic(_root: Path | None, *, depth: float = 1.0) -> Dataset:
-    from histobench_datasets.synthetic import Synthetic
-    from histobench_datasets.synthetic_tissue import Design
+    from histobench_datasets.synthetic.dataset import Synthetic
+    from histobench_datasets.synthetic.tissue import Design
 
     return Synthetic(Design(depth=depth))
 
 
 def _build_her2st(root: Path | None) -> Dataset:
-    from histobench_datasets.her2st import Her2st
+    from histobench_datasets.her2st.dataset import Her2st
 
     return Her2st(root)
 
@@ -37,13 +37,13 @@ def _build_visium(root: Path | None, *, technology: "Technology") -> Dataset:
 
 
 def _download_her2st(root: Path | None) -> None:
-    from histobench_datasets.her2st_download import download
+    from histobench_datasets.her2st.download import download
 
     download(root)
 
 
 def _check_her2st(root: Path | None) -> Mapping[str, str]:
-    from histobench_datasets.her2st_download import check
+    from histobench_datasets.her2st.download import check
 
     return check(root)
 

@@ -14,10 +14,10 @@ from safetensors.torch import save_file
 
 from histobench import Drawing
 from histobench.testing.toy import GENES
-from histobench_heads.clip.modules import GeneClip
 from histobench_heads.clip_gan.drawing import draw_images
 from histobench_heads.clip_gan.generator import GeneratorShape, make_generator
 from histobench_heads.clip_gan.options import ClipGanOptions
+from histobench_heads.frames.clip.modules import GeneClip
 
 Say = Callable[..., Any]  # Any: what was said, from tests/core/conftest.py
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from histobench_datasets.her2st import Her2st
+from histobench_datasets.her2st.dataset import Her2st
 
 SPOTS = tuple(f"{column}x{row}" for row in range(3, 9) for column in range(2, 7))
 GENES = ("ERBB2", "CD3E", "COL1A1", "ADIPOQ")

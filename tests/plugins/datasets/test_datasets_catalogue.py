@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from histobench_datasets import register_datasets
-from histobench_datasets.her2st import TARGETS as HER2ST_TARGETS
-from histobench_datasets.synthetic import TARGETS as SYNTHETIC_TARGETS
+from histobench_datasets.her2st.dataset import TARGETS as HER2ST_TARGETS
+from histobench_datasets.synthetic.dataset import TARGETS as SYNTHETIC_TARGETS
 from histobench_datasets.visium.dataset import TARGETS as VISIUM_TARGETS
 
 CARDS = {card.name: card for card in register_datasets()}

@@ -7,9 +7,9 @@ import pytest
 
 from histobench import DataError, Slide, leave_one_patient_out
 from histobench.data.splits import make_folds
-from histobench_datasets.her2st import TARGETS, Her2st
-from histobench_datasets.her2st_files import LABELS
-from histobench_datasets.her2st_layout import CUCA_4FOLD, PATIENTS, SLIDES, find_root
+from histobench_datasets.her2st.dataset import TARGETS, Her2st
+from histobench_datasets.her2st.files import LABELS
+from histobench_datasets.her2st.layout import CUCA_4FOLD, PATIENTS, SLIDES, find_root
 
 MINOR = "cell_abundance:minor"
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from histobench import DataError
-from histobench_datasets.her2st import Her2st
+from histobench_datasets.her2st.dataset import Her2st
 
 MINOR = "cell_abundance:minor"
 

@@ -11,9 +11,9 @@ import pytest
 from filelock import FileLock
 
 from histobench import DataError
-from histobench_datasets.her2st import Her2st
-from histobench_datasets.her2st_download import BASE_URL, check, download, git_blob_id
-from histobench_datasets.her2st_layout import SLIDES, read_blob_table
+from histobench_datasets.her2st.dataset import Her2st
+from histobench_datasets.her2st.download import BASE_URL, check, download, git_blob_id
+from histobench_datasets.her2st.layout import SLIDES, read_blob_table
 
 COUNTS = "data/ST-cnts/B1.tsv.gz"
 IMAGE = "data/ST-imgs/B/B1/HE_B1.jpg"

@@ -9,10 +9,10 @@ from sklearn.preprocessing import StandardScaler
 
 from histobench import ConfigError, DataError, PatchGeometry, Slide
 from histobench.images import cut_patches
-from histobench_datasets.synthetic import TARGETS, Synthetic
-from histobench_datasets.synthetic_image import draw_image
-from histobench_datasets.synthetic_measurement import measure
-from histobench_datasets.synthetic_tissue import CELL_TYPES, REGIONS, Design, grow_tissue
+from histobench_datasets.synthetic.dataset import TARGETS, Synthetic
+from histobench_datasets.synthetic.image import draw_image
+from histobench_datasets.synthetic.measurement import measure
+from histobench_datasets.synthetic.tissue import CELL_TYPES, REGIONS, Design, grow_tissue
 
 ABUNDANCE, EXPRESSION, LABEL = TARGETS
 SMALL = Design(n_patients=2, slides_per_patient=1, spots_per_slide=12)

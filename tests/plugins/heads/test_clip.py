@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from histobench import ConfigError, Counts, DataError, FitContext, ShapeError
-from histobench_heads.clip.fitting import Pairs, embed_genes, embed_images, fit_clip
-from histobench_heads.clip.options import ClipOptions
-from histobench_heads.clip.vocabulary import Vocabulary
+from histobench_heads.frames.clip.fitting import Pairs, embed_genes, embed_images, fit_clip
+from histobench_heads.frames.clip.options import ClipOptions
+from histobench_heads.frames.clip.vocabulary import Vocabulary
 
 TINY = ClipOptions(
     latent_dim=8, hidden_dim=16, dropout=0.1, temperature=0.1, clip_epochs=4, clip_batch=16, clip_lr=1e-3

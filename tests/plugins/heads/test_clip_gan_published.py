@@ -19,14 +19,14 @@ from histobench.contracts.published import ConvertRequest
 from histobench.contracts.registry import Registry
 from histobench.study.checkpoint_conversion import Wanted, convert_file
 from histobench.weights.converted import open_checkpoint, unpacked
-from histobench_heads.clip.fitting import embed_genes
-from histobench_heads.clip.modules import GeneClip
 from histobench_heads.clip_gan.catalogue import CLIP_GAN
 from histobench_heads.clip_gan.conversion import convert_snapshot
 from histobench_heads.clip_gan.drawing import draw_images
 from histobench_heads.clip_gan.generator import Generator, GeneratorShape, make_generator
 from histobench_heads.clip_gan.method import ClipGan
 from histobench_heads.clip_gan.options import ClipGanOptions
+from histobench_heads.frames.clip.fitting import embed_genes
+from histobench_heads.frames.clip.modules import GeneClip
 
 GENES = tuple(f"G{number}" for number in range(12))
 WIDTH = 10

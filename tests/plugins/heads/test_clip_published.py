@@ -13,12 +13,12 @@ from torch import Tensor
 from histobench import DataError, FitContext
 from histobench.contracts.published import Converted, ConvertRequest
 from histobench.weights.foreign import read_foreign
-from histobench_heads.clip.fitting import embed_genes, embed_images
-from histobench_heads.clip.method import ClipRetrieval
-from histobench_heads.clip.modules import GeneClip
-from histobench_heads.clip.options import ClipOptions, RetrievalOptions
-from histobench_heads.clip.published import convert_clip
-from histobench_heads.saved import write_facts
+from histobench_heads.frames.clip.fitting import embed_genes, embed_images
+from histobench_heads.frames.clip.method import ClipRetrieval
+from histobench_heads.frames.clip.modules import GeneClip
+from histobench_heads.frames.clip.options import ClipOptions, RetrievalOptions
+from histobench_heads.frames.clip.published import convert_clip
+from histobench_heads.frames.saved import write_facts
 
 GENES = tuple(f"G{number}" for number in range(12))
 REQUEST = ConvertRequest(options=RetrievalOptions(), kind="retrieve", mode="frozen", targets=GENES, dim=10)

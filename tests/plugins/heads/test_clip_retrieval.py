@@ -23,13 +23,13 @@ from histobench import (
 from histobench.contracts.options import options_from_json
 from histobench.reports.analyses.attribution import OffersGeneReader, attribute, integrated_gradients
 from histobench.testing import unlabelled
-from histobench_heads.clip.memory import Memory
-from histobench_heads.clip.method import ClipRetrieval
-from histobench_heads.clip.modules import GeneClip
-from histobench_heads.clip.options import QUICK_CLIP, RetrievalOptions
-from histobench_heads.clip.reader import ClipReader
-from histobench_heads.clip.vocabulary import Vocabulary
 from histobench_heads.clip_gan.catalogue import CLIP_GAN
+from histobench_heads.frames.clip.memory import Memory
+from histobench_heads.frames.clip.method import ClipRetrieval
+from histobench_heads.frames.clip.modules import GeneClip
+from histobench_heads.frames.clip.options import QUICK_CLIP, RetrievalOptions
+from histobench_heads.frames.clip.reader import ClipReader
+from histobench_heads.frames.clip.vocabulary import Vocabulary
 
 OPTIONS = replace(
     RetrievalOptions(**QUICK_CLIP),  # type: ignore[arg-type]  # a preset is not typed

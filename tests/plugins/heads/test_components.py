@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from histobench import DataError, Float
-from histobench_heads.components import Components
+from histobench_heads.frames.components import Components
 
 
 def _draw(n: int, d: int) -> Float:

@@ -14,7 +14,7 @@ from histobench_heads.cuca.losses import align, cuca_losses, rmse
 from histobench_heads.cuca.method import Cuca, CucaMlp
 from histobench_heads.cuca.modules import CucaModule, CucaOutput
 from histobench_heads.cuca.options import CucaMlpOptions, CucaOptions
-from histobench_heads.spotwise.method import Batch, Blueprint
+from histobench_heads.frames.spotwise.method import Batch, Blueprint
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from histobench.contracts.options import options_from_json
 from histobench.contracts.published import Converted, ConvertRequest
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
 from histobench_heads.foundation.catalogue import FMMLP, LINEAR_PROBE, MLP
-from histobench_heads.saved import write_facts
+from histobench_heads.frames.saved import write_facts
 
 SMALL = {"hidden": 16, "projection": 12}
 

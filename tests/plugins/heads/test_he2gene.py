@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from histobench import ConfigError, DataError, FitContext, LabelledSamples, Targets
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson
+from histobench_heads.frames.neighbourhoods import lattice_links
 from histobench_heads.he2gene.batches import BLACK, alike_links, alone, with_neighbours
 from histobench_heads.he2gene.catalogue import HE2GENE_BASE, HE2GENE_SPAT
 from histobench_heads.he2gene.labels import LabelPlan
@@ -21,7 +22,6 @@ from histobench_heads.he2gene.method import He2Gene, He2GeneSpat
 from histobench_heads.he2gene.network import He2GeneOutput
 from histobench_heads.he2gene.options import He2GeneOptions, He2GeneSpatOptions
 from histobench_heads.he2gene.windows import views
-from histobench_heads.neighbourhoods import lattice_links
 
 FAST: dict[str, Any] = {"epochs": 3, "batch": 16, "lr": 3e-3, "patch_px": 32, "start_at_mean": True}
 

@@ -14,11 +14,11 @@ from histobench.contracts.registry import Registry
 from histobench.study.reproduction import missing
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson
+from histobench_heads.frames.neighbourhoods import Subgraph
 from histobench_heads.hist2cell.catalogue import HIST2CELL
 from histobench_heads.hist2cell.method import Hist2Cell, batching, load_batch, loss_over_nodes
 from histobench_heads.hist2cell.network import Hist2CellNetwork
 from histobench_heads.hist2cell.options import Hist2CellOptions
-from histobench_heads.neighbourhoods import Subgraph
 
 QUICK = Hist2CellOptions(epochs=2)
 

@@ -10,9 +10,9 @@ import torch
 from histobench import ConfigError, DataError, FitContext, LabelledSamples
 from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson
+from histobench_heads.frames.neighbourhoods import contiguous_parts
 from histobench_heads.hist2rna.method import Hist2Rna, bag_means
 from histobench_heads.hist2rna.options import Hist2RnaOptions
-from histobench_heads.neighbourhoods import contiguous_parts
 
 SHORT = Hist2RnaOptions(epochs=2, bag_spots=6)
 

@@ -12,13 +12,13 @@ from histobench import ConfigError, DataError, FitContext, LabelledSamples, Meth
 from histobench.contracts.published import ConvertRequest
 from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson
+from histobench_heads.frames.zinb import Zinb
 from histobench_heads.hist2scrna.learning import Truth, draw_up, losses
 from histobench_heads.hist2scrna.light import Hist2ScrnaLight
 from histobench_heads.hist2scrna.method import Batch, Hist2Scrna, batching, links, load_batch, loss_on_seeds
 from histobench_heads.hist2scrna.network import GraphAttention, Hist2ScrnaNetwork, Said
 from histobench_heads.hist2scrna.options import Hist2ScrnaLightOptions, Hist2ScrnaOptions
 from histobench_heads.hist2scrna.published import convert
-from histobench_heads.zinb import Zinb
 
 SMALL = Hist2ScrnaOptions(
     epochs=1, batch=16, lr=2e-3, patch_px=32, token_px=16, embed=32, depth=1, heads=2, gnn_hidden=16, gnn_heads=2,

@@ -13,6 +13,8 @@ from histobench import ConfigError, FitContext, Kind, LabelledSamples, PatchGeom
 from histobench.contracts.published import ConvertRequest
 from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson, save_weights
+from histobench_heads.frames.saved import write_facts
+from histobench_heads.frames.slidewise.slides import SlideBatch
 from histobench_heads.hist2st.catalogue import HIST2ST
 from histobench_heads.hist2st.distillation import augmented, distilled
 from histobench_heads.hist2st.method import Hist2ST, counts_loss, log_size_factors
@@ -20,8 +22,6 @@ from histobench_heads.hist2st.modules import GraphLayer, neighbour_mean, neighbo
 from histobench_heads.hist2st.network import Hist2STNetwork
 from histobench_heads.hist2st.options import Hist2STOptions
 from histobench_heads.hist2st.published import convert
-from histobench_heads.saved import write_facts
-from histobench_heads.slidewise.slides import SlideBatch
 
 NARROW: dict[str, Any] = {"patch_px": 32, "stride": 8, "channels": 32, "mixers": 1, "depth": 1, "heads": 1,
                           "graph_layers": 2, "n_pos": 40}  # fmt: skip

@@ -11,13 +11,13 @@ from histobench import ConfigError, DataError, FitContext, Kind, PatchGeometry
 from histobench.contracts.published import ConvertRequest
 from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson, save_weights
+from histobench_heads.frames.saved import write_facts
+from histobench_heads.frames.transformer import Attention
 from histobench_heads.histogene.catalogue import HISTOGENE
 from histobench_heads.histogene.method import HisToGene
 from histobench_heads.histogene.network import HisToGeneNetwork
 from histobench_heads.histogene.options import HisToGeneOptions
 from histobench_heads.histogene.published import convert
-from histobench_heads.saved import write_facts
-from histobench_heads.transformer import Attention
 
 NARROW: dict[str, Any] = {"patch_px": 32, "dim": 128, "depth": 2, "heads": 2, "hidden": 256}
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from histobench import Int, Lattice, Samples
 from histobench.data.graphs import adjacency, lattice_edges
-from histobench_heads.neighbourhoods import Batching, Subgraph, contiguous_parts, grow, lattice_links
+from histobench_heads.frames.neighbourhoods import Batching, Subgraph, contiguous_parts, grow, lattice_links
 
 
 def _samples(array: Int, slides: list[str] | None = None, lattice: Lattice = "square") -> Samples:

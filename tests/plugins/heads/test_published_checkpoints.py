@@ -22,9 +22,9 @@ from histobench.weights.converted import open_checkpoint, unpacked
 from histobench.weights.slots import converted_encoder
 from histobench_heads.cuca.catalogue import CUCA, CUCA_MLP
 from histobench_heads.cuca.published import convert as convert_cuca
+from histobench_heads.frames.saved import write_facts
 from histobench_heads.hist2cell.catalogue import HIST2CELL
 from histobench_heads.hist2cell.published import convert as convert_hist2cell
-from histobench_heads.saved import write_facts
 
 State = dict[str, Tensor]
 

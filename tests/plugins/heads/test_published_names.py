@@ -24,7 +24,7 @@ from histobench.study.checkpoint_conversion import Wanted, convert_file
 from histobench.testing import toy_fold, unlabelled
 from histobench.weights.converted import open_checkpoint, unpacked
 from histobench.weights.slots import converted_encoder
-from histobench_heads.cards import HBCIS_MEAN, HBCIS_STD
+from histobench_heads.frames.cards import HBCIS_MEAN, HBCIS_STD
 from histobench_heads.he2gene.catalogue import HE2GENE_BASE, HE2GENE_SPAT
 from histobench_heads.hist2st.catalogue import HIST2ST
 from histobench_heads.histogene.catalogue import HISTOGENE

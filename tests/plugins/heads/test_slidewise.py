@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from histobench import ConfigError, DataError, FitContext, Int, LabelledSamples, PatchGeometry, Targets
 from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench.training import checkpoints, mean_pearson
+from histobench_heads.frames.slidewise.memory import in_chunks, recomputed
+from histobench_heads.frames.slidewise.options import GraphOptions, SlideOptions, slide_patch
+from histobench_heads.frames.slidewise.slides import SlideBatch, neighbour_edges, scaled, table_positions
 from histobench_heads.histogene.method import HisToGene
 from histobench_heads.histogene.options import HisToGeneOptions
-from histobench_heads.slidewise.memory import in_chunks, recomputed
-from histobench_heads.slidewise.options import GraphOptions, SlideOptions, slide_patch
-from histobench_heads.slidewise.slides import SlideBatch, neighbour_edges, scaled, table_positions
 
 NARROW: dict[str, Any] = {"patch_px": 32, "dim": 32, "depth": 1, "heads": 1, "hidden": 32, "lr": 1e-3}
 

@@ -17,8 +17,8 @@ from histobench_heads.cuca.method import Cuca, CucaMlp
 from histobench_heads.cuca.options import CucaMlpOptions, CucaOptions
 from histobench_heads.foundation.method import LinearProbing, Mlp
 from histobench_heads.foundation.options import FmMlpOptions, LinearOptions, MlpOptions
-from histobench_heads.spotwise.method import SpotMethod
-from histobench_heads.spotwise.options import SpotOptions
+from histobench_heads.frames.spotwise.method import SpotMethod
+from histobench_heads.frames.spotwise.options import SpotOptions
 
 AnyMethod = SpotMethod[Any]  # Any: options of each method's own
 Make = Callable[..., AnyMethod]

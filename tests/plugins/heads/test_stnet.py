@@ -13,8 +13,8 @@ from histobench import ConfigError, FitContext, Prediction
 from histobench.study.config import RunConfig, method_options
 from histobench.testing import ToyEncoder, ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson, root_mean_square
-from histobench_heads.normalisation import PixelStatistics
-from histobench_heads.spotwise.method import Batch
+from histobench_heads.frames.normalisation import PixelStatistics
+from histobench_heads.frames.spotwise.method import Batch
 from histobench_heads.stnet.catalogue import STNET
 from histobench_heads.stnet.method import StNet
 from histobench_heads.stnet.options import CUCAS_SETTINGS, StNetOptions

@@ -18,7 +18,7 @@ from histobench.study.config import RunConfig, method_options
 from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench.training import mean_pearson
 from histobench.weights.converted import unpacked
-from histobench_heads.slidewise.slides import neighbour_edges, scaled
+from histobench_heads.frames.slidewise.slides import neighbour_edges, scaled
 from histobench_heads.thitogene.capsules import squash
 from histobench_heads.thitogene.catalogue import THITOGENE
 from histobench_heads.thitogene.dynamic_convolution import DynamicConvolution

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from histobench_heads.zinb import Zinb, hist2st_zinb, published_zinb_loss, zinb_log_likelihood, zinb_loss
+from histobench_heads.frames.zinb import Zinb, hist2st_zinb, published_zinb_loss, zinb_log_likelihood, zinb_loss
 
 
 def _drawn(n: int = 8, *, dtype: torch.dtype = torch.float64) -> Zinb:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from histobench import Counts, DataError, Slide, SlideImage, SpotTable
 from histobench.images import LeveledImage, check_image, open_image
-from histobench_datasets.her2st_layout import ENVIRONMENT, data_places
+from histobench_datasets.her2st.layout import ENVIRONMENT, data_places
 from histobench_datasets.visium.sections import (
     Measured,
     Technology,

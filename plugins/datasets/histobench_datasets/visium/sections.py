@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from histobench import DataError, Float, Int
-from histobench_datasets.her2st_files import lattice_pitch
+from histobench_datasets.her2st.files import lattice_pitch
 from histobench_datasets.visium.gene_counts import GeneCounts
 from histobench_datasets.visium.space_ranger import MATRIX, read_positions, read_scale_factors
 from histobench_datasets.visium.spots import SpotRules, read_pseudo_spots, read_spots, spot_mpp

@@ -2,7 +2,7 @@
 
 from histobench import Method, MethodCard
 from histobench_heads.boosting.options import BoostingOptions
-from histobench_heads.cards import ALL_KINDS, FROZEN_SLOT, OURS
+from histobench_heads.frames.cards import ALL_KINDS, FROZEN_SLOT, OURS
 
 __all__ = ["BOOSTED_TREES"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.tree import DecisionTreeRegressor
 
 from histobench import Float, Int
-from histobench_heads.saved import Arrays
+from histobench_heads.frames.saved import Arrays
 
 __all__ = ["Forest", "Tree"]
 

@@ -27,8 +27,8 @@ from histobench import DataError, FitContext, Float, LabelledSamples, Method, Pr
 from histobench.training import generator
 from histobench_heads.boosting.forest import Forest, Tree
 from histobench_heads.boosting.options import BoostingOptions
-from histobench_heads.components import Components
-from histobench_heads.saved import read_arrays, write_arrays
+from histobench_heads.frames.components import Components
+from histobench_heads.frames.saved import read_arrays, write_arrays
 
 __all__ = ["BoostedTrees"]
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from histobench import ConfigError, EncoderSlot, Method, MethodCard, PatchGeometry, Probe
-from histobench_heads.cards import FROZEN_SLOT
-from histobench_heads.clip.options import QUICK_CLIP
 from histobench_heads.clip_diffusion.options import DiffusionOptions
+from histobench_heads.frames.cards import FROZEN_SLOT
+from histobench_heads.frames.clip.options import QUICK_CLIP
 
 __all__ = ["CLIP_DIFFUSION"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from histobench import ConfigError
-from histobench_heads.clip.options import ClipOptions
+from histobench_heads.frames.clip.options import ClipOptions
 
 __all__ = ["STABLE_DIFFUSION", "DiffusionOptions", "NetworkOptions"]
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from histobench import EncoderSlot, Method, MethodCard, PatchGeometry, Probe
-from histobench_heads.cards import FROZEN_SLOT
-from histobench_heads.clip.options import QUICK_CLIP
 from histobench_heads.clip_gan.conversion import convert_snapshot
 from histobench_heads.clip_gan.options import ClipGanOptions
+from histobench_heads.frames.cards import FROZEN_SLOT
+from histobench_heads.frames.clip.options import QUICK_CLIP
 
 __all__ = ["CLIP_GAN"]
 

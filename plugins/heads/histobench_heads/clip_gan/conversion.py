@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from histobench import DataError
 from histobench.weights import Converted, ConvertRequest, length, renamed
-from histobench_heads.clip.published import convert_clip
+from histobench_heads.frames.clip.published import convert_clip
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from histobench_heads.clip.modules import GeneClip
 from histobench_heads.clip_gan.mapping import MLP_WIDTH, Z_DIM, ExpressionMlp, Mapping
 from histobench_heads.clip_gan.options import ClipGanOptions
 from histobench_heads.clip_gan.synthesis import NoiseMode, Synthesis, SynthesisShape
+from histobench_heads.frames.clip.modules import GeneClip
 
 __all__ = ["Generator", "GeneratorShape", "choose_trained", "make_generator", "to_uint8"]
 

@@ -7,7 +7,7 @@ NVIDIA's and non-commercial.
 
 Asked to ``generate``, the method first learns the contrastive model, on features of the very patches that it is to
 draw, then the generator under that model's embedding of the expression. What it is asked for otherwise, the
-contrastive model does alone (`histobench_heads.clip`).
+contrastive model does alone (`histobench_heads.frames.clip`).
 
 Differences from the published method
 -------------------------------------
@@ -55,11 +55,6 @@ from histobench import (
 )
 from histobench.training import generator as random_generator
 from histobench.training import load_weights, save_weights, seeded
-from histobench_heads.clip.fitting import Pairs, embed_genes, embed_images, fit_clip
-from histobench_heads.clip.method import ClipRetrieval
-from histobench_heads.clip.modules import GeneClip
-from histobench_heads.clip.reader import ClipReader
-from histobench_heads.clip.vocabulary import Vocabulary
 from histobench_heads.clip_gan.drawing import draw_images, render
 from histobench_heads.clip_gan.features import frozen_module, to_patches
 from histobench_heads.clip_gan.generator import Generator, GeneratorShape, make_generator
@@ -67,8 +62,13 @@ from histobench_heads.clip_gan.mapping import Z_DIM
 from histobench_heads.clip_gan.options import ClipGanOptions
 from histobench_heads.clip_gan.published import continue_from, read_generator
 from histobench_heads.clip_gan.training import Lesson, train_generator
-from histobench_heads.saved import read_facts, write_facts
-from histobench_heads.streams import spot_streams
+from histobench_heads.frames.clip.fitting import Pairs, embed_genes, embed_images, fit_clip
+from histobench_heads.frames.clip.method import ClipRetrieval
+from histobench_heads.frames.clip.modules import GeneClip
+from histobench_heads.frames.clip.reader import ClipReader
+from histobench_heads.frames.clip.vocabulary import Vocabulary
+from histobench_heads.frames.saved import read_facts, write_facts
+from histobench_heads.frames.streams import spot_streams
 
 __all__ = ["ClipGan"]
 

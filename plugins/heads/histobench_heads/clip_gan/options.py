@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from histobench import ConfigError
-from histobench_heads.clip.options import RetrievalOptions
+from histobench_heads.frames.clip.options import RetrievalOptions
 
 __all__ = ["ClipGanOptions"]
 

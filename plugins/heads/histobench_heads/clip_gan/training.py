@@ -18,7 +18,6 @@ from torch.optim import Optimizer
 
 from histobench import DataError, FitContext, Int, Patches
 from histobench.training import seeded
-from histobench_heads.clip.modules import GeneClip
 from histobench_heads.clip_gan.discriminator import Discriminator
 from histobench_heads.clip_gan.features import FrozenFeatures, to_patches
 from histobench_heads.clip_gan.generator import Generator, choose_trained
@@ -35,6 +34,7 @@ from histobench_heads.clip_gan.mapping import Z_DIM
 from histobench_heads.clip_gan.operators import blur
 from histobench_heads.clip_gan.options import ClipGanOptions
 from histobench_heads.clip_gan.state import GanState, trained_part
+from histobench_heads.frames.clip.modules import GeneClip
 
 __all__ = ["Lesson", "batches_of_ticks", "follow", "train_generator"]
 

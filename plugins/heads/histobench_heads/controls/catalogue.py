@@ -1,7 +1,6 @@
 """The controls: they always run, and give scores their scale."""
 
 from histobench import EncoderSlot, Method, MethodCard
-from histobench_heads.cards import ALL_KINDS, OURS
 from histobench_heads.controls.options import (
     MeanOptions,
     NearestOptions,
@@ -9,6 +8,7 @@ from histobench_heads.controls.options import (
     PositionOptions,
     ShuffledOptions,
 )
+from histobench_heads.frames.cards import ALL_KINDS, OURS
 from histobench_heads.ridge.options import RidgeOptions
 
 __all__ = ["COLOUR", "MEAN", "NEAREST", "ORACLE", "POSITION", "SHUFFLED"]

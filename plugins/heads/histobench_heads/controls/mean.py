@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from histobench import FitContext, Float, LabelledSamples, Method, Prediction, Samples
 from histobench_heads.controls.options import MeanOptions
-from histobench_heads.saved import read_arrays, write_arrays
+from histobench_heads.frames.saved import read_arrays, write_arrays
 
 __all__ = ["Mean"]
 

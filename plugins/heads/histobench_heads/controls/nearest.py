@@ -16,8 +16,8 @@ from typing_extensions import override
 
 from histobench import DataError, FitContext, Float, LabelledSamples, Method, Prediction, Samples
 from histobench_heads.controls.options import NearestOptions
+from histobench_heads.frames.saved import read_arrays, write_arrays
 from histobench_heads.ridge.solver import Design
-from histobench_heads.saved import read_arrays, write_arrays
 
 __all__ = ["Nearest"]
 

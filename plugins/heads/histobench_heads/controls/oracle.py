@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from histobench import DataError, FitContext, LabelledSamples, Method, Prediction, Samples
 from histobench_heads.controls.options import OracleOptions
-from histobench_heads.saved import read_facts, write_facts
+from histobench_heads.frames.saved import read_facts, write_facts
 
 __all__ = ["Oracle"]
 

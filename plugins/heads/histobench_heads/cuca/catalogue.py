@@ -1,9 +1,9 @@
 """CUCA and CUCAMLP."""
 
 from histobench import EncoderSlot, Method, MethodCard
-from histobench_heads.cards import CUCA_CITATION, CUCA_LICENCE, CUCA_URL, FROZEN_SLOT
 from histobench_heads.cuca.options import CucaMlpOptions, CucaOptions
 from histobench_heads.cuca.published import REPRODUCTIONS, convert
+from histobench_heads.frames.cards import CUCA_CITATION, CUCA_LICENCE, CUCA_URL, FROZEN_SLOT
 
 __all__ = ["CUCA", "CUCA_MLP"]
 

@@ -39,8 +39,8 @@ from typing_extensions import override
 from histobench_heads.cuca.losses import cuca_losses
 from histobench_heads.cuca.modules import CucaModule, MolecularBranch
 from histobench_heads.cuca.options import MOLECULAR_WIDTHS, CompanionOptions, CucaMlpOptions, CucaOptions
-from histobench_heads.spotwise.method import Batch, Blueprint, SpotMethod
-from histobench_heads.spotwise.projector import make_projector
+from histobench_heads.frames.spotwise.method import Batch, Blueprint, SpotMethod
+from histobench_heads.frames.spotwise.projector import make_projector
 
 __all__ = ["Cuca", "CucaMlp"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from histobench import ConfigError
-from histobench_heads.spotwise.options import AdapterOptions, ProjectorOptions
+from histobench_heads.frames.spotwise.options import AdapterOptions, ProjectorOptions
 
 __all__ = ["MOLECULAR_WIDTHS", "Alignment", "CompanionOptions", "CucaMlpOptions", "CucaOptions"]
 

@@ -1,8 +1,8 @@
 """The controls of enhancement: they always run, and say what cleaner expression is worth."""
 
 from histobench import Method, MethodCard
-from histobench_heads.cards import OURS
 from histobench_heads.enhancement.options import LatentOptions, NeighbourMeanOptions
+from histobench_heads.frames.cards import OURS
 
 __all__ = ["NEIGHBOUR_MEAN", "PCA_RECONSTRUCTION", "RAW_COUNTS"]
 

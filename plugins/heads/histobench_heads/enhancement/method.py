@@ -21,9 +21,9 @@ from typing_extensions import override
 from histobench import DataError, FitContext, Float, LabelledSamples, Method, Prediction, Samples
 from histobench.data.graphs import adjacency
 from histobench_heads.enhancement.options import LatentOptions, NeighbourMeanOptions
+from histobench_heads.frames.saved import read_facts, write_facts
 from histobench_heads.gist.expression import choose_genes, counts_of, read_genes
 from histobench_heads.gist.graph import radius_links
-from histobench_heads.saved import read_facts, write_facts
 
 __all__ = ["NeighbourMean", "PcaReconstruction", "RawCounts", "neighbour_mean", "principal_components"]
 

@@ -1,9 +1,9 @@
 """Heads on foundation models."""
 
 from histobench import EncoderSlot, Method, MethodCard
-from histobench_heads.cards import CONTINUOUS, CUCA_CITATION, CUCA_LICENCE, CUCA_URL, FROZEN_SLOT
 from histobench_heads.foundation.options import FmMlpOptions, LinearOptions, MlpOptions
 from histobench_heads.foundation.published import LINEAR_PROBE_REPRODUCTIONS, convert_linear_probe, convert_mlp
+from histobench_heads.frames.cards import CONTINUOUS, CUCA_CITATION, CUCA_LICENCE, CUCA_URL, FROZEN_SLOT
 
 __all__ = ["FMMLP", "LINEAR_PROBE", "MLP"]
 

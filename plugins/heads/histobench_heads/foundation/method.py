@@ -30,8 +30,8 @@ from typing_extensions import override
 from histobench_heads.foundation.losses import LOSSES
 from histobench_heads.foundation.modules import LinearModule, MlpModule
 from histobench_heads.foundation.options import LinearOptions, MlpOptions
-from histobench_heads.spotwise.method import Batch, Blueprint, SpotMethod
-from histobench_heads.spotwise.projector import make_projector
+from histobench_heads.frames.spotwise.method import Batch, Blueprint, SpotMethod
+from histobench_heads.frames.spotwise.projector import make_projector
 
 __all__ = ["LinearProbing", "Mlp"]
 

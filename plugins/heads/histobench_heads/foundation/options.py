@@ -6,7 +6,7 @@ Numbers marked *foundation_heads* are the published ones, from the specification
 from dataclasses import dataclass
 from typing import Literal
 
-from histobench_heads.spotwise.options import AdapterOptions, ProjectorOptions, SpotOptions
+from histobench_heads.frames.spotwise.options import AdapterOptions, ProjectorOptions, SpotOptions
 
 __all__ = ["FmMlpOptions", "LinearOptions", "Loss", "MlpOptions"]
 

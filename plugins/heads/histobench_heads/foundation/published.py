@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from histobench.weights import Converted, ConvertRequest, length
-from histobench_heads.reproductions import cuca_comparison
-from histobench_heads.spotwise.published import Sorted, projector_options, sort_encoder
+from histobench_heads.frames.reproductions import cuca_comparison
+from histobench_heads.frames.spotwise.published import Sorted, projector_options, sort_encoder
 
 if TYPE_CHECKING:
     from torch import Tensor

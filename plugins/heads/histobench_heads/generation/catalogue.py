@@ -1,7 +1,7 @@
 """The controls of generation; they always run."""
 
 from histobench import Method, MethodCard, PatchGeometry
-from histobench_heads.cards import OURS
+from histobench_heads.frames.cards import OURS
 from histobench_heads.generation.options import LookUpOptions, NearestPromptOptions
 
 __all__ = ["NEAREST_PROMPT", "RANDOM_PATCH"]

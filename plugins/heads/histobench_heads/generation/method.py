@@ -28,12 +28,12 @@ from histobench import (
     UInt8,
 )
 from histobench.training import generator
-from histobench_heads.clip.options import ClipOptions
-from histobench_heads.clip.vocabulary import Vocabulary
-from histobench_heads.components import Components
+from histobench_heads.frames.clip.options import ClipOptions
+from histobench_heads.frames.clip.vocabulary import Vocabulary
+from histobench_heads.frames.components import Components
+from histobench_heads.frames.saved import Arrays, read_arrays, read_facts, write_arrays, write_facts
+from histobench_heads.frames.streams import spot_streams
 from histobench_heads.generation.options import LookUpOptions, NearestPromptOptions
-from histobench_heads.saved import Arrays, read_arrays, read_facts, write_arrays, write_facts
-from histobench_heads.streams import spot_streams
 
 __all__ = ["NearestPrompt", "RandomPatch"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from histobench import EncoderSlot, Method, MethodCard, Probe
 from histobench.weights import Converted, ConvertRequest
-from histobench_heads.cards import FROZEN_SLOT
+from histobench_heads.frames.cards import FROZEN_SLOT
 from histobench_heads.gist.options import GistOptions
 
 if TYPE_CHECKING:

@@ -37,11 +37,11 @@ from typing_extensions import override
 
 from histobench import DataError, FitContext, Float, Int, LabelledSamples, Method, Prediction, Samples
 from histobench.training import Recipe, fit_module, generator, load_weights, save_weights, seeded
+from histobench_heads.frames.saved import read_facts, write_facts
 from histobench_heads.gist.expression import choose_genes, counts_of, read_genes
 from histobench_heads.gist.graph import nearest_links, radius_links
 from histobench_heads.gist.network import GistNetwork, Said
 from histobench_heads.gist.options import GistOptions
-from histobench_heads.saved import read_facts, write_facts
 
 __all__ = ["Gist", "Section", "losses", "own_folder", "read_section"]
 

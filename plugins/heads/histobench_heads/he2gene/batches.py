@@ -13,8 +13,8 @@ from scipy import sparse
 
 from histobench import Int, Samples
 from histobench.training import shuffled
+from histobench_heads.frames.neighbourhoods import Batching, Subgraph, lattice_links
 from histobench_heads.he2gene.options import He2GeneSpatOptions
-from histobench_heads.neighbourhoods import Batching, Subgraph, lattice_links
 
 __all__ = ["BLACK", "alike_links", "alone", "with_neighbours"]
 

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from histobench import DataError, LabelledSamples, Patches, Samples, UInt8
+from histobench_heads.frames.neighbourhoods import Subgraph
 from histobench_heads.he2gene.batches import BLACK
 from histobench_heads.he2gene.labels import Annotation
 from histobench_heads.he2gene.losses import Batch
 from histobench_heads.he2gene.windows import middle
-from histobench_heads.neighbourhoods import Subgraph
 
 __all__ = ["SPOTS_AT_ONCE", "Loader", "Middle", "Selection", "patches_of"]
 

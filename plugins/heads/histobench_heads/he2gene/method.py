@@ -45,6 +45,9 @@ from typing_extensions import override
 from histobench import ConfigError, DataError, FitContext, LabelledSamples, Method, Prediction, Samples
 from histobench.training import Fitted, Recipe, fit_module, load_weights, save_weights, seeded, turn_at_random
 from histobench.training.adapters import tuned_encoder
+from histobench_heads.frames.neighbourhoods import Subgraph
+from histobench_heads.frames.normalisation import PixelStatistics
+from histobench_heads.frames.saved import read_facts, write_facts
 from histobench_heads.he2gene.batches import alone, with_neighbours
 from histobench_heads.he2gene.labels import Annotation, LabelPlan
 from histobench_heads.he2gene.loading import SPOTS_AT_ONCE, Loader, Middle, Selection, patches_of
@@ -52,9 +55,6 @@ from histobench_heads.he2gene.losses import Batch, he2gene_losses
 from histobench_heads.he2gene.network import He2GeneNetwork, He2GeneOutput
 from histobench_heads.he2gene.options import He2GeneOptions, He2GeneSpatOptions
 from histobench_heads.he2gene.windows import views
-from histobench_heads.neighbourhoods import Subgraph
-from histobench_heads.normalisation import PixelStatistics
-from histobench_heads.saved import read_facts, write_facts
 
 __all__ = ["Blueprint", "He2Gene", "He2GeneSpat"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from histobench.weights import Converted, ConvertRequest, length, renamed
-from histobench_heads.cards import HBCIS_MEAN, HBCIS_STD
+from histobench_heads.frames.cards import HBCIS_MEAN, HBCIS_STD
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,7 +1,7 @@
 """Hist2Cell."""
 
 from histobench import EncoderSlot, Method, MethodCard
-from histobench_heads.cards import CONTINUOUS
+from histobench_heads.frames.cards import CONTINUOUS
 from histobench_heads.hist2cell.options import Hist2CellOptions
 from histobench_heads.hist2cell.published import REPRODUCTIONS, convert
 

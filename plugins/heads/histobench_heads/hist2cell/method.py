@@ -53,10 +53,10 @@ from histobench import (
 )
 from histobench.training import Recipe, fit_module, load_weights, mean_pearson, save_weights, seeded
 from histobench.training.adapters import tuned_encoder
+from histobench_heads.frames.neighbourhoods import Batching, Subgraph, lattice_links
+from histobench_heads.frames.saved import read_facts, write_facts
 from histobench_heads.hist2cell.network import Hist2CellNetwork
 from histobench_heads.hist2cell.options import Hist2CellOptions
-from histobench_heads.neighbourhoods import Batching, Subgraph, lattice_links
-from histobench_heads.saved import read_facts, write_facts
 
 __all__ = ["Hist2Cell", "batching", "load_batch", "loss_over_nodes"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from histobench import DataError
 from histobench.weights import Converted, ConvertRequest, Reproduction, View, length, renamed
-from histobench_heads.reproductions import cuca_comparison
+from histobench_heads.frames.reproductions import cuca_comparison
 
 if TYPE_CHECKING:
     from torch import Tensor

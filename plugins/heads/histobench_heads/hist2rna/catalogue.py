@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from histobench import EncoderSlot, Method, MethodCard
 from histobench.weights import Converted, ConvertRequest
-from histobench_heads.cards import CONTINUOUS, FROZEN_SLOT
+from histobench_heads.frames.cards import CONTINUOUS, FROZEN_SLOT
 from histobench_heads.hist2rna.options import Hist2RnaOptions
 
 if TYPE_CHECKING:

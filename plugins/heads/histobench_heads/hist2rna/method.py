@@ -33,9 +33,9 @@ from typing_extensions import override
 
 from histobench import DataError, FitContext, Float, Int, LabelledSamples, Method, Prediction, Samples
 from histobench.training import Recipe, fit_module, generator, load_weights, save_weights, seeded
+from histobench_heads.frames.neighbourhoods import contiguous_parts
+from histobench_heads.frames.saved import read_facts, write_facts
 from histobench_heads.hist2rna.options import Hist2RnaOptions
-from histobench_heads.neighbourhoods import contiguous_parts
-from histobench_heads.saved import read_facts, write_facts
 
 __all__ = ["BagBatch", "BulkHead", "Hist2Rna", "bag_means"]
 

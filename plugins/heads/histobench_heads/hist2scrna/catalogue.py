@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from histobench import Method, MethodCard, PatchGeometry
 from histobench.weights import Converted, ConvertRequest
-from histobench_heads.cards import FROZEN_SLOT
+from histobench_heads.frames.cards import FROZEN_SLOT
 from histobench_heads.hist2scrna.options import Hist2ScrnaLightOptions, Hist2ScrnaOptions
 
 if TYPE_CHECKING:

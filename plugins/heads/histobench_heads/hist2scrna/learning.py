@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from histobench import DataError, Float, Int, Kind, LabelledSamples, Prediction, Targets
+from histobench_heads.frames.zinb import Zinb, published_zinb_loss, zinb_loss
 from histobench_heads.hist2scrna.network import Said
 from histobench_heads.hist2scrna.options import CountOptions
-from histobench_heads.zinb import Zinb, published_zinb_loss, zinb_loss
 
 __all__ = ["UNLABELLED", "Blueprint", "Truth", "draw_up", "losses", "to_prediction"]
 

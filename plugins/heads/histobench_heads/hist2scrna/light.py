@@ -29,11 +29,11 @@ from typing_extensions import override
 
 from histobench import DataError, Float, Int, LabelledSamples, Samples
 from histobench.training import generator
+from histobench_heads.frames.neighbourhoods import contiguous_parts
 from histobench_heads.hist2scrna.learning import Blueprint, Truth, losses
 from histobench_heads.hist2scrna.method import CountMethod, together
 from histobench_heads.hist2scrna.network import Hist2ScrnaLightNetwork, Said
 from histobench_heads.hist2scrna.options import Hist2ScrnaLightOptions
-from histobench_heads.neighbourhoods import contiguous_parts
 
 __all__ = ["GroupBatch", "Hist2ScrnaLight"]
 

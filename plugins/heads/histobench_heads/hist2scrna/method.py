@@ -63,12 +63,12 @@ from histobench.training import (
     seeded,
     turn_at_random,
 )
+from histobench_heads.frames.neighbourhoods import Batching, Subgraph, grow
+from histobench_heads.frames.saved import read_facts, write_facts
+from histobench_heads.frames.zinb import Zinb
 from histobench_heads.hist2scrna.learning import Blueprint, Truth, draw_up, losses, to_prediction
 from histobench_heads.hist2scrna.network import CountNetwork, Hist2ScrnaNetwork, Said
 from histobench_heads.hist2scrna.options import CountOptions, Hist2ScrnaOptions
-from histobench_heads.neighbourhoods import Batching, Subgraph, grow
-from histobench_heads.saved import read_facts, write_facts
-from histobench_heads.zinb import Zinb
 
 __all__ = ["Batch", "CountMethod", "Hist2Scrna", "batching", "links", "load_batch", "loss_on_seeds", "together"]
 

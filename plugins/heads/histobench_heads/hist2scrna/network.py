@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
+from histobench_heads.frames.zinb import Zinb
 from histobench_heads.hist2scrna.options import Hist2ScrnaLightOptions, Hist2ScrnaOptions
-from histobench_heads.zinb import Zinb
 
 __all__ = ["CountNetwork", "GraphAttention", "Hist2ScrnaLightNetwork", "Hist2ScrnaNetwork", "Said"]
 

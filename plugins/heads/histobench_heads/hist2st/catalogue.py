@@ -1,10 +1,10 @@
 """Hist2ST."""
 
 from histobench import Method, MethodCard
-from histobench_heads.cards import CONTINUOUS
+from histobench_heads.frames.cards import CONTINUOUS
+from histobench_heads.frames.slidewise.options import slide_patch
 from histobench_heads.hist2st.options import Hist2STOptions
 from histobench_heads.hist2st.published import REPRODUCTIONS, convert
-from histobench_heads.slidewise.options import slide_patch
 
 __all__ = ["HIST2ST"]
 

@@ -24,7 +24,7 @@ Differences from the published method
   authors round it down. CUCA's copy resizes normalised patches, here they are whole numbers when resized.
 * The coefficient network of the distillation is made only where there is distillation; CUCA's copy has it and never
   trains it. Converted checkpoints may have it.
-* The counts' likelihood is computed from logarithms (`histobench_heads.zinb`): equal to the published one, with its
+* The counts' likelihood is computed from logarithms (`frames.zinb`): equal to the published one, with its
   limits on mean and dispersion, but for the 1e-10 inside its logarithms.
 * The epoch is selected on validation slides, as in CUCA's comparison; the last one is kept where there are none, as
   the authors do.
@@ -50,12 +50,12 @@ from torch.nn import functional
 from typing_extensions import override
 
 from histobench import Int
+from histobench_heads.frames.slidewise.method import SlideBlueprint, SlideMethod
+from histobench_heads.frames.slidewise.slides import SlideBatch, neighbour_edges
+from histobench_heads.frames.zinb import Zinb, hist2st_nb_loss, hist2st_zinb, zinb_loss
 from histobench_heads.hist2st.distillation import augmented, distilled
 from histobench_heads.hist2st.network import Hist2STNetwork, Hist2STOutput
 from histobench_heads.hist2st.options import Hist2STOptions
-from histobench_heads.slidewise.method import SlideBlueprint, SlideMethod
-from histobench_heads.slidewise.slides import SlideBatch, neighbour_edges
-from histobench_heads.zinb import Zinb, hist2st_nb_loss, hist2st_zinb, zinb_loss
 
 __all__ = ["Hist2ST", "counts_loss", "log_size_factors"]
 

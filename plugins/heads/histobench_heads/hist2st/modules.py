@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
+from histobench_heads.frames.slidewise.slides import scaled
 from histobench_heads.hist2st.options import Hist2STOptions
-from histobench_heads.slidewise.slides import scaled
 
 __all__ = ["ConvMixer", "GraphLayer", "JumpingKnowledge", "PatchEmbedding", "neighbour_mean", "neighbour_most"]
 

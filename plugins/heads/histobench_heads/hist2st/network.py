@@ -8,10 +8,10 @@ from typing import NamedTuple
 from torch import Tensor, nn
 from typing_extensions import override
 
+from histobench_heads.frames.slidewise.memory import in_chunks, recomputed
+from histobench_heads.frames.transformer import Block
 from histobench_heads.hist2st.modules import ConvMixer, GraphLayer, JumpingKnowledge, PatchEmbedding
 from histobench_heads.hist2st.options import Hist2STOptions
-from histobench_heads.slidewise.memory import in_chunks, recomputed
-from histobench_heads.transformer import Block
 
 __all__ = ["Hist2STNetwork", "Hist2STOutput"]
 

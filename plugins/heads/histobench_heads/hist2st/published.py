@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from histobench.weights import Converted, ConvertRequest, Reproduction, length, renamed
-from histobench_heads.slidewise.published import count_layers
+from histobench_heads.frames.slidewise.published import count_layers
 
 if TYPE_CHECKING:
     from torch import Tensor

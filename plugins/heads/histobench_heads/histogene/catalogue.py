@@ -1,11 +1,11 @@
 """HisToGene."""
 
 from histobench import Method, MethodCard
-from histobench_heads.cards import CONTINUOUS
+from histobench_heads.frames.cards import CONTINUOUS
+from histobench_heads.frames.reproductions import cuca_comparison
+from histobench_heads.frames.slidewise.options import slide_patch
 from histobench_heads.histogene.options import HisToGeneOptions
 from histobench_heads.histogene.published import convert
-from histobench_heads.reproductions import cuca_comparison
-from histobench_heads.slidewise.options import slide_patch
 
 __all__ = ["HISTOGENE"]
 

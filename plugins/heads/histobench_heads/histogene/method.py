@@ -38,9 +38,9 @@ inputs; no dropout on attention probabilities.
 from torch import nn
 from typing_extensions import override
 
+from histobench_heads.frames.slidewise.method import SlideBlueprint, SlideMethod
 from histobench_heads.histogene.network import HisToGeneNetwork
 from histobench_heads.histogene.options import HisToGeneOptions
-from histobench_heads.slidewise.method import SlideBlueprint, SlideMethod
 
 __all__ = ["HisToGene"]
 

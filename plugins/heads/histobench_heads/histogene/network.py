@@ -6,10 +6,10 @@ Written from the specification ``histogene.md`` of Pang, Su & Li (2021), bioRxiv
 from torch import Tensor, nn
 from typing_extensions import override
 
+from histobench_heads.frames.slidewise.memory import in_chunks, recomputed
+from histobench_heads.frames.slidewise.slides import scaled
+from histobench_heads.frames.transformer import Block
 from histobench_heads.histogene.options import HisToGeneOptions
-from histobench_heads.slidewise.memory import in_chunks, recomputed
-from histobench_heads.slidewise.slides import scaled
-from histobench_heads.transformer import Block
 
 __all__ = ["HisToGeneNetwork", "PatchEmbedding"]
 

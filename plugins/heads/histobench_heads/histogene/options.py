@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from histobench import ConfigError
-from histobench_heads.slidewise.options import SlideOptions
+from histobench_heads.frames.slidewise.options import SlideOptions
 
 __all__ = ["HisToGeneOptions"]
 

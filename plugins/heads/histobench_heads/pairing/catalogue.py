@@ -1,7 +1,7 @@
 """Linear baselines of retrieval, one of them a control."""
 
 from histobench import EncoderSlot, Method, MethodCard
-from histobench_heads.cards import FROZEN_SLOT, OURS
+from histobench_heads.frames.cards import FROZEN_SLOT, OURS
 from histobench_heads.pairing.options import CcaOptions
 
 __all__ = ["CCA", "COLOUR_CCA"]

@@ -3,7 +3,7 @@
 Embeddings are standardised; of them and of log-normalised expression the first principal components are kept; the
 directions that agree best between the two, by canonical correlation with a ridge penalty, are the shared space. Nothing
 is trained by steps and nothing drawn at random. On the encoder ``colour-stats`` it is the control: what of a spot's
-expression its colours tell. Counts are read as the contrastive model reads them (`histobench_heads.clip.vocabulary`).
+expression its colours tell. Counts are read as the contrastive model reads them (`frames.clip.vocabulary`).
 
 References
 ----------
@@ -16,13 +16,13 @@ import numpy as np
 from typing_extensions import override
 
 from histobench import Counts, DataError, FitContext, Float, LabelledSamples, Method, Pairing, Samples
-from histobench_heads.clip.options import ClipOptions
-from histobench_heads.clip.vocabulary import Vocabulary
-from histobench_heads.components import Components
+from histobench_heads.frames.clip.options import ClipOptions
+from histobench_heads.frames.clip.vocabulary import Vocabulary
+from histobench_heads.frames.components import Components
+from histobench_heads.frames.saved import read_arrays, read_facts, write_arrays, write_facts
 from histobench_heads.pairing.correlation import Correlation
 from histobench_heads.pairing.options import CcaOptions
 from histobench_heads.ridge.solver import Design
-from histobench_heads.saved import read_arrays, read_facts, write_arrays, write_facts
 
 __all__ = ["Cca"]
 

@@ -1,7 +1,7 @@
 """Ridge regressions on frozen embeddings."""
 
 from histobench import Method, MethodCard
-from histobench_heads.cards import ALL_KINDS, FROZEN_SLOT, OURS
+from histobench_heads.frames.cards import ALL_KINDS, FROZEN_SLOT, OURS
 from histobench_heads.ridge.options import HestRidgeOptions, RidgeOptions
 
 __all__ = ["HEST_RIDGE", "RIDGE"]

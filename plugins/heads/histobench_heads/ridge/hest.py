@@ -24,10 +24,10 @@ import numpy as np
 from typing_extensions import override
 
 from histobench import DataError, FitContext, Float, LabelledSamples, Method, Prediction, Samples
-from histobench_heads.components import Components
+from histobench_heads.frames.components import Components
+from histobench_heads.frames.saved import read_arrays, write_arrays
 from histobench_heads.ridge.options import HestRidgeOptions
 from histobench_heads.ridge.solver import Design, Spectrum
-from histobench_heads.saved import read_arrays, write_arrays
 
 __all__ = ["HestRidge", "hest_penalty"]
 

@@ -22,10 +22,10 @@ import numpy as np
 from typing_extensions import override
 
 from histobench import DataError, FitContext, Float, LabelledSamples, Method, Prediction, Samples
+from histobench_heads.frames.saved import read_arrays, write_arrays
 from histobench_heads.ridge.options import RidgeOptions
 from histobench_heads.ridge.selection import choose_penalty, groups_of
 from histobench_heads.ridge.solver import Design, Spectrum
-from histobench_heads.saved import read_arrays, write_arrays
 
 __all__ = ["LEVEL", "Ridge"]
 

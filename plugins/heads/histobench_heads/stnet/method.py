@@ -36,8 +36,8 @@ from typing_extensions import override
 from histobench import ConfigError, LabelledSamples
 from histobench.training import Recipe, mean_over_symmetries, mean_pearson, root_mean_square, turn_at_random
 from histobench.training.adapters import PUBLISHED_LORA, LoraOptions
-from histobench_heads.normalisation import PixelStatistics
-from histobench_heads.spotwise.method import Batch, Blueprint, SpotMethod
+from histobench_heads.frames.normalisation import PixelStatistics
+from histobench_heads.frames.spotwise.method import Batch, Blueprint, SpotMethod
 from histobench_heads.stnet.module import StNetModule
 from histobench_heads.stnet.options import StNetOptions
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from histobench import Float
-from histobench_heads.normalisation import PixelStatistics
+from histobench_heads.frames.normalisation import PixelStatistics
 
 __all__ = ["StNetModule"]
 

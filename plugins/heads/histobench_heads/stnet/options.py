@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from histobench import ConfigError
-from histobench_heads.spotwise.options import SpotOptions
+from histobench_heads.frames.spotwise.options import SpotOptions
 
 __all__ = ["CUCAS_SETTINGS", "StNetOptions"]
 

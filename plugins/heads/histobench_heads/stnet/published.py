@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from histobench.weights import Converted, ConvertRequest, length, renamed
-from histobench_heads.cards import HBCIS_MEAN, HBCIS_STD
-from histobench_heads.reproductions import cuca_comparison
+from histobench_heads.frames.cards import HBCIS_MEAN, HBCIS_STD
+from histobench_heads.frames.reproductions import cuca_comparison
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from histobench_heads.slidewise.memory import recomputed
+from histobench_heads.frames.slidewise.memory import recomputed
 
 __all__ = ["CAPSULE_DIM", "CapsuleEncoder", "DigitCapsules", "PrimaryCapsules", "Stage", "last_side", "squash"]
 

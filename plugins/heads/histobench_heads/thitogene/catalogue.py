@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from histobench import Method, MethodCard
 from histobench.weights import Converted, ConvertRequest
-from histobench_heads.cards import CONTINUOUS
-from histobench_heads.reproductions import cuca_comparison
-from histobench_heads.slidewise.options import slide_patch
+from histobench_heads.frames.cards import CONTINUOUS
+from histobench_heads.frames.reproductions import cuca_comparison
+from histobench_heads.frames.slidewise.options import slide_patch
 from histobench_heads.thitogene.options import ThitogeneOptions
 
 if TYPE_CHECKING:

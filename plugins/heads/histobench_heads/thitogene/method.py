@@ -34,8 +34,8 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from histobench import Int
-from histobench_heads.slidewise.method import SlideBlueprint, SlideMethod
-from histobench_heads.slidewise.slides import SlideBatch, neighbour_edges
+from histobench_heads.frames.slidewise.method import SlideBlueprint, SlideMethod
+from histobench_heads.frames.slidewise.slides import SlideBatch, neighbour_edges
 from histobench_heads.thitogene.network import ThitogeneNetwork
 from histobench_heads.thitogene.options import ThitogeneOptions
 

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from histobench_heads.slidewise.memory import recomputed
-from histobench_heads.slidewise.slides import scaled
+from histobench_heads.frames.slidewise.memory import recomputed
+from histobench_heads.frames.slidewise.slides import scaled
+from histobench_heads.frames.transformer import Block
 from histobench_heads.thitogene.capsules import CapsuleEncoder
 from histobench_heads.thitogene.dynamic_convolution import DynamicConvolution, map_side
 from histobench_heads.thitogene.graph_attention import GraphAttention, Links
 from histobench_heads.thitogene.options import ThitogeneOptions
-from histobench_heads.transformer import Block
 
 __all__ = ["PatchMaps", "ThitogeneNetwork"]
 

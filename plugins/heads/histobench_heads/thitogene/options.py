@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from histobench import ConfigError
-from histobench_heads.slidewise.options import GraphOptions
+from histobench_heads.frames.slidewise.options import GraphOptions
 
 __all__ = ["ThitogeneOptions", "smallest_patch_px"]
 

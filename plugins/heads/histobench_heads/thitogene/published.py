@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from histobench.weights import Converted, ConvertRequest, length, renamed
-from histobench_heads.slidewise.published import count_layers
+from histobench_heads.frames.slidewise.published import count_layers
 
 if TYPE_CHECKING:
     from torch import Tensor

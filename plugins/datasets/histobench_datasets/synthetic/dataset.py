@@ -1,6 +1,6 @@
 """Synthetic tissue: a data set that needs no download and whose truth is known.
 
-Sections are grown (`synthetic_tissue`), measured (`synthetic_measurement`) and drawn (`synthetic_image`) when they are
+Sections are grown (`tissue`), measured (`measurement`) and drawn (`image`) when they are
 asked for, all from one seed, and the latest are kept. The noise-free values behind the targets come along as the
 oracle: the best that any prediction can do. It scales in slides and patients; memory stays that of a few slides.
 """
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from histobench import Counts, DataError, Float, Slide, SlideImage, SpotTable, Targets, UInt8
-from histobench_datasets.synthetic_image import draw_image, patient_mpp
-from histobench_datasets.synthetic_labels import label_spots
-from histobench_datasets.synthetic_measurement import Measurement, gene_names, measure
-from histobench_datasets.synthetic_tissue import CELL_TYPES, Design, Tissue, grow_tissue
+from histobench_datasets.synthetic.image import draw_image, patient_mpp
+from histobench_datasets.synthetic.labels import label_spots
+from histobench_datasets.synthetic.measurement import Measurement, gene_names, measure
+from histobench_datasets.synthetic.tissue import CELL_TYPES, Design, Tissue, grow_tissue
 
 __all__ = ["TARGETS", "Synthetic"]
 

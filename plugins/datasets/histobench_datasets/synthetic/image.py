@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from histobench import Float, UInt8
-from histobench_datasets.synthetic_tissue import (
+from histobench_datasets.synthetic.tissue import (
     CELL_TYPES,
     GRID_UM,
     REGIONS,

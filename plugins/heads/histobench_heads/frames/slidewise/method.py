@@ -14,9 +14,9 @@ from typing_extensions import override
 
 from histobench import ConfigError, DataError, FitContext, Float, Int, LabelledSamples, Method, Prediction, Samples
 from histobench.training import Fitted, Recipe, fit_module, load_weights, mean_pearson, save_weights, seeded, shuffled
-from histobench_heads.saved import read_facts, write_facts
-from histobench_heads.slidewise.options import SlideOptions
-from histobench_heads.slidewise.slides import SlideBatch, read_slide
+from histobench_heads.frames.saved import read_facts, write_facts
+from histobench_heads.frames.slidewise.options import SlideOptions
+from histobench_heads.frames.slidewise.slides import SlideBatch, read_slide
 
 __all__ = ["SlideBlueprint", "SlideMethod"]
 

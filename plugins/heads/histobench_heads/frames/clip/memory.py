@@ -6,7 +6,7 @@ from typing import Self
 import numpy as np
 
 from histobench import Float
-from histobench_heads.saved import Arrays
+from histobench_heads.frames.saved import Arrays
 
 __all__ = ["Memory"]
 

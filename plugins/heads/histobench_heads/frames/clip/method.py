@@ -41,13 +41,13 @@ from histobench import (
     Samples,
 )
 from histobench.training import load_weights, save_weights, seeded
-from histobench_heads.clip.fitting import Pairs, embed_genes, embed_images, fit_clip
-from histobench_heads.clip.memory import Memory
-from histobench_heads.clip.modules import GeneClip
-from histobench_heads.clip.options import RetrievalOptions
-from histobench_heads.clip.reader import ClipReader
-from histobench_heads.clip.vocabulary import Vocabulary
-from histobench_heads.saved import read_arrays, read_facts, write_arrays, write_facts
+from histobench_heads.frames.clip.fitting import Pairs, embed_genes, embed_images, fit_clip
+from histobench_heads.frames.clip.memory import Memory
+from histobench_heads.frames.clip.modules import GeneClip
+from histobench_heads.frames.clip.options import RetrievalOptions
+from histobench_heads.frames.clip.reader import ClipReader
+from histobench_heads.frames.clip.vocabulary import Vocabulary
+from histobench_heads.frames.saved import read_arrays, read_facts, write_arrays, write_facts
 
 __all__ = ["ClipRetrieval"]
 

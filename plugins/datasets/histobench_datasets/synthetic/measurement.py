@@ -12,7 +12,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from histobench import Float, Int
-from histobench_datasets.synthetic_tissue import CELL_TYPES, Design, grow_tissue, patient_rng
+from histobench_datasets.synthetic.tissue import CELL_TYPES, Design, grow_tissue, patient_rng
 
 __all__ = ["Measurement", "gene_names", "measure"]
 

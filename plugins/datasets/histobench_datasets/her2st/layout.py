@@ -143,7 +143,7 @@ def data_places(name: str, root: Path | None, /) -> list[Path]:
 
 def read_blob_table() -> dict[str, str]:
     """Read the git blob id of every file of the published commit: path → SHA-1."""
-    text = files("histobench_datasets").joinpath("her2st_git_blobs.tsv").read_text(encoding="utf-8")
+    text = files("histobench_datasets.her2st").joinpath("git_blobs.tsv").read_text(encoding="utf-8")
     rows = (line.split("\t") for line in text.splitlines())
     return {row[0]: row[1] for row in rows}
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from histobench import DataError, Float
-from histobench_datasets.her2st_layout import LATTICE
+from histobench_datasets.her2st.layout import LATTICE
 
 __all__ = ["Matrix", "check_spot_ids", "parse_matrix"]
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from histobench_heads.clip.options import ClipOptions
+from histobench_heads.frames.clip.options import ClipOptions
 
 __all__ = ["GeneClip", "GeneEncoder", "Projection", "Standardise", "clip_loss"]
 

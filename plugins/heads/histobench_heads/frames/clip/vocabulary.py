@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench import Counts, DataError, Float, ShapeError
-from histobench_heads.clip.options import ClipOptions
+from histobench_heads.frames.clip.options import ClipOptions
 
 __all__ = ["Vocabulary"]
 

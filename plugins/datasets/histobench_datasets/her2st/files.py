@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from histobench import DataError, Float, Int
-from histobench_datasets.her2st_table import Matrix, check_spot_ids, parse_matrix
+from histobench_datasets.her2st.table import Matrix, check_spot_ids, parse_matrix
 
 __all__ = [
     "LABELS",

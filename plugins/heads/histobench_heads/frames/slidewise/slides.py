@@ -8,7 +8,7 @@ from torch import Tensor
 
 from histobench import DataError, Int, Samples
 from histobench.data.graphs import nearest_edges
-from histobench_heads.slidewise.options import GraphOptions, Inputs, SlideOptions
+from histobench_heads.frames.slidewise.options import GraphOptions, Inputs, SlideOptions
 
 __all__ = ["SlideBatch", "neighbour_edges", "read_slide", "scaled", "table_positions"]
 

@@ -21,9 +21,9 @@ import numpy as np
 
 from histobench import Counts, DataError, Int, Slide, SlideImage, SpotTable, Targets
 from histobench.images import check_image, open_image
-from histobench_datasets import her2st_files as files
-from histobench_datasets.her2st_join import check_same_slide, join_spots, spot_position
-from histobench_datasets.her2st_layout import (
+from histobench_datasets.her2st import files
+from histobench_datasets.her2st.join import check_same_slide, join_spots, spot_position
+from histobench_datasets.her2st.layout import (
     LATTICE,
     PATIENTS,
     SLIDES,
@@ -37,7 +37,7 @@ from histobench_datasets.her2st_layout import (
     read_blob_table,
     selection_path,
 )
-from histobench_datasets.her2st_table import Matrix
+from histobench_datasets.her2st.table import Matrix
 
 __all__ = ["TARGETS", "Her2st"]
 

@@ -14,8 +14,8 @@ from typing_extensions import override
 from histobench import ConfigError, DataError, FitContext, Int, LabelledSamples, Method, Mode, Prediction, Samples
 from histobench.training import Fitted, Recipe, fit_module, load_weights, mean_pearson, save_weights, seeded, shuffled
 from histobench.training.adapters import LoraOptions, tuned_encoder
-from histobench_heads.saved import read_facts, write_facts
-from histobench_heads.spotwise.options import AdapterOptions, SpotOptions
+from histobench_heads.frames.saved import read_facts, write_facts
+from histobench_heads.frames.spotwise.options import AdapterOptions, SpotOptions
 
 __all__ = ["Batch", "Blueprint", "SpotMethod"]
 

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from histobench import DataError
-from histobench_datasets.her2st_layout import find_root, git_blob_id, pick_download_root, read_blob_table
+from histobench_datasets.her2st.layout import find_root, git_blob_id, pick_download_root, read_blob_table
 
 __all__ = ["BASE_URL", "URL_ENVIRONMENT", "check", "download"]
 

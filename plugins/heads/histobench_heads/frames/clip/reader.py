@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 
 from histobench import Counts, Float
-from histobench_heads.clip.modules import GeneClip
-from histobench_heads.clip.vocabulary import Vocabulary
+from histobench_heads.frames.clip.modules import GeneClip
+from histobench_heads.frames.clip.vocabulary import Vocabulary
 
 __all__ = ["ClipReader"]
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from histobench import DataError, FitContext, Float, Int, ShapeError
 from histobench.training import Recipe, fit_module, generator, seeded, shuffled
-from histobench_heads.clip.modules import GeneClip, Standardise, clip_loss
-from histobench_heads.clip.options import ClipOptions
+from histobench_heads.frames.clip.modules import GeneClip, Standardise, clip_loss
+from histobench_heads.frames.clip.options import ClipOptions
 
 __all__ = ["Pairs", "embed_genes", "embed_images", "fit_clip"]
 

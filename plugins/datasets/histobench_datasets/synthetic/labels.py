@@ -3,7 +3,7 @@
 import numpy as np
 
 from histobench import Float, Int, Targets
-from histobench_datasets.synthetic_tissue import GRID_UM, REGIONS, Tissue
+from histobench_datasets.synthetic.tissue import GRID_UM, REGIONS, Tissue
 
 __all__ = ["CLASSES", "label_spots"]
 

@@ -1,0 +1,1 @@
+"""Generated tissue whose truth is known."""
