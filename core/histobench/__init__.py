@@ -17,6 +17,7 @@ from histobench.contracts.cards import (
 )
 from histobench.contracts.drawing import Drawer, Drawing, Viewer
 from histobench.contracts.hookspecs import hookimpl
+from histobench.contracts.lazy import lazy, lazy_value
 from histobench.contracts.protocols import (
     ContextMetric,
     Dataset,
@@ -60,6 +61,6 @@ __all__ = [
     "Int", "Kind", "LabelledSamples", "Lattice", "Method", "MethodCard", "Metric", "MetricCard", "Mode", "Pairing",
     "PatchGeometry", "Patches", "Prediction", "Probe", "PublishedFold", "Samples", "Scheme", "ScoreContext",
     "ShapeError", "Slide", "SlideImage", "Split", "SpotTable", "TargetFact", "Targets", "TrainableEncoder",
-    "TrainingFacts", "Transform", "UInt8", "Viewer", "Weights", "WeightsError", "hookimpl", "leave_one_patient_out",
-    "leave_one_slide_out",
+    "TrainingFacts", "Transform", "UInt8", "Viewer", "Weights", "WeightsError", "hookimpl", "lazy", "lazy_value",
+    "leave_one_patient_out", "leave_one_slide_out",
 ]  # fmt: skip

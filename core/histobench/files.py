@@ -4,6 +4,8 @@ import errno
 import hashlib
 import io
 import os
+import platform
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +13,57 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import psutil
 from typing_extensions import override
 
 from histobench.errors import StoreError
 
-__all__ = ["file_digest", "new_hdf5", "store_error", "store_errors", "write_atomically"]
+__all__ = [
+    "file_digest",
+    "new_hdf5",
+    "remove_leftovers",
+    "replacing",
+    "store_error",
+    "store_errors",
+    "write_atomically",
+]
+
+
+_PARTIAL = re.compile(r"\..+\.(?P<host>[^.]+)-(?P<pid>\d+)-\d+\.partial")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give the name of a new file next to ``path``, which takes its place when the block ends without an error.
+
+    A reader, or a crash, sees the old file or the whole new one. What is written is flushed to the disk first.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, flushed or renamed; then nothing of it is left.
+    """
+    # the thread is part of the name: a runner waits for its workers in threads, and all of them open the store
+    partial = path.with_name(f".{path.name}.{_host()}-{os.getpid()}-{threading.get_ident()}.partial")
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what processes of this machine that were killed have left of `replacing` in a folder."""
+    for path in folder.glob(".*.partial"):
+        found = _PARTIAL.fullmatch(path.name)
+        if found is not None and found["host"] == _host() and not psutil.pid_exists(int(found["pid"])):
+            path.unlink(missing_ok=True)
+
+
+def _host() -> str:
+    return platform.node().partition(".")[0] or "localhost"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -26,17 +74,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     StoreError
         If the folder cannot be written to or the disk is full.
     """
-    # of its own in each thread too: a runner waits for its workers in threads, and all open the store
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.partial")
-    with store_errors(path.parent):
-        try:
-            with partial.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    with store_errors(path.parent), replacing(path) as partial:
+        partial.write_bytes(content)
 
 
 @contextmanager

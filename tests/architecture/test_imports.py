@@ -41,7 +41,7 @@ PUBLIC_NAMES = [
     "UInt8",
     "Weights", "WeightsError", "hookimpl", "leave_one_patient_out", "leave_one_slide_out",
     "ContextMetric", "ScoreContext", "TrainingFacts", "Transform", "Generated", "Hidden", "ImageFeatures", "Pairing",
-    "Drawer", "Drawing", "Viewer",
+    "Drawer", "Drawing", "Viewer", "lazy", "lazy_value",
 ]  # fmt: skip
 """A name that is added or removed here is a change that plugin authors must be told of, in CHANGELOG.md."""
 

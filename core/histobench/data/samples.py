@@ -10,7 +10,7 @@ import numpy.typing as npt
 from histobench.data._checks import check_rows, check_shape
 from histobench.data.tables import Counts, Targets
 from histobench.data.types import Float, Int, Lattice, Patches
-from histobench.errors import ShapeError
+from histobench.errors import DataError, ShapeError
 
 __all__ = ["LabelledSamples", "Samples"]
 
@@ -71,6 +71,35 @@ class Samples:
     def __len__(self) -> int:
         """Count the spots."""
         return len(self.spot_ids)
+
+    def need_embeddings(self, who: str) -> Float:
+        """Return the (n, d) embeddings.
+
+        Parameters
+        ----------
+        who
+            The method, for the message.
+
+        Raises
+        ------
+        DataError
+            If the samples have none.
+        """
+        if self.embeddings is None:
+            raise DataError(f"{who} needs embeddings, and these samples have none.")
+        return self.embeddings
+
+    def need_patches(self, who: str) -> Patches:
+        """Return the n patches, or raise `DataError` if the samples have none."""
+        if self.patches is None:
+            raise DataError(f"{who} needs patches, and these samples have none.")
+        return self.patches
+
+    def need_counts(self, who: str) -> Counts:
+        """Return the (n, g) raw counts, or raise `DataError` if the samples have none."""
+        if self.counts is None:
+            raise DataError(f"{who} needs raw counts, and these samples have none.")
+        return self.counts
 
     def take(self, rows: Int) -> Self:
         """Keep some spots, in the order given; patches are read."""
