@@ -1,15 +1,13 @@
 """A finished job as AnnData files, one a test slide, for whoever goes on in scanpy."""
 
 import hashlib
-import importlib
 from pathlib import Path
-from typing import Any
 
+import anndata
 import numpy as np
 
 from histobench.data import SlideResult
-from histobench.errors import ConfigError
-from histobench.files import new_hdf5, store_errors
+from histobench.files import new_hdf5, replacing, store_errors
 from histobench.results.records import JobSpec
 
 __all__ = ["ENHANCED", "export_slide", "file_name"]
@@ -38,16 +36,10 @@ def export_slide(result: SlideResult, job: JobSpec, path: Path) -> None:
 
     Raises
     ------
-    ConfigError
-        If anndata is not installed.
     StoreError
         If the file cannot be written.
     """
-    try:
-        anndata = importlib.import_module("anndata")
-    except ModuleNotFoundError as error:
-        raise ConfigError("writing .h5ad files needs anndata: pip install 'histobench[h5ad]'.") from error
-    table = _table(anndata, result, job)
+    table = _table(result, job)
     table.obs_names = [str(spot) for spot in result.spot_ids]
     table.obsm["spatial"] = np.asarray(result.xy_um, dtype=np.float32)
     if result.regions is not None:
@@ -57,19 +49,14 @@ def export_slide(result: SlideResult, job: JobSpec, path: Path) -> None:
     if result.features is not None:
         table.obsm["generated"], table.obsm["real"] = result.features.generated, result.features.real
     table.uns["histobench"] = {"method": job.method, "dataset": job.dataset, "slide": result.slide_id, "fold": job.fold}
-    partial = path.with_name(f".{path.name}.partial")
+    table.strings_to_categoricals()
     with store_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with new_hdf5(partial) as file:
-                table.strings_to_categoricals()
-                anndata.io.write_elem(file, "/", table)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path) as partial, new_hdf5(partial) as file:
+            anndata.io.write_elem(file, "/", table)
 
 
-def _table(anndata: Any, result: SlideResult, job: JobSpec) -> Any:  # Any: anndata has no types here
+def _table(result: SlideResult, job: JobSpec) -> anndata.AnnData:
     """Make the table: targets in columns, or nothing but the two spaces of a method that retrieves."""
     if job.kind == "retrieve":
         spaces = {"image": result.predicted.values, "expression": result.observed.values}

@@ -15,9 +15,9 @@ from histobench.data.spatial import colocalise
 from histobench.errors import DataError, StoreError
 from histobench.reports.analyses.ceiling import split_ceiling, tier_members
 from histobench.reports.analyses.colocalisation import slide_pairs
-from histobench.reports.analyses.contrasts import auroc, recovered
 from histobench.reports.analyses.domains import choose_domains, match_domains
 from histobench.reports.analyses.findings import Findings
+from histobench.reports.analyses.markers import auroc, recovered
 from histobench.reports.analyses.writing import write_findings
 from histobench.testing import ToyDataset
 

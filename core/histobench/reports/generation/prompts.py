@@ -1,6 +1,5 @@
 """Prompts of ``histobench generate``: spots of an AnnData file, rows of a matrix, and paths between two of these."""
 
-import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +7,15 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench.contracts.drawing import Drawer, interpolate
+from histobench.contracts.lazy import lazy
 from histobench.data import Counts, Float, Int
 from histobench.errors import ConfigError, DataError, did_you_mean, told
 
 __all__ = ["Prompts", "between", "count_genes", "from_counts", "from_rows", "read_counts", "read_matrix"]
 
 _DRAW_SEED = 1  # clip_gan, section 7: which spots of a cluster are drawn
+
+_read_h5ad = lazy("anndata:read_h5ad")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,17 +161,11 @@ def read_counts(path: Path, clusters: str | None) -> tuple[Counts, npt.NDArray[n
 
     Raises
     ------
-    ConfigError
-        If anndata is not installed.
     DataError
         If a file is missing or damaged.
     """
     try:
-        anndata = importlib.import_module("anndata")
-    except ModuleNotFoundError as error:
-        raise ConfigError("reading .h5ad files needs anndata: pip install 'histobench[h5ad]'.") from error
-    try:
-        table = anndata.read_h5ad(path)
+        table = _read_h5ad(path)
         matrix = table.X.toarray() if hasattr(table.X, "toarray") else np.asarray(table.X)
     except Exception as error:  # anndata, h5py and zarr raise whatever a wrong file makes them
         raise DataError(f"{str(path)!r} cannot be read as AnnData: {told(error)}") from error

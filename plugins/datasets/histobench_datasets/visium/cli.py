@@ -100,8 +100,8 @@ def vocabulary(samples: tuple[Path, ...], out_file: Path) -> None:
     from histobench_datasets.visium.written import keep_inputs
 
     keep_inputs([out_file], samples)
-    with _extra("anndata", "h5ad"):
-        from histobench_datasets.visium.h5ad import read_counts
+    from histobench_datasets.visium.h5ad import read_counts
+
     genes = shared_genes([read_counts(path).genes for path in samples])
     write_vocabulary(out_file, genes)
     click.echo(f"{out_file}: {len(genes)} genes of {len(samples)} samples")
@@ -193,8 +193,7 @@ def all_(out_dir: Path, vocab_file: Path, missing: str, normalize: bool, **given
 
 
 def _extract(out_dir: Path, given: dict[str, Any], **wanted: Any) -> None:  # Any: of `Source`
-    with _extra("anndata", "h5ad"):
-        from histobench_datasets.visium import extract as extraction
+    from histobench_datasets.visium import extract as extraction
     from histobench_datasets.visium.slide import open_slide
 
     source, cutting = _asked(given, **wanted)
@@ -234,10 +233,8 @@ def _asked(given: dict[str, Any], **wanted: Any) -> tuple["Source", "Cutting"]:
 
 
 def _filter(raw_file: Path, vocab_file: Path, out_file: Path | None, missing: str) -> None:
+    from histobench_datasets.visium.h5ad import filter_genes, filtered_path
     from histobench_datasets.visium.vocabulary import read_vocabulary
-
-    with _extra("anndata", "h5ad"):
-        from histobench_datasets.visium.h5ad import filter_genes, filtered_path
     from histobench_datasets.visium.written import keep_inputs
 
     genes, out_file = read_vocabulary(vocab_file), out_file or filtered_path(raw_file)

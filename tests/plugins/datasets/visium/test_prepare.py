@@ -333,7 +333,6 @@ def test_counts_of_an_earlier_run_do_not_stand_beside_other_patches(tmp_path, ca
 @pytest.mark.parametrize(
     ("package", "module", "command", "advice"),
     [
-        ("anndata", "h5ad", ["vocabulary", "x.h5ad", "--out-file", "v"], "pip install 'histobench[h5ad]'"),
         ("shapely", "tissue", ["random", "--wsi-file", "x", "--out-file", "o"], "pip install 'histobench[prepare]'"),
     ],
 )
