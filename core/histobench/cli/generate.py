@@ -66,6 +66,7 @@ def _load(app: "App", job: str, study: Path, data_root: Path | None) -> "Drawer"
         If there is no such job, it did not finish, or its method does not draw.
     """
     from histobench.cli.results import read_records
+    from histobench.contracts.tasks import TASKS
     from histobench.errors import ConfigError, did_you_mean
     from histobench.results.store import Store
     from histobench.study.fitted import load_fitted
@@ -75,10 +76,10 @@ def _load(app: "App", job: str, study: Path, data_root: Path | None) -> "Drawer"
     known = {record.job_id: record for record in read_records(app, store) if record.status == "done"}
     found = [name for name in known if name.startswith(job)]
     if len(found) != 1:
-        drawing = [name for name, record in known.items() if record.job.kind == "generate"]
+        drawing = [name for name, record in known.items() if TASKS[record.job.kind].is_judged]
         raise did_you_mean("finished job that draws", job, drawing)
     record = known[found[0]]
-    if record.job.kind != "generate":
+    if not TASKS[record.job.kind].is_judged:
         raise ConfigError(f"job {record.job_id} ({record.job.method}) was asked to {record.job.target}, not to draw.")
     method: Any = load_fitted(record, store.folder(record.job_id), open_assembler(record.job, data_root))
     if not all(hasattr(method, part) for part in ("genes", "prompts", "encode", "draw")):

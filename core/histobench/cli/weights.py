@@ -125,12 +125,13 @@ def _names(file: Path) -> tuple[str, ...]:
 
 def _columns(app: "App", dataset: str, kind: "Kind", data_root: Path | None) -> dict[str, tuple[str, ...]]:
     """Name the columns that a dataset fixes; its genes are chosen in each fold, so there are none."""
+    from histobench.contracts.tasks import TASKS
     from histobench.errors import HistobenchError
 
     card = app.registry.datasets.get(dataset)
     found: dict[str, tuple[str, ...]] = {}
     for target in card.targets:
-        if target.kind != kind or kind == "gene_expression":
+        if target.kind != kind or TASKS[kind].from_counts:
             continue
         try:
             opened = card.build(data_root)

@@ -139,7 +139,7 @@ class TargetFact:
     Attributes
     ----------
     source
-        The dataset's own target that it is read from, where core derives it (`histobench.contracts.derived_targets`).
+        The dataset's own target that it is read from, where core derives it (`histobench.contracts.tasks`).
     """
 
     name: str

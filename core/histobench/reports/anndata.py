@@ -6,6 +6,7 @@ from pathlib import Path
 import anndata
 import numpy as np
 
+from histobench.contracts.tasks import TASKS
 from histobench.data import SlideResult
 from histobench.files import new_hdf5, replacing, store_errors
 from histobench.results.records import JobSpec
@@ -58,10 +59,10 @@ def export_slide(result: SlideResult, job: JobSpec, path: Path) -> None:
 
 def _table(result: SlideResult, job: JobSpec) -> anndata.AnnData:
     """Make the table: targets in columns, or nothing but the two spaces of a method that retrieves."""
-    if job.kind == "retrieve":
+    if not TASKS[job.kind].has_targets:
         spaces = {"image": result.predicted.values, "expression": result.observed.values}
         return anndata.AnnData(shape=(len(result.spot_ids), 0), obsm=spaces)
-    layer = ENHANCED if job.kind == "enhance" else "predicted"
+    layer = ENHANCED if TASKS[job.kind].holds_out_counts else "predicted"
     table = anndata.AnnData(X=result.observed.values.copy(), layers={layer: result.predicted.values.copy()})
     table.var_names = list(result.observed.names)
     return table

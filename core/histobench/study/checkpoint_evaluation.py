@@ -7,8 +7,9 @@ from pathlib import Path
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.options import options_from_json
 from histobench.contracts.protocols import FitContext, Method, Options
+from histobench.contracts.tasks import TASKS
 from histobench.data import Float, Kind, Prediction, SpotTable
-from histobench.data.panels import Panel, is_expression
+from histobench.data.panels import Panel
 from histobench.errors import ConfigError, DataError
 from histobench.results.records import JobSpec
 from histobench.study.config import RunConfig, settings_of
@@ -28,9 +29,6 @@ __all__ = [
 
 WEIGHTS = "weights"
 """What stands in an option's place in ``--set METHOD.weights=FILE``."""
-
-_READ_ONLY: tuple[Kind, ...] = ("retrieve", "generate")
-"""Tasks whose checkpoints read genes and predict none: one that was not counted is read as not expressed."""
 
 _NAMED = 3
 
@@ -90,8 +88,8 @@ def compare_targets(checkpoint: Checkpoint, kind: Kind, dataset: str, tables: Se
     observed = {table.slide.id: _columns(table, kind) for table in tables}
     everything = set().union(*observed.values())
     absent = [name for name in names if name not in everything]
-    more = [] if is_expression(kind) else sorted(everything.difference(names))
-    if kind in _READ_ONLY and 2 * len(absent) <= len(names):
+    more = [] if TASKS[kind].from_counts else sorted(everything.difference(names))
+    if TASKS[kind].only_reads_genes and 2 * len(absent) <= len(names):
         lacking = f"{dataset} lacks {len(absent)} of the {len(names)} genes that {checkpoint.header.method} reads"
         return [f"{lacking}, such as {absent[0]!r}; they are read as not expressed."] if absent else []
     if absent or more:
@@ -111,14 +109,14 @@ def checkpoint_panel(spec: JobSpec, *, unit: str) -> Panel | None:
     ``None`` where there is no checkpoint, the dataset fixes the targets, or a checkpoint only reads the genes: the
     panel is then the controls', so that these are ranked beside it.
     """
-    if not spec.checkpoint or not is_expression(spec.kind) or spec.kind in _READ_ONLY:
+    if not spec.checkpoint or not TASKS[spec.kind].from_counts or TASKS[spec.kind].only_reads_genes:
         return None
     return Panel(kind=spec.kind, names=_opened(spec).header.targets, unit=unit)
 
 
 def checkpoint_genes(spec: JobSpec) -> tuple[str, ...]:
     """Name the genes that the job's checkpoint reads, seen in training or not; none without a checkpoint."""
-    return _opened(spec).header.targets if spec.checkpoint and is_expression(spec.kind) else ()
+    return _opened(spec).header.targets if spec.checkpoint and TASKS[spec.kind].from_counts else ()
 
 
 def load_checkpoint(method: Method, spec: JobSpec, context: FitContext) -> str:
@@ -152,7 +150,7 @@ def _opened(spec: JobSpec) -> Checkpoint:
 
 
 def _columns(table: SpotTable, kind: Kind) -> set[str]:
-    part = table.counts if is_expression(kind) else table.targets
+    part = table.counts if TASKS[kind].from_counts else table.targets
     if part is None:
         raise DataError(f"slide {table.slide.id!r} has no {kind} to read.")
     return set(part.names)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from histobench.contracts.cards import DatasetCard, MethodCard, MetricCard, TargetFact
 from histobench.contracts.protocols import Dataset
+from histobench.contracts.tasks import TASKS
 from histobench.data import Auxiliary, Kind, Slide, Split
 from histobench.data.splits import Folds, Scheme, make_folds
 from histobench.errors import ConfigError, DataError, HistobenchError, did_you_mean, told
@@ -137,10 +138,9 @@ def _beside(
     """Say what a method can train with here beside the target: its source and that one's edition."""
     editions: dict[str, str] = {}
     found: dict[Auxiliary, tuple[str, str]] = {}
-    for name, kind in SOURCES.items():
+    for name in SOURCES:
         source = source_of(name, card)
-        counts_of_predicted = name == "counts" and target.kind != "gene_expression"
-        if source is None or name == target.kind or (kind == target.kind == "label") or counts_of_predicted:
+        if source is None or not TASKS[target.kind].may_train_with(name):
             continue
         if source not in editions:
             having = {slide.id for slide in dataset.slides(source)}

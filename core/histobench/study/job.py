@@ -17,6 +17,7 @@ import numpy as np
 
 from histobench.contracts.options import options_from_json
 from histobench.contracts.protocols import FitContext, Method
+from histobench.contracts.tasks import TASKS
 from histobench.data import SlideResult
 from histobench.data.panels import Panel
 from histobench.errors import StoreError, told
@@ -110,7 +111,7 @@ class _Job:
             assembler = open_assembler(self.spec, self.workspace.data_root)
         method, n_train = self._fit(lambda: card.build(options), assembler)
         results = self._predict(method, assembler)
-        training = None if self.spec.kind == "retrieve" else assembler.training  # its columns are no targets
+        training = assembler.training if TASKS[self.spec.kind].has_targets else None
         write_predictions(self.folder.predictions, results, training)
         with self.watch.phase("score"):
             metrics = [registry().metrics.get(name) for name in self.workspace.metrics]

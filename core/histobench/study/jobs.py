@@ -11,6 +11,7 @@ from typing import Any
 from histobench.contracts.cards import Card, MethodCard
 from histobench.contracts.options import options_to_json
 from histobench.contracts.protocols import Options
+from histobench.contracts.tasks import TASKS
 from histobench.data import Auxiliary, Slide, Split
 from histobench.images import is_upsampled
 from histobench.results.records import JobSpec
@@ -135,7 +136,7 @@ def _given(
         weights: dict[str, Any] = {"starts_from": _starts_from(method, options)}
     else:
         weights = {"checkpoint": checkpoint.identity, "checkpoint_file": str(checkpoint.path.resolve())}
-    judge = dict(zip(("judge", "judge_weights"), plan.judge, strict=True)) if task.target.kind == "generate" else {}
+    judge = dict(zip(("judge", "judge_weights"), plan.judge, strict=True)) if TASKS[task.target.kind].is_judged else {}
     return {**weights, **judge}
 
 
@@ -148,7 +149,7 @@ def _seen(
     options: Options,
 ) -> dict[str, Any]:  # Any: fields of a job of different types
     """Decide the patch: a method's own wish counts where it trains what looks at the patch; and how it is embedded."""
-    if choice is None or choice.mode != "frozen" or task.target.kind == "generate":
+    if choice is None or choice.mode != "frozen" or TASKS[task.target.kind].is_judged:
         wanted = choice.geometry(options) if choice else None
         patch = method.patch(options) if method.patch is not None else wanted
         return {"patch": patch, "gradient_checkpointing": config.gradient_checkpointing and choice is not None}

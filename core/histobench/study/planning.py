@@ -6,6 +6,7 @@ be named before a job depends on it.
 
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.registry import Registry
+from histobench.contracts.tasks import TASKS
 from histobench.errors import ConfigError, DataError
 from histobench.study.checkpoint_evaluation import asked_checkpoints, compare_targets, notice
 from histobench.study.config import RunConfig
@@ -46,7 +47,7 @@ def plan_study(config: RunConfig, registry: Registry, machine: Machine) -> Plan:
     for dataset in datasets:
         try:
             for task in read_tasks(plan, config, dataset, methods):
-                if task.target.kind == "generate" and not any(plan.judge):
+                if TASKS[task.target.kind].is_judged and not any(plan.judge):
                     plan.judge = _judge(plan, registry, config.judge)
                 for method in methods:
                     for choice in _choices(plan, config, registry, method, task):
@@ -98,7 +99,7 @@ def _choices(
     fitting = [choice for choice in choices if _is_fine_enough(plan, config, method, task, choice)]
     for choice in fitting:
         _announce(plan, method, choice)
-        if task.target.kind == "generate" and choice.card.name == plan.judge[0]:
+        if TASKS[task.target.kind].is_judged and choice.card.name == plan.judge[0]:
             plan.notice(
                 f"{method.name} learns through {choice.card.name!r}, which judges it as well: its scores flatter, and "
                 "--judge ENCODER takes another."
@@ -127,8 +128,8 @@ def _why_not(method: MethodCard, task: Task) -> str | None:
         return f"it predicts {', '.join(method.targets)} only"
     if method.needs_oracle and not task.dataset.has_oracle:
         return "the truth behind this dataset's targets is not known"
-    missing = [name for name in method.auxiliary if name not in task.beside and name != task.target.kind]
-    if missing and not (missing == ["counts"] and task.target.kind != "gene_expression"):
+    needed = filter(TASKS[task.target.kind].may_train_with, method.auxiliary)
+    if missing := [name for name in needed if name not in task.beside]:
         return f"it trains with {', '.join(missing)}, which this dataset does not have"
     return None
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench.cache import Cache
-from histobench.contracts.derived_targets import GIVEN_COUNTS, find_target
 from histobench.contracts.encoder_card import Precision
 from histobench.contracts.protocols import Dataset, Encoder, FitContext, PatchGeometry, Report
 from histobench.contracts.registry import Registry
+from histobench.contracts.tasks import TASKS, find_target
 from histobench.data import (
     Counts,
     Float,
@@ -144,7 +144,7 @@ class Assembler:
 
     def _counts(self, table: SpotTable) -> Counts | None:
         """Give the counts of a task whose methods are shown them."""
-        if self.panel.kind not in GIVEN_COUNTS or table.counts is None:
+        if not TASKS[self.panel.kind].shows_counts or table.counts is None:
             return None
         return Counts(names=self.genes, values=gene_columns(table.counts, self.genes))
 
@@ -184,7 +184,7 @@ def open_assembler(spec: JobSpec, data_root: Path | None) -> Assembler:
     target = find_target(card, spec.target)
     slides = {slide.id: slide for slide in dataset.slides(target.read_from)}
     train = [dataset.table(slides[name], target.read_from) for name in spec.train]
-    draws = target.kind == "generate"
+    draws = TASKS[target.kind].is_judged
     units = {fact.name: fact.unit for fact in card.targets}
     panel = checkpoint_panel(spec, unit=target.unit) or fit_panel(target.kind, train, unit=target.unit)
     asked = [(name, source, units[source]) for name, source in spec.beside_sources()]
@@ -203,13 +203,13 @@ def open_assembler(spec: JobSpec, data_root: Path | None) -> Assembler:
         shows_oracle=method.needs_oracle,
         device=spec.device,
         embed_precision=spec.embed_precision,
-        annotation="" if target.kind == "label" else source_of("label", card) or "",
+        annotation="" if TASKS[target.kind].is_class else source_of("label", card) or "",
     )
 
 
 def _genes_given(panel: Panel, train: Sequence[SpotTable], read: tuple[str, ...]) -> tuple[str, ...]:
     """Name the columns of counts that methods are given, sorted; none where the task gives them none."""
-    return tuple(sorted({*genes_seen(train), *panel.names, *read})) if panel.kind in GIVEN_COUNTS else ()
+    return tuple(sorted({*genes_seen(train), *panel.names, *read})) if TASKS[panel.kind].shows_counts else ()
 
 
 def fit_context(

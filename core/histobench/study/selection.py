@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from histobench.contracts.cards import DatasetCard, MethodCard, MetricCard, TargetFact
-from histobench.contracts.derived_targets import targets_of
 from histobench.contracts.registry import Registry
+from histobench.contracts.tasks import targets_of
 from histobench.data.splits import Scheme
 from histobench.errors import ConfigError, did_you_mean
 from histobench.study.config import RunConfig

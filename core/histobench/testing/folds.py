@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from histobench.contracts.derived_targets import GIVEN_COUNTS
 from histobench.contracts.protocols import PatchGeometry
+from histobench.contracts.tasks import TASKS
 from histobench.data import Auxiliary, Counts, Float, Kind, LabelledSamples, Samples, Slide, SpotTable, Targets, UInt8
 from histobench.data.held_out_counts import hide
 from histobench.data.panels import Panel, fit_panel, gene_columns, genes_seen
@@ -44,11 +44,11 @@ def toy_fold(kind: Kind = "cell_abundance", /, *, patch_px: int = 32, beside: Se
         What a method trains with beside the targets that it predicts.
     """
     toy = ToyDataset()
-    read = "gene_expression" if kind in GIVEN_COUNTS else kind
+    read = "gene_expression" if TASKS[kind].from_counts else kind
     tables = [toy.table(slide, read) for slide in toy.slides(read)]
     panel = fit_panel(kind, tables[_TRAIN], unit="toy")
     companions = fit_companions([(name, SOURCES[name], "toy") for name in beside], toy, tables[_TRAIN], panel)
-    genes = genes_seen(tables[_TRAIN]) if kind in GIVEN_COUNTS else ()
+    genes = genes_seen(tables[_TRAIN]) if TASKS[kind].shows_counts else ()
     sides = {}
     for side, part in (("train", _TRAIN), ("val", _VAL), ("test", _TEST)):
         sides[side] = _samples(
@@ -76,7 +76,7 @@ def unlabelled(samples: LabelledSamples, /) -> Samples:
 
 def _shown(table: SpotTable, panel: Panel, genes: tuple[str, ...]) -> tuple[Targets, Counts | None]:
     """Read what a slide is to be learned by, and the counts that the task shows beside it."""
-    if panel.kind == "enhance":
+    if TASKS[panel.kind].holds_out_counts:
         given = hide(table, panel, genes)
         return given.given, given.counts
     counts = Counts(names=genes, values=gene_columns(table.counts, genes)) if genes and table.counts else None

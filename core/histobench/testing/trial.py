@@ -9,8 +9,8 @@ import numpy as np
 
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.protocols import FitContext, Method, Mode, Options
+from histobench.contracts.tasks import TASKS
 from histobench.data import (
-    Auxiliary,
     Float,
     Generated,
     Kind,
@@ -139,7 +139,7 @@ def _required_only(samples: LabelledSamples, card: MethodCard) -> LabelledSample
 
 def _bench(trial: Trial) -> _Bench:
     card = trial.card
-    beside = [name for name in (*card.auxiliary, *card.optional) if _applies(name, trial.kind)]
+    beside = [name for name in (*card.auxiliary, *card.optional) if TASKS[trial.kind].may_train_with(name)]
     fold = toy_fold(trial.kind, patch_px=_patch_px(trial), beside=beside)
     train, val, test = (_feed(trial, side) for side in (fold.train, fold.val, fold.test))
     asked = unlabelled(test)
@@ -152,11 +152,6 @@ def _bench(trial: Trial) -> _Bench:
         val=val,
         test=replace(asked, oracle=fold.test.oracle) if card.needs_oracle else asked,
     )
-
-
-def _applies(name: Auxiliary, kind: Kind) -> bool:
-    """Tell if there is such a thing beside targets of this kind, as planning does."""
-    return name != kind and not (name == "counts" and kind != "gene_expression")
 
 
 def _options(trial: Trial) -> Options:

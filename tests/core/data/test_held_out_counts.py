@@ -1,12 +1,10 @@
-"""What is kept from a method that enhances, and which tasks a dataset has without saying so."""
+"""Which counts are held out from a method that enhances."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from histobench.contracts.cards import DatasetCard, TargetFact
-from histobench.contracts.derived_targets import find_target, targets_of
 from histobench.data import Counts, SpotTable
 from histobench.data.held_out_counts import KEPT, MASKED, hide
 from histobench.data.panels import fit_panel, genes_seen, log_normalise
@@ -85,18 +83,3 @@ def test_counts_that_are_not_whole_cannot_be_split() -> None:
     broken = replace(table, counts=Counts(names=table.counts.names, values=table.counts.values + 0.5))
     with pytest.raises(DataError, match="whole numbers"):
         hidden(broken)
-
-
-def test_a_dataset_with_counts_can_be_asked_to_enhance_retrieve_and_generate() -> None:
-    facts = (
-        TargetFact(name="cell_abundance", kind="cell_abundance", title="cells", unit="cells"),
-        TargetFact(name="gene_expression:array", kind="gene_expression", title="genes", unit="ln(1 + x)"),
-    )
-    card = DatasetCard(name="d", title="d", targets=facts, build=lambda root: ToyDataset())
-    assert [fact.name for fact in targets_of(card)[2:]] == ["enhance", "retrieve", "generate"]
-    assert find_target(card, "retrieve").read_from == "gene_expression:array"
-
-
-def test_a_dataset_without_counts_cannot() -> None:
-    facts = (TargetFact(name="label", kind="label", title="class", unit="class"),)
-    assert targets_of(DatasetCard(name="d", title="d", targets=facts, build=lambda root: ToyDataset())) == facts

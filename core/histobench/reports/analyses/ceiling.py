@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial import cKDTree
 
+from histobench.contracts.tasks import TASKS
 from histobench.data import Counts, Float, Slide, SpotTable
 from histobench.errors import DataError, HistobenchError
 from histobench.reports.analyses.findings import AMOUNTS, Cell, Findings, StudyResults
@@ -78,7 +79,7 @@ def _rows(assembler: Assembler, spec: JobSpec) -> Iterator[Row]:
         slide = slides[name]
         table = assembler.dataset.table(slide, spec.target)
         about: dict[str, Cell] = {"dataset": spec.dataset, "target": spec.target, "fold": spec.fold, "slide": name}
-        if spec.kind == "gene_expression" and table.counts is not None:
+        if TASKS[spec.kind].from_counts and table.counts is not None:
             values = split_ceiling(table, assembler)
             yield {**about, "ceiling": "count splitting", **_summary(values)}
         if spec.kind == "cell_abundance":
@@ -121,7 +122,7 @@ def _tiers(assembler: Assembler, spec: JobSpec, slide: Slide) -> Iterator[Row]:
     card = registry().datasets.get(spec.dataset)
     coarse = assembler.dataset.table(slide, spec.target)
     for fact in card.targets:
-        if fact.kind != "cell_abundance" or fact.name == spec.target:
+        if fact.kind != spec.kind or fact.name == spec.target:
             continue
         fine = assembler.dataset.table(slide, fact.name)
         sums = _summed(coarse, fine)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from matplotlib.figure import Figure
 
+from histobench.contracts.tasks import TASKS
 from histobench.data import Kind, SlideResult
 from histobench.errors import DataError, told
 from histobench.results.records import RunRecord, ranking_metric
@@ -16,7 +17,7 @@ __all__ = ["AMOUNTS", "Cell", "Findings", "StudyResults", "job_by_job", "label_o
 
 SeenT = TypeVar("SeenT")
 
-AMOUNTS: frozenset[Kind] = frozenset({"gene_expression", "cell_abundance"})
+AMOUNTS: frozenset[Kind] = frozenset(kind for kind, facts in TASKS.items() if facts.is_amount)
 """Kinds whose values are amounts that are read off the image."""
 
 Cell = str | int | float | None

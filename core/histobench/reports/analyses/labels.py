@@ -5,6 +5,7 @@ from pathlib import Path
 
 from histobench.results.records import RunRecord
 from histobench.study.samples import registry
+from histobench.study.side_targets import source_of
 
 __all__ = ["slide_labels"]
 
@@ -12,14 +13,14 @@ __all__ = ["slide_labels"]
 def slide_labels(record: RunRecord, data_root: Path | None, /) -> dict[str, Mapping[str, str]]:
     """Read the classes of a job's test slides: slide → spot → class; slides without labels are left out."""
     card = registry().datasets.get(record.job.dataset)
-    fact = next((fact for fact in card.targets if fact.kind == "label"), None)
-    if fact is None:
+    source = source_of("label", card)
+    if source is None:
         return {}
     dataset = card.build(data_root)
     found: dict[str, Mapping[str, str]] = {}
-    for slide in dataset.slides(fact.name):
+    for slide in dataset.slides(source):
         if slide.id in record.job.test:
-            table = dataset.table(slide, fact.name)
+            table = dataset.table(slide, source)
             if table.targets is not None:
                 classes = table.targets.values.argmax(axis=1)
                 names = table.targets.names

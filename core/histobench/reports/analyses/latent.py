@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from histobench.contracts.tasks import TASKS
 from histobench.data import Float, SlideResult
 from histobench.errors import DataError
 from histobench.reports.analyses.findings import Cell, Findings, StudyResults, job_by_job, label_of
@@ -125,7 +126,7 @@ def spaces_of(results: Sequence[SlideResult], /, *, seed: int = 0) -> Space | No
 
 
 def _sides(result: SlideResult) -> dict[str, Float]:
-    if result.observed.kind == "retrieve":
+    if not TASKS[result.observed.kind].has_targets:
         return {"image": unit_rows(result.predicted.values), "expression": unit_rows(result.observed.values)}
     latent = result.predicted.latent
     return {} if latent is None else {"latent": latent.astype(np.float64)}

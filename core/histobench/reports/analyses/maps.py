@@ -1,5 +1,6 @@
 """Predicted beside observed, spot by spot."""
 
+from histobench.contracts.tasks import TASKS
 from histobench.errors import DataError
 from histobench.reports.analyses.findings import Cell, Findings, StudyResults, label_of
 from histobench.reports.maps import draw_spot_map
@@ -17,7 +18,7 @@ def analyse_maps(study: StudyResults, /) -> Findings:
     """
     figures, rows = {}, []
     for record in study.done():
-        if record.job.kind == "retrieve":
+        if not TASKS[record.job.kind].has_targets:
             continue  # a space of the method's own has no map
         results = study.predictions(record)
         unit = record.panel.unit if record.panel else ""

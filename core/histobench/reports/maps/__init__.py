@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from histobench.contracts.tasks import TASKS
 from histobench.data import SlideResult
 from histobench.reports.maps.sheets import Row, contact_sheet, generated_sheet
 from histobench.reports.maps.spots import MAX_SLIDES, draw_spot_map, most_variable_target, spot_map
@@ -31,7 +32,7 @@ def job_picture(results: Sequence[SlideResult], path: Path, *, title: str = "", 
     if results and results[0].features is not None:
         write_png(generated_sheet(results, title=title), path)
         return True
-    if results and results[0].observed.kind == "retrieve":
+    if results and not TASKS[results[0].observed.kind].has_targets:
         return False  # the dimensions of a space of the method's own
     spot_map(results, path, title=title, unit=unit)
     return True

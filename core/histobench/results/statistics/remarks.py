@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from histobench.data import Kind
+from histobench.contracts.tasks import TASKS
 from histobench.results.statistics.boards import ALPHA, Board
 from histobench.results.statistics.paired import smallest_p
 from histobench.results.statistics.ranking import MANY_GROUPS
@@ -14,30 +14,16 @@ from histobench.results.statistics.resampling import FEW_UNITS
 
 __all__ = ["board_warnings", "ceiling_told", "gallery_told", "task_told", "told_apart"]
 
-_TASKS: dict[Kind, str] = {
-    "enhance": (
-        "expression cleaned of its noise; a method is given the counts less some molecules, and is scored with these "
-        "held-out molecules, which nobody was shown"
-    ),
-    "retrieve": "each spot's image found by its expression among all spots of its slide (the gallery), and back",
-    "generate": (
-        "a patch drawn for each test spot's expression; all patches are judged at 64 px: by what a network, the judge, "
-        "sees in them, and by the expression that the reader, a ridge regression taught on real training patches, "
-        "reads off them, as it does off real ones, though not in full"
-    ),
-}
-"""Kind → what is asked, where the name of the target does not say it."""
-
 
 def task_told(board: Board) -> str:
     """Say what is asked of the methods on a board; empty where the name of the target says it."""
-    return _TASKS.get(board.ground.kind, "")
+    return TASKS[board.ground.kind].question
 
 
 def gallery_told(board: Board) -> str:
     """Say how many spots a spot is looked for among; empty where nothing is looked for."""
     sizes = sorted({board.n_spots[slide] for slide in board.slides if slide in board.n_spots})
-    if board.ground.kind != "retrieve" or not sizes:
+    if TASKS[board.ground.kind].has_targets or not sizes:
         return ""
     return f"one slide, {sizes[0]} spots" if len(sizes) == 1 else f"one slide, {sizes[0]} to {sizes[-1]} spots"
 
