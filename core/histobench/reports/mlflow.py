@@ -19,7 +19,8 @@ from mlflow.entities import Metric, Param, Run
 
 from histobench.errors import told
 from histobench.reports.maps import job_picture
-from histobench.results.records import JobSpec, MetricScores, RunRecord
+from histobench.results.records import JobSpec, RunRecord
+from histobench.results.statistics.averages import nan_mean, slide_scores, unit_scores
 from histobench.results.store import JobFolder, read_predictions
 
 __all__ = ["EXPERIMENT", "URI_VARIABLE", "MlflowTracker", "tracking_uri"]
@@ -171,25 +172,14 @@ def _metrics(record: RunRecord) -> list[Metric]:
     ]
     for name, scores in record.scores.items():
         key = name.replace("[", ":").replace("]", "")  # MLflow takes no brackets
-        score, pooled = _overall(record, scores), scores.overall(scores.pooled)
-        found = {f"score.{key}": score, f"pooled.{key}": pooled}
+        by_slide = slide_scores(scores)
+        score = nan_mean(unit_scores([(record, by_slide)], "patients").values())
+        found = {f"score.{key}": score, f"pooled.{key}": scores.overall(scores.pooled)}
+        found |= {f"score.{key}.{slide}": value for slide, value in by_slide.items()}
         metrics += [Metric(name, value, finished, 0) for name, value in found.items() if np.isfinite(value)]
         metrics.append(Metric(f"undefined.{key}", float(scores.undefined), finished, 0))
-        for slide, row in scores.per_slide.items():
-            if np.isfinite(scores.overall(row)):
-                metrics.append(Metric(f"score.{key}.{slide}", scores.overall(row), finished, 0))
     metrics += [Metric(f"seconds.{phase}", value, finished, 0) for phase, value in record.seconds.items()]
     return metrics
-
-
-def _overall(record: RunRecord, scores: MetricScores) -> float:
-    """Make one number of a job's scores: per slide, then over a patient's slides, then over patients, as boards do."""
-    patients: dict[str, list[float]] = {}
-    for slide, row in scores.per_slide.items():
-        if np.isfinite(scores.overall(row)):
-            patients.setdefault(record.job.patients[slide], []).append(scores.overall(row))
-    means = [sum(slides) / len(slides) for slides in patients.values()]
-    return sum(means) / len(means) if means else float("nan")
 
 
 def _milliseconds(moment: str) -> int:

@@ -66,11 +66,12 @@ class MetricScores(Model):
         rows = [self.pooled] if self.pools == "only" else self.per_slide.values()
         return sum(score is None for scores in rows for score in scores)
 
-    def overall(self, scores: Sequence[Score], /) -> float:
-        """Make one number of a row of scores: the headline's, or the mean of those that are defined."""
-        if self.headline:
-            scores = [scores[self.columns.index(self.headline)]] if scores else []
-        defined = [score for score in scores if score is not None]
+    def overall(self, scores: Sequence[Score], /, *, column: str = "") -> float:
+        """Reduce a row of scores to one number: the column, else the headline, else the mean of those defined."""
+        column = column or self.headline
+        if column:
+            scores = [scores[self.columns.index(column)]] if scores else []
+        defined = [score for score in scores if score is not None and math.isfinite(score)]
         return sum(defined) / len(defined) if defined else math.nan
 
     def table(self) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import chi2, rankdata, studentized_range
 
+from histobench.results.statistics.averages import nan_mean
 from histobench.results.statistics.boards import ALPHA, Board, Standing
 from histobench.results.statistics.ranking import rank_intervals, tie_letters
 from histobench.results.statistics.resampling import FEW_UNITS, mean_intervals
@@ -180,7 +181,7 @@ def _row(label: str, methods: Sequence[dict[str, Standing]], placed: _Place | No
         label=label,
         n_ranked=sum(row.rank is not None for row in rows),
         n_skill=len(skills),
-        skill=float(np.mean(skills)) if skills else float("nan"),
+        skill=nan_mean(skills),
         low=interval.low,
         high=interval.high,
         mean_rank=mean_rank,

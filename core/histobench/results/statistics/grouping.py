@@ -5,12 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from histobench.results.records import JobSpec, RunRecord
+from histobench.results.statistics.averages import Unit, nan_mean, slide_scores, unit_scores
 from histobench.results.statistics.boards import Ground
 
-__all__ = ["Entry", "comparable_groups", "ground_of", "nan_mean"]
+__all__ = ["Entry", "comparable_groups", "ground_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,28 +38,11 @@ class Entry:
         """Give the slides that have been tested and scored, and whose they are."""
         return {slide: r.job.patients[slide] for r in self.scored for slide in r.scores[metric].per_slide}
 
-    def unit_scores(self, metric: str, unit: str, *, column: str = "") -> dict[str, float]:
-        """Average over targets, or take the headline; then over seeds and, where the unit is a patient, slides.
+    def unit_scores(self, metric: str, unit: Unit, *, column: str = "") -> dict[str, float]:
+        """Average its scores for each unit; `column` is read in place of the headline."""
+        return unit_scores(((r, slide_scores(r.scores[metric], column=column)) for r in self.scored), unit)
 
-        Parameters
-        ----------
-        column
-            Takes this column in place of the headline.
-        """
-        by_slide: dict[str, list[float]] = {}
-        for record in self.scored:
-            table = record.scores[metric]
-            if column:
-                table = table.model_copy(update={"headline": column})
-            for slide, scores in table.per_slide.items():
-                by_slide.setdefault(slide, []).append(table.overall(scores))
-        patients = self.patients(metric)
-        by_unit: dict[str, list[float]] = {}
-        for slide, seeds in by_slide.items():
-            by_unit.setdefault(patients[slide] if unit == "patients" else slide, []).append(nan_mean(seeds))
-        return {name: nan_mean(by_unit[name]) for name in sorted(by_unit)}
-
-    def column_scores(self, metric: str, unit: str) -> dict[str, float]:
+    def column_scores(self, metric: str, unit: Unit) -> dict[str, float]:
         """Average every column over units, where the metric has several; empty where jobs differ in them."""
         found = {record.scores[metric].columns for record in self.scored}
         columns = found.pop() if len(found) == 1 else ()
@@ -83,13 +65,6 @@ class Entry:
             for name, peak in record.peak_memory_mb.items():
                 peaks[name] = max(peak, peaks.get(name, peak))
         return peaks
-
-
-def nan_mean(values: Iterable[float]) -> float:
-    """Average what is defined; NaN if nothing is."""
-    numbers = np.asarray(list(values), dtype=np.float64)
-    defined = numbers[np.isfinite(numbers)]
-    return float(defined.mean()) if defined.size else float("nan")
 
 
 def ground_of(record: RunRecord) -> Ground:

@@ -8,9 +8,10 @@ import numpy as np
 
 from histobench.results.records import RunRecord, ranking_metric
 from histobench.results.scores import MetricScores
+from histobench.results.statistics.averages import Unit, nan_mean
 from histobench.results.statistics.boards import Board, Ground, Standing
 from histobench.results.statistics.comparisons import with_comparisons
-from histobench.results.statistics.grouping import Entry, comparable_groups, ground_of, nan_mean
+from histobench.results.statistics.grouping import Entry, comparable_groups, ground_of
 from histobench.results.statistics.remarks import board_warnings, told_apart
 from histobench.results.statistics.resampling import mean_intervals
 
@@ -43,7 +44,7 @@ def standings(records: Iterable[RunRecord], metric: str | None) -> list[Board]:
 
 def _board(entries: Sequence[Entry], metric: str, *, ground: Ground) -> Board:
     slides = dict(sorted({slide: patient for e in entries for slide, patient in e.patients(metric).items()}.items()))
-    unit = "patients" if len(set(slides.values())) > 1 else "slides"
+    unit: Unit = "patients" if len(set(slides.values())) > 1 else "slides"
     scored = [record for entry in entries for record in entry.scored]
     unscored = [record for entry in entries for record in entry.unscored]
     higher = all(record.scores[metric].higher_is_better for record in scored)
@@ -136,7 +137,7 @@ def _panel(scored: Sequence[RunRecord]) -> str:
     return panels[0].hash if panels else ""
 
 
-def _standing(entry: Entry, metric: str, *, unit: str) -> Standing:
+def _standing(entry: Entry, metric: str, *, unit: Unit) -> Standing:
     job = entry.records[0].job
     per_unit = entry.unit_scores(metric, unit)
     defined = [score for score in per_unit.values() if np.isfinite(score)]
