@@ -19,7 +19,7 @@ __all__ = [
     "UnknownNameError",
     "WeightsError",
     "did_you_mean",
-    "told",
+    "explain",
 ]
 
 
@@ -67,8 +67,8 @@ class UnknownNameError(ConfigError, KeyError):
         return str(self.args[0])
 
 
-def told(error: BaseException) -> str:
-    """Tell an error in one line: as it is if we raised it, else with the name of its type."""
+def explain(error: BaseException) -> str:
+    """Return an exception as one line of text: the message alone if it is ours, else with the name of its type."""
     try:
         text = " ".join(str(error).split())
     except Exception:  # noqa: BLE001 -- a stranger's __str__ may fail, too

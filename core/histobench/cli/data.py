@@ -26,7 +26,7 @@ def data() -> None:
 @click.pass_obj
 def list_data(app: "App", data_root: Path | None) -> None:
     """Say of every dataset which slides are here."""
-    from histobench.errors import told
+    from histobench.errors import explain
 
     rows = []
     for card in app.registry.datasets:
@@ -36,7 +36,7 @@ def list_data(app: "App", data_root: Path | None) -> None:
             here, absent = len(dataset.slides(target)), len(dataset.left_out(target))
             state = f"{here} of {here + absent} slides"
         except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
-            state = told(error)
+            state = explain(error)
         rows.append([card.name, "generated" if card.generated else "files", state])
     app.output.table(rows, ["dataset", "source", "here"])
 

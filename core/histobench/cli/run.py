@@ -242,13 +242,13 @@ def list_gpus() -> tuple[str, ...]:
 
 
 def _estimate(app: "App", specs: "list[JobSpec]", workspace: "Workspace") -> float | None:
-    from histobench.errors import told
+    from histobench.errors import explain
     from histobench.study.estimates import estimate_seconds
 
     try:
         return estimate_seconds(specs[0], workspace) * len(specs)
     except Exception as error:  # noqa: BLE001 -- a stranger's method may raise anything
-        app.output.warn(f"no estimate for {specs[0].method}: {told(error)}")
+        app.output.warn(f"no estimate for {specs[0].method}: {explain(error)}")
         return None
 
 

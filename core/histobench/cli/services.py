@@ -96,12 +96,12 @@ def _weights(app: "App") -> list[list[str]]:
 
 
 def _data(app: "App", data_root: Path | None) -> list[list[str]]:
-    from histobench.errors import told
+    from histobench.errors import explain
 
     rows = []
     for card in app.registry.datasets:
         try:
             rows.append(["data", card.name, f"{len(card.build(data_root).slides(card.targets[0].name))} slides"])
         except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
-            rows.append(["data", card.name, told(error)])
+            rows.append(["data", card.name, explain(error)])
     return rows

@@ -15,7 +15,7 @@ import pluggy
 
 from histobench.contracts import hookspecs
 from histobench.contracts.cards import Card, DatasetCard, EncoderCard, MethodCard, MetricCard, Provenance
-from histobench.errors import PluginError, did_you_mean, told
+from histobench.errors import PluginError, did_you_mean, explain
 
 if TYPE_CHECKING:
     import click
@@ -142,7 +142,7 @@ class Registry:
                     cli.commands.update(ours)
                     raise PluginError(f"its command {taken[0]!r} has a name that is taken; rename it.")
             except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's code raises
-                self._break(plugin, f"register_commands failed: {told(error)}")
+                self._break(plugin, f"register_commands failed: {explain(error)}")
 
     def _load(self, plugin: Plugin) -> None:
         try:
@@ -154,7 +154,7 @@ class Registry:
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's code raises
             if self._manager.has_plugin(plugin.name):
                 self._manager.unregister(name=plugin.name)
-            self._break(plugin, told(error))
+            self._break(plugin, explain(error))
             return
         self.plugins.append(plugin)
         for catalogue, card in found:

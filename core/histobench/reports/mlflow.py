@@ -17,7 +17,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 
-from histobench.errors import told
+from histobench.errors import explain
 from histobench.reports.maps import job_picture
 from histobench.results.records import JobSpec, RunRecord
 from histobench.results.statistics.averages import nan_mean, slide_scores, unit_scores
@@ -82,7 +82,7 @@ class MlflowTracker:
                     store = store or _Store(self._out)
                     store.log(record, folder)
             except Exception as error:  # noqa: BLE001 -- an outage of tracking must not stop a study
-                self._failure = told(error)[:300]
+                self._failure = explain(error)[:300]
 
 
 class _Store:

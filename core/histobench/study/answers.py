@@ -20,7 +20,7 @@ from histobench.data import (
     SlideResult,
     Targets,
 )
-from histobench.errors import ShapeError, told
+from histobench.errors import ShapeError, explain
 from histobench.results.records import JobSpec
 from histobench.study.checkpoint_evaluation import in_order
 from histobench.study.judge import JUDGED, Judge, open_judge
@@ -104,7 +104,7 @@ class Outcomes:
         try:
             return self.assembler.regions(slide, spot_ids)
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's dataset raises
-            self.warn(f"slide {slide.id!r} is scored without its annotation: {told(error)}")
+            self.warn(f"slide {slide.id!r} is scored without its annotation: {explain(error)}")
             return None
 
 

@@ -14,7 +14,7 @@ from histobench.contracts.protocols import FitContext, Options, TrainableEncoder
 from histobench.contracts.published import Converted, ConvertRequest
 from histobench.contracts.registry import Registry
 from histobench.data import Kind
-from histobench.errors import ConfigError, DataError, HistobenchError, told
+from histobench.errors import ConfigError, DataError, HistobenchError, explain
 from histobench.files import file_digest
 from histobench.study.config import RunConfig, method_options
 from histobench.weights.converted import Header, unpacked
@@ -154,7 +154,7 @@ def _convert(card: MethodCard, tensors: Mapping[str, Tensor], request: ConvertRe
     except HistobenchError as error:
         raise DataError(f"{str(source)!r}: {error}") from error
     except Exception as error:
-        raise DataError(f"{str(source)!r} cannot be converted for {card.name!r}: {told(error)}") from error
+        raise DataError(f"{str(source)!r} cannot be converted for {card.name!r}: {explain(error)}") from error
 
 
 def _write(
@@ -191,4 +191,4 @@ def _load(card: MethodCard, options: Options, context: FitContext, *, folder: Pa
         why = str(error).removeprefix(f"{folder}/weights.safetensors: ")
         raise DataError(f"{str(source)!r} does not fit {card.name!r}: {why}") from error
     except Exception as error:
-        raise DataError(f"{str(source)!r} cannot be loaded by {card.name!r}: {told(error)}") from error
+        raise DataError(f"{str(source)!r} cannot be loaded by {card.name!r}: {explain(error)}") from error

@@ -17,7 +17,7 @@ from histobench.contracts.encoder_card import Precision
 from histobench.contracts.protocols import Dataset, Encoder, Executor, SlideImage
 from histobench.contracts.registry import Registry
 from histobench.data import SpotTable
-from histobench.errors import ConfigError, did_you_mean, told
+from histobench.errors import ConfigError, did_you_mean, explain
 from histobench.images import is_upsampled
 from histobench.images.embedding import Compute, has_embeddings, slide_embeddings, slide_patches
 from histobench.results.provenance import limit_threads
@@ -131,7 +131,7 @@ def _embed_slides(part: Part, extraction: Extraction) -> Iterator[Embedded]:
             try:
                 ready = this.result()
             except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
-                ready, failed = None, told(error)
+                ready, failed = None, explain(error)
             if after is not None:
                 following = ahead.submit(prepare, after)
             result = Embedded(encoder=part.encoder, dataset=part.dataset, slide=slide)
@@ -164,7 +164,7 @@ def _embed(result: Embedded, ready: _Ready, encoder: Encoder, how: Compute) -> E
         try:
             slide_embeddings(Cache(), encoder, ready.image, ready.table, name=result.encoder, how=how)
         except Exception as error:  # noqa: BLE001 -- a stranger's encoder may raise anything
-            return replace(result, error=told(error))
+            return replace(result, error=explain(error))
     return replace(
         result,
         n_spots=len(ready.table.spot_ids),

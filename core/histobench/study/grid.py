@@ -9,7 +9,7 @@ from histobench.contracts.protocols import Dataset
 from histobench.contracts.tasks import TASKS
 from histobench.data import Auxiliary, Kind, Slide, Split
 from histobench.data.splits import Folds, Scheme, make_folds
-from histobench.errors import ConfigError, DataError, HistobenchError, did_you_mean, told
+from histobench.errors import ConfigError, DataError, HistobenchError, did_you_mean, explain
 from histobench.results.records import JobSpec
 from histobench.study.config import RunConfig
 from histobench.study.selection import asked_scheme, asked_targets
@@ -98,7 +98,7 @@ def read_tasks(plan: Plan, config: RunConfig, card: DatasetCard, methods: Sequen
     except HistobenchError:
         raise
     except Exception as error:
-        raise DataError(f"dataset {card.name!r} cannot be read: {told(error)}") from error
+        raise DataError(f"dataset {card.name!r} cannot be read: {explain(error)}") from error
 
 
 def _task(plan: Plan, config: RunConfig, card: DatasetCard, dataset: Dataset, target: TargetFact) -> Task:
@@ -160,7 +160,7 @@ def _usable_slides(plan: Plan, card: DatasetCard, dataset: Dataset, target: Targ
             dataset.table(slide, target.read_from)
             dataset.image(slide)
         except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
-            plan.left_out.append(LeftOut(card.name, f"slide {slide.id}", told(error), damaged=True))
+            plan.left_out.append(LeftOut(card.name, f"slide {slide.id}", explain(error), damaged=True))
             continue
         for note in dataset.notes(slide, target.read_from):
             plan.notice(f"{card.name}: {note}")

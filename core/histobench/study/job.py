@@ -20,7 +20,7 @@ from histobench.contracts.protocols import FitContext, Method
 from histobench.contracts.tasks import TASKS
 from histobench.data import SlideResult
 from histobench.data.panels import Panel
-from histobench.errors import StoreError, told
+from histobench.errors import StoreError, explain
 from histobench.files import write_atomically
 from histobench.results.evaluation import score
 from histobench.results.provenance import Watch, determinism, git_commit, limit_threads, machine, versions
@@ -76,7 +76,7 @@ def run_job(job_id: str, spec: JobSpec, workspace: Workspace) -> RunRecord:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a plugin raises costs only its job
         folder.log(traceback.format_exc())
-        record = failure(job_id, spec, started=started, error=told(error), watch=watch)
+        record = failure(job_id, spec, started=started, error=explain(error), watch=watch)
     folder.finish(record)
     folder.log(record.status if record.error is None else f"failed: {record.error}")
     return record
@@ -158,7 +158,7 @@ class _Job:
                 self.watch.seconds.update(fitted["seconds"])
                 return method, int(fitted["n_train_spots"])
             except Exception as error:  # noqa: BLE001 -- what cannot be read is done again
-                self.folder.log(f"the saved method cannot be read, and is fitted again: {told(error)}")
+                self.folder.log(f"the saved method cannot be read, and is fitted again: {explain(error)}")
                 self.folder.forget_fit()
                 method = build()
         slides = assembler.slides()

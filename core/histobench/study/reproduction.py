@@ -9,7 +9,7 @@ import numpy.typing as npt
 from histobench.contracts.cards import DatasetCard, MethodCard
 from histobench.contracts.published import Reproduction, View
 from histobench.contracts.registry import Registry
-from histobench.errors import HistobenchError, told
+from histobench.errors import HistobenchError, explain
 from histobench.results.records import RunRecord
 from histobench.weights.slots import asked_encoder
 
@@ -68,7 +68,7 @@ def _missing_slides(card: DatasetCard, published: Reproduction, target: str, dat
     try:
         slides = card.build(data_root).slides(target)
     except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
-        return [f"{card.name} cannot be read: {told(error)}"]
+        return [f"{card.name} cannot be read: {explain(error)}"]
     found = []
     for what, n_here, n_published in (
         ("slides", len(slides), published.slides),

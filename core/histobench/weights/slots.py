@@ -12,7 +12,7 @@ from typing import get_args
 from histobench.contracts.cards import DatasetCard, EncoderCard, EncoderSlot
 from histobench.contracts.protocols import Mode, Options, PatchGeometry
 from histobench.contracts.registry import Registry
-from histobench.errors import ConfigError, WeightsError, did_you_mean, told
+from histobench.errors import ConfigError, WeightsError, did_you_mean, explain
 from histobench.weights.locate import weights_hash
 
 __all__ = ["MODES", "EncoderChoice", "asked_encoder", "converted_encoder", "judging_encoder", "published_encoder"]
@@ -193,7 +193,7 @@ def _find_weights(card: EncoderCard) -> Path | None:
     except WeightsError:
         raise
     except Exception as error:
-        raise WeightsError(f"the weights of {card.name!r} cannot be looked for: {told(error)}") from error
+        raise WeightsError(f"the weights of {card.name!r} cannot be looked for: {explain(error)}") from error
     if not path.is_file():
         raise WeightsError(f"the weights of {card.name!r} should be at {str(path)!r}, and there is no such file.")
     return path

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from histobench.contracts.tasks import TASKS
 from histobench.data import Kind, SlideResult
-from histobench.errors import DataError, told
+from histobench.errors import DataError, explain
 from histobench.results.records import RunRecord, ranking_metric
 from histobench.results.store import Store, read_predictions
 
@@ -104,7 +104,7 @@ def job_by_job(
         try:
             seen = look(record)
         except (Exception, SystemExit) as error:  # noqa: BLE001 -- a stranger's dataset and method may raise anything
-            failed.append(f"job {record.job_id} ({record.job.method}) is left out: {told(error)}")
+            failed.append(f"job {record.job_id} ({record.job.method}) is left out: {explain(error)}")
             continue
         if seen is not None:
             found.append((record, seen))

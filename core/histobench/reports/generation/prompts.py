@@ -9,7 +9,7 @@ import numpy.typing as npt
 from histobench.contracts.drawing import Drawer, interpolate
 from histobench.contracts.lazy import lazy
 from histobench.data import Counts, Float, Int
-from histobench.errors import ConfigError, DataError, did_you_mean, told
+from histobench.errors import ConfigError, DataError, did_you_mean, explain
 
 __all__ = ["Prompts", "between", "count_genes", "from_counts", "from_rows", "read_counts", "read_matrix"]
 
@@ -137,7 +137,7 @@ def read_matrix(path: Path) -> Float:
     try:
         matrix = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError, MemoryError) as error:
-        raise DataError(f"{str(path)!r} cannot be read as a matrix: {told(error)}") from error
+        raise DataError(f"{str(path)!r} cannot be read as a matrix: {explain(error)}") from error
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind not in "fiu" or not len(matrix):
         raise DataError(f"{str(path)!r} must hold a table of numbers, a row a prompt.")
     with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
@@ -168,7 +168,7 @@ def read_counts(path: Path, clusters: str | None) -> tuple[Counts, npt.NDArray[n
         table = _read_h5ad(path)
         matrix = table.X.toarray() if hasattr(table.X, "toarray") else np.asarray(table.X)
     except Exception as error:  # anndata, h5py and zarr raise whatever a wrong file makes them
-        raise DataError(f"{str(path)!r} cannot be read as AnnData: {told(error)}") from error
+        raise DataError(f"{str(path)!r} cannot be read as AnnData: {explain(error)}") from error
     names = tuple(str(name) for name in table.var_names)
     counts = Counts(names=names, values=matrix.astype(np.float32))
     whole = bool(np.array_equal(counts.values, np.rint(counts.values)))
@@ -183,7 +183,7 @@ def _labels(obs: "object", clusters: str | None) -> npt.NDArray[np.str_] | None:
         try:
             labels: npt.NDArray[np.str_] = np.load(clusters, allow_pickle=False).ravel().astype(np.str_)
         except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"{clusters!r} cannot be read as labels: {told(error)}") from error
+            raise DataError(f"{clusters!r} cannot be read as labels: {explain(error)}") from error
         return labels
     columns = [str(name) for name in obs.columns]  # type: ignore[attr-defined]  # a pandas frame of anndata's
     if clusters not in columns:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from histobench.contracts.cards import MetricCard
 from histobench.data import Float, ScoreContext, SlideResult, TrainingFacts
-from histobench.errors import DataError, ShapeError, told
+from histobench.errors import DataError, ShapeError, explain
 from histobench.results.evaluation.parts import Part, locked
 from histobench.results.records import MetricScores, RunRecord, SideScore, SideScores
 
@@ -171,7 +171,7 @@ def _build(card: MetricCard) -> Callable[..., object]:
     try:
         return card.build()
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's metric raises
-        return _broken(told(error))
+        return _broken(explain(error))
 
 
 def _broken(cause: str) -> Callable[..., object]:
@@ -198,7 +198,7 @@ def _evaluate(
                 raise ShapeError(f"it returned {values.shape} where ({wanted},) was expected")
             found.append(values)
     except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's metric raises
-        failures.add(part.where, told(error))
+        failures.add(part.where, explain(error))
         return np.full(size, np.nan)
     return np.concatenate(found) if found else np.full(size, np.nan)
 

@@ -8,7 +8,7 @@ from histobench.cache import Cache
 from histobench.contracts.cards import DatasetCard
 from histobench.contracts.protocols import Dataset, PatchGeometry
 from histobench.data import Slide
-from histobench.errors import ConfigError, DataError, did_you_mean, told
+from histobench.errors import ConfigError, DataError, did_you_mean, explain
 from histobench.images.embedding import PatchStack, StoredPatches, slide_patches
 
 __all__ = ["Choice", "Corpus", "read_corpus"]
@@ -83,7 +83,7 @@ def read_corpus(
         except Exception as error:
             if slide.id in choice.slides:
                 raise
-            tell(f"{card.name}: slide {slide.id} is left out: {told(error)}")
+            tell(f"{card.name}: slide {slide.id} is left out: {explain(error)}")
             continue
         slides.setdefault(card.name, {})[slide.id] = slide.patient
     if not parts:
@@ -118,4 +118,4 @@ def _built(card: DatasetCard, data_root: Path | None) -> Dataset:
     except DataError:
         raise
     except Exception as error:
-        raise DataError(f"dataset {card.name!r} cannot be read: {told(error)}") from error
+        raise DataError(f"dataset {card.name!r} cannot be read: {explain(error)}") from error
