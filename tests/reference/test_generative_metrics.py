@@ -6,8 +6,8 @@ import torch
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torchmetrics.image.fid import _compute_fid
 
-from histobench_metrics.generative.frechet import frechet_distance
-from histobench_metrics.generative.kernel import kernel_distance
+from histobench_metrics.generative.fid import frechet_distance
+from histobench_metrics.generative.kid import kernel_distance
 
 pytestmark = pytest.mark.reference
 

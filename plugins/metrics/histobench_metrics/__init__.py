@@ -1,4 +1,8 @@
-"""Built-in metrics: pure functions from (n, t) prediction and observation to one score per target."""
+"""Built-in metrics: pure functions from (n, t) prediction and observation to one score per target or column.
+
+Every metric raises `ShapeError` unless both tables have one shape (n, t), with the same spots in the same order. A
+metric whose card has ``needs`` raises `DataError` if its `ScoreContext` lacks them. An undefined score is NaN.
+"""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What the cards of this package have in common."""
+"""What the cards of this package share."""
 
 from functools import partial
 
@@ -16,14 +16,15 @@ __all__ = [
 ]
 
 MEAN_MEDIAN = ("mean over spots", "median over spots")
-"""Columns of a score of spots."""
+"""Columns of a metric that scores spots."""
 
 _AMOUNTS: tuple[Kind, ...] = ("gene_expression", "cell_abundance")
 
 COMPARED: tuple[Kind, ...] = (*_AMOUNTS, "generate")
-"""Kinds whose two tables hold one unit: beside the amounts, expression read off generated patches.
+"""Kinds whose two tables have the same unit: the amounts, and expression read off generated patches.
 
-Enhanced expression is not among them: it is held against so few molecules that their logarithms follow their number.
+Enhanced expression is not one of them: it is compared with so few molecules that their logarithms depend on their
+number.
 """
 
 amount = partial(MetricCard, licence="Apache-2.0", kinds=_AMOUNTS)
@@ -39,7 +40,7 @@ enhancement = partial(MetricCard, licence="Apache-2.0", kinds=("enhance",))
 """Make the card of a metric of enhanced expression."""
 
 retrieval = partial(MetricCard, licence="Apache-2.0", kinds=("retrieve",), view="slide")
-"""Make the card of a metric of retrieval, whose gallery is a whole slide."""
+"""Make the card of a metric of retrieval; its gallery is a whole slide."""
 
 generation = partial(MetricCard, licence="Apache-2.0", kinds=("generate",), view="slide")
 """Make the card of a metric of sets of generated patches."""

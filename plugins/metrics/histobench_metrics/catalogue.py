@@ -1,7 +1,7 @@
-"""The built-in metrics, family by family.
+"""The built-in metrics, family by family. Each family is a folder; each metric's card names its file.
 
-Names are the field's. One with brackets is computed exactly as that publication's scripts do, clipping, offsets and
-constants included, to be compared with its printed numbers; the plain name beside it is what we stand for.
+Names are those of the field. A name with brackets is computed exactly as that publication's scripts do, with their
+clipping, offsets and constants, for comparison with the printed numbers; the plain name is our recommendation.
 
 ============== ===================================================================================================
 family         metrics

@@ -1,4 +1,4 @@
-"""An order of the spots that does not depend on the table's, for what draws or walks through them."""
+"""An order of the spots that does not depend on their order in the table."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ __all__ = ["by_place"]
 def by_place(context: ScoreContext, /) -> Int:
     """Order the n spots by slide, then by place: (n,) int64.
 
-    Clusters and random subsets depend on the order in which they are given the spots; scores must not.
+    Clusters and random subsets depend on the order of the spots; scores must not.
     """
     order: Int = np.lexsort((context.xy_um[:, 1], context.xy_um[:, 0], context.slide_ids))
     return order

@@ -7,11 +7,12 @@ import pytest
 from sklearn.metrics import adjusted_rand_score, f1_score, silhouette_score
 
 from histobench import DataError, ScoreContext
-from histobench_metrics.clustering.agreement import adjusted_rand, chaos, matched, pas, purity
 from histobench_metrics.clustering.columns import AGREEMENT, DOMAINS, PUBLISHED
-from histobench_metrics.clustering.domains import domain_agreement, domains, published_domain_agreement
+from histobench_metrics.clustering.domain_agreement import domain_agreement, published_domain_agreement
+from histobench_metrics.clustering.domains import domains
 from histobench_metrics.clustering.graph import link_nearest
 from histobench_metrics.clustering.leiden import Leiden
+from histobench_metrics.clustering.partitions import adjusted_rand, chaos, matched, pas, purity
 
 RNG = np.random.default_rng(0)
 SIDE = 15

@@ -6,15 +6,11 @@ from sklearn.metrics import d2_tweedie_score, mean_poisson_deviance, roc_auc_sco
 
 from histobench import DataError, Hidden, ScoreContext
 from histobench_metrics.enhancement.columns import CONTRAST
-from histobench_metrics.enhancement.markers import marker_contrast
-from histobench_metrics.enhancement.molecules import (
-    heldout_deviance,
-    masked_pearson,
-    masked_rmse,
-    poisson_deviance,
-)
-from histobench_metrics.enhancement.shares import heldout_log_pearson, heldout_pearson
-from histobench_metrics.enhancement.truth import oracle_log_pearson, oracle_pearson, oracle_rmse
+from histobench_metrics.enhancement.heldout_deviance import heldout_deviance, poisson_deviance
+from histobench_metrics.enhancement.heldout_pearson import heldout_log_pearson, heldout_pearson
+from histobench_metrics.enhancement.marker_contrast import marker_contrast
+from histobench_metrics.enhancement.masked_pearson import masked_pearson, masked_rmse
+from histobench_metrics.enhancement.oracle_pearson import oracle_log_pearson, oracle_pearson, oracle_rmse
 
 RNG = np.random.default_rng(0)
 N, T = 300, 4

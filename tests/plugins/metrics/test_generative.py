@@ -10,6 +10,7 @@ from skimage.filters import threshold_otsu
 
 from histobench import DataError, ImageFeatures, ScoreContext, ShapeError
 from histobench_metrics.generative.catalogue import CARDS
+from histobench_metrics.generative.clip_score import clip_score
 from histobench_metrics.generative.columns import (
     CEILING,
     CLIP_SCORES,
@@ -18,12 +19,13 @@ from histobench_metrics.generative.columns import (
     KERNEL,
     MEMORISATION,
 )
-from histobench_metrics.generative.frechet import frechet_distance, frechet_of_patches
-from histobench_metrics.generative.kernel import kernel_distance, kernel_of_patches
-from histobench_metrics.generative.manifolds import manifold_coverage, manifold_density, manifold_share
-from histobench_metrics.generative.nuclei import count_nuclei, haematoxylin, nuclei_difference
-from histobench_metrics.generative.pairs import clip_score, contrastive_entropy, cross_entropies
-from histobench_metrics.generative.reading import conditional_ceiling, memorisation
+from histobench_metrics.generative.conditional_ceiling import conditional_ceiling
+from histobench_metrics.generative.contrastive_entropy import contrastive_entropy, cross_entropies
+from histobench_metrics.generative.fid import fid, frechet_distance
+from histobench_metrics.generative.image_manifold import manifold_coverage, manifold_density, manifold_share
+from histobench_metrics.generative.kid import kernel_distance, kid
+from histobench_metrics.generative.memorisation import memorisation
+from histobench_metrics.generative.nuclei_difference import count_nuclei, haematoxylin, nuclei_difference
 
 RNG = np.random.default_rng(0)
 REAL = RNG.normal(size=(120, 8))
@@ -81,7 +83,7 @@ def test_few_patches_are_biased_upwards_and_the_columns_show_it():
     for _ in range(4):
         generated, real = draw.normal(size=(2, 120, 16))
         context = _context(generated, real=real)
-        scores.append(frechet_of_patches(TABLE, TABLE, context=context))
+        scores.append(fid(TABLE, TABLE, context=context))
     scores = _named(FRECHET, np.mean(scores, axis=0))
     assert scores["half of them"] > 1.5 * scores["all patches"] > 0.5
     assert scores["real halves"] == pytest.approx(scores["half of them"], rel=0.2)
@@ -89,10 +91,10 @@ def test_few_patches_are_biased_upwards_and_the_columns_show_it():
 
 
 def test_two_patches_have_a_distance_and_no_halves():
-    scores = frechet_of_patches(TABLE[:2], TABLE[:2], context=_context(OTHERS[:2], real=REAL[:2]))
+    scores = fid(TABLE[:2], TABLE[:2], context=_context(OTHERS[:2], real=REAL[:2]))
     assert np.isfinite(scores[0])
     assert np.isnan(scores[1:]).all()
-    assert np.isnan(frechet_of_patches(TABLE[:1], TABLE[:1], context=_context(OTHERS[:1], real=REAL[:1]))).all()
+    assert np.isnan(fid(TABLE[:1], TABLE[:1], context=_context(OTHERS[:1], real=REAL[:1]))).all()
 
 
 def test_discrepancy_is_a_double_loop():
@@ -116,7 +118,7 @@ def test_the_kernel_distance_of_one_distribution_is_about_zero_and_may_be_below(
 
 
 def test_a_subset_is_no_larger_than_there_are_patches():
-    scores = _named(KERNEL, kernel_of_patches(TABLE, TABLE, context=_context(OTHERS)))
+    scores = _named(KERNEL, kid(TABLE, TABLE, context=_context(OTHERS)))
     assert (scores["subset"], scores["deviation"]) == (120.0, 0.0)
 
 

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import accuracy_score, average_precision_score, f1_score, roc_auc_score, top_k_accuracy_score
 
-from histobench_metrics.presence.dominance import top1, top3
-from histobench_metrics.presence.presence import auprc, auroc
+from histobench_metrics.presence.auprc import auprc
+from histobench_metrics.presence.auroc import auroc
+from histobench_metrics.presence.columns import PUBLISHED
+from histobench_metrics.presence.top import top1, top3
 from histobench_metrics.presence.zeros import (
-    PUBLISHED,
     mae_of_nonzeros,
     published_zero_inflation,
     zero_accuracy,

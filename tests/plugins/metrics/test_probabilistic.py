@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from scipy.stats import nbinom, norm
 
 from histobench import ScoreContext
-from histobench_metrics.presence.presence import auroc
-from histobench_metrics.probabilistic.counts import nb_log_likelihood, zero_auroc, zero_brier, zinb_log_likelihood
-from histobench_metrics.probabilistic.intervals import interval_coverage, interval_score, interval_width
+from histobench_metrics.presence.auroc import auroc
+from histobench_metrics.probabilistic.interval import interval_coverage, interval_score, interval_width
+from histobench_metrics.probabilistic.log_likelihood import nb_log_likelihood, zinb_log_likelihood
+from histobench_metrics.probabilistic.zero_brier import zero_auroc, zero_brier
 
 
 def _context(**parameters):

@@ -14,15 +14,15 @@ from sklearn.feature_selection import mutual_info_regression
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
 from histobench.contracts.registry import Registry
-from histobench_metrics.distribution.divergence import (
+from histobench_metrics.distribution.jensen_shannon import (
     distance_with_offset,
     distance_without_offset,
     squared_with_offset,
 )
-from histobench_metrics.distribution.information import mutual_information, mutual_information_of_all
-from histobench_metrics.regression.published import (
-    CORRELATIONS,
-    auc_rch,
+from histobench_metrics.distribution.mutual_information import mutual_information, mutual_information_of_all
+from histobench_metrics.regression.auc_rch import auc_rch
+from histobench_metrics.regression.columns import CORRELATIONS
+from histobench_metrics.regression.hist2scrna import (
     mae_of_levels,
     mse_everywhere,
     mse_of_levels,

@@ -25,25 +25,21 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from histobench_metrics.distribution.divergence import (
-    jensen_shannon_distance,
-    jensen_shannon_divergence,
-    kullback_leibler,
-)
-from histobench_metrics.labels.classification import (
-    accuracy,
-    class_auprc,
-    class_auroc,
-    confusion,
-    confusion_columns,
-    f1,
-    f1_weighted,
-    precision,
-    recall,
-)
-from histobench_metrics.regression.correlation import average_ranks, concordance, pearson, spearman
-from histobench_metrics.regression.deviation import mae, nrmse, r2, rmse
-from histobench_metrics.regression.spots import cosine
+from histobench_metrics.distribution.jensen_shannon import jensen_shannon_distance, jensen_shannon_divergence
+from histobench_metrics.distribution.kl import kullback_leibler
+from histobench_metrics.labels.accuracy import accuracy
+from histobench_metrics.labels.class_auroc import class_auprc, class_auroc
+from histobench_metrics.labels.confusion import confusion, confusion_columns
+from histobench_metrics.labels.f1 import f1, f1_weighted
+from histobench_metrics.labels.precision import precision
+from histobench_metrics.labels.recall import recall
+from histobench_metrics.regression.concordance import concordance
+from histobench_metrics.regression.cosine import cosine
+from histobench_metrics.regression.mae import mae
+from histobench_metrics.regression.pearson import pearson
+from histobench_metrics.regression.r2 import nrmse, r2
+from histobench_metrics.regression.rmse import rmse
+from histobench_metrics.regression.spearman import average_ranks, spearman
 
 
 def _table(elements: st.SearchStrategy[float]) -> st.SearchStrategy[tuple[np.ndarray, np.ndarray]]:

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata
 
-from histobench_metrics.retrieval import ranks as ranks_module
+from histobench_metrics.retrieval import retrieval as retrieval_module
 from histobench_metrics.retrieval.columns import COSINES, RECALLS
-from histobench_metrics.retrieval.directions import paired_cosine
-from histobench_metrics.retrieval.ranks import median_rank, normalised_rank, own_ranks, recall
+from histobench_metrics.retrieval.median_rank import median_rank
+from histobench_metrics.retrieval.paired_cosine import paired_cosine
+from histobench_metrics.retrieval.retrieval import normalised_rank, own_ranks
+from histobench_metrics.retrieval.retrieval_recall import retrieval_recall
 
 RNG = np.random.default_rng(0)
 EXPRESSION = RNG.normal(size=(60, 8)).astype(np.float32)
@@ -27,7 +29,7 @@ def test_ranks_are_scipys_both_ways():
 
 def test_blocks_of_queries_change_nothing(monkeypatch):
     whole = own_ranks(IMAGE, EXPRESSION)
-    monkeypatch.setattr(ranks_module, "BLOCK", 7 * 60)
+    monkeypatch.setattr(retrieval_module, "BLOCK", 7 * 60)
     np.testing.assert_array_equal(own_ranks(IMAGE, EXPRESSION), whole)
 
 
@@ -66,7 +68,7 @@ def test_the_normalised_rank_of_chance_is_free_of_the_gallery_and_the_median_is_
 
 
 def test_recall_says_chance_and_gallery_beside():
-    scores = dict(zip(RECALLS, recall(IMAGE, EXPRESSION), strict=True))
+    scores = dict(zip(RECALLS, retrieval_recall(IMAGE, EXPRESSION), strict=True))
     way = own_ranks(IMAGE, EXPRESSION)
     assert scores["image to expression at 5"] == (way[0] <= 5).mean()
     assert scores["expression to image at 10"] == (way[1] <= 10).mean()
@@ -75,7 +77,7 @@ def test_recall_says_chance_and_gallery_beside():
 
 
 def test_a_depth_that_holds_the_whole_gallery_is_undefined():
-    scores = dict(zip(RECALLS, recall(IMAGE[:7], EXPRESSION[:7]), strict=True))
+    scores = dict(zip(RECALLS, retrieval_recall(IMAGE[:7], EXPRESSION[:7]), strict=True))
     assert np.isnan([scores["image to expression at 10"], scores["chance at 10"]]).all()
     assert scores["chance at 5"] == 5 / 7
 

@@ -10,8 +10,8 @@ from skimage.metrics import structural_similarity as skimage_similarity
 from histobench import ScoreContext
 from histobench.data.spatial import bivariate_r, gaussian_weights, published_weights
 from histobench_metrics.spatial.colocalisation import colocalisation, published_colocalisation
-from histobench_metrics.spatial.maps import moran_difference, structural_similarity
-from histobench_metrics.spatial.windows import pitch
+from histobench_metrics.spatial.moran_difference import moran_difference
+from histobench_metrics.spatial.ssim import pitch, structural_similarity
 
 
 def _grid(side, *, step=200.0):

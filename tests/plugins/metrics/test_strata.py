@@ -4,14 +4,10 @@ import numpy as np
 import pytest
 
 from histobench import ScoreContext, TrainingFacts
-from histobench_metrics.regression.correlation import pearson
-from histobench_metrics.regression.deviation import nrmse
-from histobench_metrics.strata.levels import (
-    nrmse_by_level,
-    pearson_by_level,
-    pearson_by_rarity,
-    pearson_within_regions,
-)
+from histobench_metrics.regression.pearson import pearson
+from histobench_metrics.regression.r2 import nrmse
+from histobench_metrics.strata.by_level import nrmse_by_level, pearson_by_level, pearson_by_rarity
+from histobench_metrics.strata.within_regions import pearson_within_regions
 
 RNG = np.random.default_rng(0)
 PREDICTED, OBSERVED = RNG.random((2, 30, 6))

@@ -1,1 +1,1 @@
-"""Domains found in a latent, and whether they are the annotated regions."""
+"""Domains found in a latent, and how well they agree with the annotated regions."""

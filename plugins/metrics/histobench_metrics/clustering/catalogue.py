@@ -1,8 +1,6 @@
-"""Domains in a latent."""
+"""Cards of domains in a latent."""
 
-from importlib.util import find_spec
-
-from histobench import ConfigError, ContextMetric
+from histobench import lazy_value
 from histobench_metrics.cards import enhancement
 from histobench_metrics.clustering.columns import AGREEMENT, DOMAINS, MEANINGS, PUBLISHED
 
@@ -10,38 +8,11 @@ __all__ = ["CARDS"]
 
 _SAME_LATENT = "any latent that parts the same spots, whatever it says of genes"
 
-
-def _expect_igraph() -> None:
-    if find_spec("igraph") is None:
-        raise ConfigError("clusters need igraph: pip install 'histobench[clusters]'.")
-
-
-def _domains() -> ContextMetric:
-    _expect_igraph()
-    from histobench_metrics.clustering.domains import domains
-
-    return domains
-
-
-def _agreement() -> ContextMetric:
-    _expect_igraph()
-    from histobench_metrics.clustering.domains import domain_agreement
-
-    return domain_agreement
-
-
-def _published_agreement() -> ContextMetric:
-    _expect_igraph()
-    from histobench_metrics.clustering.domains import published_domain_agreement
-
-    return published_domain_agreement
-
-
 CARDS = (
     enhancement(
         name="domains",
-        title="clusters of the latent, as many as are stable: how apart there, and how compact on the slide",
-        build=_domains,
+        title="the most stable clusters of the latent: how separate they are there, and how compact on the slide",
+        build=lazy_value("histobench_metrics.clustering.domains:domains"),
         citation="Rousseeuw (1987), J. Comput. Appl. Math. 20:53-65; Shang & Zhou (2022), Nat. Commun. 13:7203",
         needs=("latent", "place"),
         higher_is_better=True,
@@ -57,8 +28,8 @@ CARDS = (
     ),
     enhancement(
         name="domain-agreement",
-        title="agreement of the latent's clusters, as many as are stable, with the annotated regions",
-        build=_agreement,
+        title="agreement of the latent's most stable clusters with the annotated regions",
+        build=lazy_value("histobench_metrics.clustering.domain_agreement:domain_agreement"),
         citation="Hubert & Arabie (1985), J. Classif. 2:193-218; Traag et al. (2019), Sci. Rep. 9:5233",
         needs=("latent", "regions"),
         higher_is_better=True,
@@ -74,8 +45,8 @@ CARDS = (
     ),
     enhancement(
         name="domain-agreement[gist]",
-        title="agreement of the latent's clusters, as many as there are regions, with them, as GIST's script",
-        build=_published_agreement,
+        title="agreement of as many clusters of the latent as there are regions with the regions, as GIST's script",
+        build=lazy_value("histobench_metrics.clustering.domain_agreement:published_domain_agreement"),
         citation="GIST (lengjk1214/GIST); expression protocol, section 10",
         needs=("latent", "regions"),
         higher_is_better=True,

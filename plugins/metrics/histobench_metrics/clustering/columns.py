@@ -3,35 +3,35 @@
 __all__ = ["AGREEMENT", "DOMAINS", "MEANINGS", "PUBLISHED"]
 
 DOMAINS = ("silhouette", "chaos", "pas", "clusters", "resolution", "stability")
-"""Columns: what the domains are like."""
+"""Columns of ``domains``."""
 
 AGREEMENT = ("ari", "nmi", "ami", "purity", "clusters")
-"""Columns: how they agree with the regions."""
+"""Columns of ``domain-agreement``."""
 
 PUBLISHED = (*AGREEMENT[:4], "matched accuracy", "matched f1", "clusters", "matched")
-"""Columns: how as many domains as regions agree with them."""
+"""Columns of ``domain-agreement[gist]``."""
 
 _OF_AGREEMENT = {
-    "ari": "adjusted Rand index: 1 the same, 0 by chance",
-    "nmi": "normalised mutual information: 1 the same",
-    "ami": "the same, adjusted: 0 by chance",
+    "ari": "adjusted Rand index: 1 identical, 0 by chance",
+    "nmi": "normalised mutual information: 1 identical",
+    "ami": "adjusted mutual information: 1 identical, 0 by chance",
     "purity": "share of spots in the commonest region of their cluster; grows with the number of clusters",
-    "clusters": "how many there are",
-    "matched accuracy": "share of spots right when each cluster is matched with one region",
+    "clusters": "their number",
+    "matched accuracy": "share of spots that are right when each cluster is matched with one region",
     "matched f1": "mean F1 of the regions under that matching",
-    "matched": "1 where as many clusters as regions were found, which is what was wanted",
+    "matched": "1 where as many clusters as regions were found, which is the goal of the search",
 }
 
 MEANINGS = {
     "domains": {
-        "silhouette": "how apart clusters are in the latent: 1 wholly, 0 not at all",
+        "silhouette": "how separate the clusters are in the latent: 1 completely, 0 not at all",
         "chaos": "mean distance to the nearest spot of the same cluster on the standardised slide; low is compact",
-        "pas": "share of spots with six or more of the ten nearest of another cluster; low is smooth",
-        "clusters": "how many there are",
-        "resolution": "of Leiden's method, the one with the most stable clusters",
-        "stability": "how alike (ARI) random parts of the spots are clustered",
+        "pas": "share of spots with six or more of the ten nearest in another cluster; low is smooth",
+        "clusters": "their number",
+        "resolution": "Leiden resolution with the most stable clusters",
+        "stability": "agreement (ARI) of the clusters of random parts of the spots",
     },
     "domain-agreement": {name: _OF_AGREEMENT[name] for name in AGREEMENT},
     "domain-agreement[gist]": {name: _OF_AGREEMENT[name] for name in PUBLISHED},
 }
-"""Metric → what its columns say."""
+"""Metric → what its columns mean."""

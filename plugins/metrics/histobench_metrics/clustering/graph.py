@@ -1,4 +1,8 @@
-"""The graph in which clusters are sought: every spot linked to its nearest in the latent, nearer ones more strongly."""
+"""The graph that is clustered: every spot is linked to its nearest in the latent, with weights by distance.
+
+The weights are those of UMAP, solved to float64. scanpy's are solved to 1e-5 in float32 and differ from these by up to
+0.06, which changes clusters and so every stored score; hence this module.
+"""
 
 import numpy as np
 from scipy import sparse
@@ -10,7 +14,7 @@ from histobench_metrics.tables import Rows
 __all__ = ["NEIGHBOURS", "link_nearest"]
 
 NEIGHBOURS = 8
-"""Nearest spots, itself not counted (expression protocol, section 10.2)."""
+"""Nearest spots, not counting itself (expression protocol, section 10.2)."""
 
 _HALVINGS = 64
 _LEAST_WIDTH = 1e-3
@@ -47,16 +51,16 @@ def link_nearest(latent: Float, /) -> sparse.coo_matrix:
 
 
 def _nearest(values: Rows, *, k: int) -> tuple[Rows, Rows]:
-    """Give distance and number of the k nearest others, (n, k) each, nearest first."""
+    """Return distance and number of the k nearest others, (n, k) each, nearest first."""
     distances, numbers = NearestNeighbors(n_neighbors=k + 1).fit(values).kneighbors(values)
     itself = numbers == np.arange(len(values))[:, None]
-    itself[~itself.any(axis=1), -1] = True  # hidden by others at the same place: as many are kept
+    itself[~itself.any(axis=1), -1] = True  # others at the same place come first: keep as many
     shape = (len(values), k)
     return distances[~itself].reshape(shape), numbers[~itself].reshape(shape)
 
 
 def _widths(excess: Rows, distances: Rows) -> Rows:
-    """Halve an interval until each spot's weights sum to log2 k."""
+    """Find by bisection the widths at which each spot's weights sum to log2 k."""
     wanted = np.log2(max(excess.shape[1], 2))
     low = np.zeros(len(excess))
     high = np.maximum(excess.max(axis=1), np.finfo(np.float64).tiny) * 1e3

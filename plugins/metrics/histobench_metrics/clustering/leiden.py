@@ -1,6 +1,8 @@
-"""Clusters of a graph by Leiden, with as many of them as is stable, or as is asked for.
+"""Leiden clusters of a graph, with the number of clusters that is most stable, or with a given number.
 
-igraph draws from a generator of the whole process; it is given one of its own and put back.
+igraph draws from one random generator of the process, so it is given a seeded one during a call. scanpy's ``leiden``
+seeds igraph from numpy instead: on one graph and seed its clusters differ (ARI 0.5 to 0.7 on noise), and so would
+every stored score.
 """
 
 import random
@@ -12,16 +14,16 @@ import igraph
 import numpy as np
 
 from histobench import Float, Int
-from histobench_metrics.clustering.agreement import adjusted_rand
 from histobench_metrics.clustering.graph import link_nearest
+from histobench_metrics.clustering.partitions import adjusted_rand
 
 __all__ = ["RESOLUTIONS", "Leiden"]
 
 RESOLUTIONS = tuple(round(0.2 * step, 1) for step in range(1, 11))
-"""The fixed grid among which the most stable is taken: from a few coarse domains to as fine as patches."""
+"""The grid from which the most stable resolution is taken: from a few coarse domains to domains as fine as patches."""
 
 _PARTS, _SHARE, _LARGEST = 3, 0.8, 5000
-"""Random parts of the spots that are clustered on their own, and how large."""
+"""Number, share and largest size of the random parts of the spots that are clustered separately."""
 
 _HIGHEST, _ROUNDS, _PRECISION = 3.0, 200, 1e-6
 _FALLBACK = np.linspace(0.0, _HIGHEST, 31)
@@ -31,7 +33,7 @@ _TIE = 1e-9
 
 
 class Leiden:
-    """Clusters of the spots by their latent.
+    """Leiden clusters of the spots in their latent.
 
     Parameters
     ----------
@@ -61,17 +63,17 @@ class Leiden:
         return np.asarray(found.membership, dtype=np.int64)
 
     def most_stable(self) -> tuple[Int, float, float]:
-        """Cluster at the resolution of the grid at which parts of the spots are clustered most alike.
+        """Cluster at the resolution of the grid at which random parts of the spots are clustered most alike.
 
-        Three random parts, 80 % of the spots and at most 5,000, are linked and clustered each on its own; how alike two
-        are is the adjusted Rand index over the spots in both. One cluster for all is always stable and says nothing: it
-        is taken only where no resolution gives more. Of equally stable resolutions the finest is taken. No label is
-        looked at.
+        Three random parts, each of 80 % of the spots and at most 5,000, are linked and clustered separately; two are
+        compared by the adjusted Rand index over the spots in both. A single cluster is always stable and informs about
+        nothing: it is taken only where no resolution yields more. Of equally stable resolutions the finest is taken. No
+        label is used.
 
         Returns
         -------
         (n,) clusters, the resolution, its stability
-            Stability is NaN where there is but one cluster.
+            Stability is NaN where there is only one cluster.
 
         References
         ----------
@@ -90,10 +92,9 @@ class Leiden:
         return self.at(RESOLUTIONS[best]), RESOLUTIONS[best], float(alike[best])
 
     def into(self, wanted: int) -> tuple[Int, bool]:
-        """Search the resolution that gives a number of clusters: (n,) clusters, and whether there are as many.
+        """Search for the resolution with a given number of clusters: (n,) clusters, and whether the number was found.
 
-        The interval [0, 3] is halved; where that does not find the number, of 31 resolutions in it the one that comes
-        closest is taken.
+        Bisects the interval [0, 3]. If that does not find the number, the closest of 31 resolutions in it is taken.
         """
         low, high = 0.0, _HIGHEST
         for _ in range(_ROUNDS):
@@ -110,7 +111,7 @@ class Leiden:
 
 
 def _stability(parts: Sequence[tuple[Int, Leiden]], *, n: int, resolution: float) -> float:
-    """Average how alike the parts are clustered; NaN where one is not parted."""
+    """Average the agreement of the clusters of the parts; NaN where a part has a single cluster."""
     table = np.full((len(parts), n), -1)
     for row, (part, clusters) in enumerate(parts):
         table[row, part] = clusters.at(resolution)

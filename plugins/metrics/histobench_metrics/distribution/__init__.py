@@ -1,1 +1,1 @@
-"""Where on a slide a target lies, and what one table tells of the other."""
+"""Where on a slide a target is found, and how much one table reveals about the other."""

@@ -1,54 +1,34 @@
-"""Distances of distributions over spots, and mutual information."""
+"""Cards of distances between distributions over spots, and of mutual information."""
 
 import math
 
-from histobench import Metric
+from histobench import lazy_value
 from histobench_metrics.cards import amount
-from histobench_metrics.distribution.divergence import (
-    LARGEST,
-    distance_with_offset,
-    distance_without_offset,
-    jensen_shannon_distance,
-    jensen_shannon_divergence,
-    kullback_leibler,
-    squared_with_offset,
-)
 
 __all__ = ["CARDS"]
 
-
-def _mutual_information() -> Metric:
-    from histobench_metrics.distribution.information import mutual_information
-
-    return mutual_information
-
-
-def _mutual_information_of_all() -> Metric:
-    from histobench_metrics.distribution.information import mutual_information_of_all
-
-    return mutual_information_of_all
-
+_LARGEST = math.log(2)  # the divergence of two distributions that share no spot
 
 CARDS = (
     amount(
         name="jensen-shannon",
         title="Jensen-Shannon distance (root of the divergence, natural log) of one target's distribution over spots",
-        build=lambda: jensen_shannon_distance,
+        build=lazy_value("histobench_metrics.distribution.jensen_shannon:jensen_shannon_distance"),
         citation="Lin (1991), IEEE Trans. Inf. Theory 37:145-151",
         higher_is_better=False,
         lowest=0.0,
-        highest=math.sqrt(LARGEST),
+        highest=math.sqrt(_LARGEST),
         clips_predictions=True,
         undefined="observation without mass or negative somewhere, or fewer than two spots",
     ),
     amount(
         name="jensen-shannon-divergence",
         title="Jensen-Shannon divergence (nats) of one target's distribution over spots",
-        build=lambda: jensen_shannon_divergence,
+        build=lazy_value("histobench_metrics.distribution.jensen_shannon:jensen_shannon_divergence"),
         citation="Lin (1991), IEEE Trans. Inf. Theory 37:145-151",
         higher_is_better=False,
         lowest=0.0,
-        highest=LARGEST,
+        highest=_LARGEST,
         unit="nats",
         clips_predictions=True,
         undefined="observation without mass or negative somewhere, or fewer than two spots",
@@ -56,7 +36,7 @@ CARDS = (
     amount(
         name="kl",
         title="Kullback-Leibler divergence (nats) of the observed from the predicted distribution over spots",
-        build=lambda: kullback_leibler,
+        build=lazy_value("histobench_metrics.distribution.kl:kullback_leibler"),
         citation="Kullback & Leibler (1951), Ann. Math. Stat. 22:79-86",
         higher_is_better=False,
         lowest=0.0,
@@ -67,7 +47,7 @@ CARDS = (
     amount(
         name="mutual-information",
         title="mutual information (nats) of prediction and observation, Kraskov's first estimator, 3 neighbours",
-        build=_mutual_information,
+        build=lazy_value("histobench_metrics.distribution.mutual_information:mutual_information"),
         citation="Kraskov et al. (2004), Phys. Rev. E 69:066138",
         higher_is_better=True,
         lowest=0.0,
@@ -78,11 +58,11 @@ CARDS = (
     amount(
         name="jsd[cuca-split]",
         title="squared Jensen-Shannon distance over the spots of all test slides, + 1e-8, as CUCA's script",
-        build=lambda: squared_with_offset,
+        build=lazy_value("histobench_metrics.distribution.jensen_shannon:squared_with_offset"),
         citation="Yan et al. (2025), Bioinformatics (CUCA); abundance protocol, section 8",
         higher_is_better=False,
         lowest=0.0,
-        highest=LARGEST,
+        highest=_LARGEST,
         clips_predictions=True,
         pools="only",
         undefined="a negative observation",
@@ -90,11 +70,11 @@ CARDS = (
     amount(
         name="jsd[cuca-slide]",
         title="Jensen-Shannon distance over the spots of one slide, + 1e-8, as CUCA's script",
-        build=lambda: distance_with_offset,
+        build=lazy_value("histobench_metrics.distribution.jensen_shannon:distance_with_offset"),
         citation="Yan et al. (2025), Bioinformatics (CUCA); abundance protocol, section 8",
         higher_is_better=False,
         lowest=0.0,
-        highest=math.sqrt(LARGEST),
+        highest=math.sqrt(_LARGEST),
         clips_predictions=True,
         pools="never",
         undefined="a negative observation",
@@ -102,11 +82,11 @@ CARDS = (
     amount(
         name="jsd[hist2cell]",
         title="Jensen-Shannon distance over the spots of one slide, no offset, as Hist2Cell's figures",
-        build=lambda: distance_without_offset,
+        build=lazy_value("histobench_metrics.distribution.jensen_shannon:distance_without_offset"),
         citation="Zhao et al. (2024), bioRxiv 2024.02.17.580852",
         higher_is_better=False,
         lowest=0.0,
-        highest=math.sqrt(LARGEST),
+        highest=math.sqrt(_LARGEST),
         clips_predictions=True,
         pools="never",
         undefined="either side without mass, or a negative observation",
@@ -114,7 +94,7 @@ CARDS = (
     amount(
         name="mi[cuca]",
         title="mutual information (nats), 3 neighbours, predictions clipped at zero, as CUCA's script",
-        build=_mutual_information_of_all,
+        build=lazy_value("histobench_metrics.distribution.mutual_information:mutual_information_of_all"),
         citation="Yan et al. (2025), Bioinformatics (CUCA); abundance protocol, section 8",
         higher_is_better=True,
         lowest=0.0,

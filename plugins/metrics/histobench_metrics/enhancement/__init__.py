@@ -1,1 +1,1 @@
-"""Enhanced expression against the molecules that were kept from the method."""
+"""Enhanced expression: what it predicts of held-out molecules, masked entries and known truth."""

@@ -1,71 +1,16 @@
-"""Enhanced expression."""
+"""Cards of enhanced expression."""
 
-from histobench import ContextMetric
+from histobench import lazy_value
 from histobench_metrics.cards import enhancement
 from histobench_metrics.enhancement.columns import CONTRAST, MEANINGS
 
 __all__ = ["CARDS"]
 
-
-def _heldout_pearson() -> ContextMetric:
-    from histobench_metrics.enhancement.shares import heldout_pearson
-
-    return heldout_pearson
-
-
-def _heldout_log_pearson() -> ContextMetric:
-    from histobench_metrics.enhancement.shares import heldout_log_pearson
-
-    return heldout_log_pearson
-
-
-def _heldout_deviance() -> ContextMetric:
-    from histobench_metrics.enhancement.molecules import heldout_deviance
-
-    return heldout_deviance
-
-
-def _masked_pearson() -> ContextMetric:
-    from histobench_metrics.enhancement.molecules import masked_pearson
-
-    return masked_pearson
-
-
-def _masked_rmse() -> ContextMetric:
-    from histobench_metrics.enhancement.molecules import masked_rmse
-
-    return masked_rmse
-
-
-def _oracle_pearson() -> ContextMetric:
-    from histobench_metrics.enhancement.truth import oracle_pearson
-
-    return oracle_pearson
-
-
-def _oracle_log_pearson() -> ContextMetric:
-    from histobench_metrics.enhancement.truth import oracle_log_pearson
-
-    return oracle_log_pearson
-
-
-def _oracle_rmse() -> ContextMetric:
-    from histobench_metrics.enhancement.truth import oracle_rmse
-
-    return oracle_rmse
-
-
-def _marker_contrast() -> ContextMetric:
-    from histobench_metrics.enhancement.markers import marker_contrast
-
-    return marker_contrast
-
-
 CARDS = (
     enhancement(
         name="heldout-pearson",
         title="Pearson over spots of the enhanced and the held-out share of molecules, weighted by molecules held out",
-        build=_heldout_pearson,
+        build=lazy_value("histobench_metrics.enhancement.heldout_pearson:heldout_pearson"),
         citation="Batson, Royer & Webber (2019), bioRxiv 786269; Townes et al. (2019), Genome Biol. 20:295",
         needs=("hidden",),
         higher_is_better=True,
@@ -77,7 +22,7 @@ CARDS = (
     enhancement(
         name="heldout-pearson[log]",
         title="Pearson over spots of enhanced and held-out ln(1 + counts per 10,000)",
-        build=_heldout_log_pearson,
+        build=lazy_value("histobench_metrics.enhancement.heldout_pearson:heldout_log_pearson"),
         citation="expression protocol, section 12; Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
         needs=("hidden",),
         higher_is_better=True,
@@ -89,18 +34,18 @@ CARDS = (
     enhancement(
         name="heldout-deviance",
         title="share of the held-out molecules' Poisson deviance explained; 0 is what each gene's mean reaches",
-        build=_heldout_deviance,
+        build=lazy_value("histobench_metrics.enhancement.heldout_deviance:heldout_deviance"),
         citation="Cameron & Windmeijer (1996), J. Bus. Econ. Stat. 14:209-220; expression protocol, section 12",
         needs=("hidden",),
         higher_is_better=True,
         highest=1.0,
         reached=False,
-        undefined="a gene without held-out molecules, or one whose lie as its mean says",
+        undefined="a gene without held-out molecules, or with molecules exactly in proportion to its mean",
     ),
     enhancement(
         name="masked-pearson",
         title="Pearson of shares of molecules over the spots in which the gene was masked, weighted by molecules",
-        build=_masked_pearson,
+        build=lazy_value("histobench_metrics.enhancement.masked_pearson:masked_pearson"),
         citation="Batson & Royer (2019), ICML, 524-533; Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
         needs=("hidden",),
         revision="2",  # was of logarithms, which follow the number of molecules
@@ -112,7 +57,7 @@ CARDS = (
     enhancement(
         name="masked-rmse",
         title="root mean squared error over the spots in which the gene was masked",
-        build=_masked_rmse,
+        build=lazy_value("histobench_metrics.enhancement.masked_pearson:masked_rmse"),
         citation="Batson & Royer (2019), ICML, 524-533",
         needs=("hidden",),
         higher_is_better=False,
@@ -123,7 +68,7 @@ CARDS = (
     enhancement(
         name="oracle-pearson",
         title="Pearson over spots of the enhanced and the true share of molecules, where the truth is known",
-        build=_oracle_pearson,
+        build=lazy_value("histobench_metrics.enhancement.oracle_pearson:oracle_pearson"),
         citation="Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
         revision="2",  # of shares; 1 was of logarithms
         needs=("oracle",),
@@ -134,8 +79,8 @@ CARDS = (
     ),
     enhancement(
         name="oracle-pearson[log]",
-        title="Pearson over spots with the ln(1 + counts per 10,000) that was drawn from, where it is known",
-        build=_oracle_log_pearson,
+        title="Pearson over spots of enhanced and true ln(1 + counts per 10,000), where the truth is known",
+        build=lazy_value("histobench_metrics.enhancement.oracle_pearson:oracle_log_pearson"),
         citation="Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
         needs=("oracle",),
         higher_is_better=True,
@@ -146,7 +91,7 @@ CARDS = (
     enhancement(
         name="oracle-rmse",
         title="root mean squared distance from the expression that the counts were drawn from, where that is known",
-        build=_oracle_rmse,
+        build=lazy_value("histobench_metrics.enhancement.oracle_pearson:oracle_rmse"),
         citation="Batson, Royer & Webber (2019), bioRxiv 786269",
         needs=("oracle",),
         higher_is_better=False,
@@ -157,7 +102,7 @@ CARDS = (
     enhancement(
         name="marker-contrast",
         title="how well each gene finds the region it is highest in, enhanced and raw",
-        build=_marker_contrast,
+        build=lazy_value("histobench_metrics.enhancement.marker_contrast:marker_contrast"),
         citation="Hanley & McNeil (1982), Radiology 143:29-36; expression protocol, section 12",
         needs=("regions", "hidden"),
         higher_is_better=True,

@@ -1,6 +1,6 @@
-"""Generated patches."""
+"""Cards of generated patches."""
 
-from histobench import ContextMetric
+from histobench import lazy_value
 from histobench_metrics.cards import generation
 from histobench_metrics.generative.columns import (
     CEILING,
@@ -18,84 +18,11 @@ __all__ = ["CARDS"]
 _OF_PATCHES = ("share of patches",)
 _ANY_PROMPT = "good patches of other prompts"
 
-
-def _fid() -> ContextMetric:
-    from histobench_metrics.generative.frechet import frechet_of_patches
-
-    return frechet_of_patches
-
-
-def _kid() -> ContextMetric:
-    from histobench_metrics.generative.kernel import kernel_of_patches
-
-    return kernel_of_patches
-
-
-def _precision() -> ContextMetric:
-    from histobench_metrics.generative.manifolds import precision
-
-    return precision
-
-
-def _recall() -> ContextMetric:
-    from histobench_metrics.generative.manifolds import recall
-
-    return recall
-
-
-def _density() -> ContextMetric:
-    from histobench_metrics.generative.manifolds import density
-
-    return density
-
-
-def _coverage() -> ContextMetric:
-    from histobench_metrics.generative.manifolds import coverage
-
-    return coverage
-
-
-def _clip_score() -> ContextMetric:
-    from histobench_metrics.generative.pairs import clip_score
-
-    return clip_score
-
-
-def _entropy() -> ContextMetric:
-    from histobench_metrics.generative.pairs import contrastive_entropy
-
-    return contrastive_entropy
-
-
-def _published_entropy() -> ContextMetric:
-    from histobench_metrics.generative.pairs import published_contrastive_entropy
-
-    return published_contrastive_entropy
-
-
-def _ceiling() -> ContextMetric:
-    from histobench_metrics.generative.reading import conditional_ceiling
-
-    return conditional_ceiling
-
-
-def _memorisation() -> ContextMetric:
-    from histobench_metrics.generative.reading import memorisation
-
-    return memorisation
-
-
-def _nuclei() -> ContextMetric:
-    from histobench_metrics.generative.nuclei import nuclei_difference
-
-    return nuclei_difference
-
-
 CARDS = (
     generation(
         name="fid",
-        title="Frechet distance of generated and real patches' features, with its bias at so few",
-        build=_fid,
+        title="Frechet distance of generated and real patches' features, with its bias for few patches",
+        build=lazy_value("histobench_metrics.generative.fid:fid"),
         citation="Heusel et al. (2017), NeurIPS 30; Chong & Forsyth (2020), CVPR, 6070-6079",
         needs=("features",),
         higher_is_better=False,
@@ -109,7 +36,7 @@ CARDS = (
     generation(
         name="kid",
         title="kernel distance (cubic MMD) of generated and real patches' features",
-        build=_kid,
+        build=lazy_value("histobench_metrics.generative.kid:kid"),
         citation="Binkowski et al. (2018), ICLR",
         needs=("features",),
         higher_is_better=False,
@@ -122,7 +49,7 @@ CARDS = (
     generation(
         name="image-precision",
         title="share of generated patches within the manifold (k = 3) of the real ones",
-        build=_precision,
+        build=lazy_value("histobench_metrics.generative.image_manifold:image_precision"),
         citation="Kynkaanniemi et al. (2019), NeurIPS 32",
         needs=("features",),
         higher_is_better=True,
@@ -135,7 +62,7 @@ CARDS = (
     generation(
         name="image-recall",
         title="share of real patches within the manifold (k = 3) of the generated ones",
-        build=_recall,
+        build=lazy_value("histobench_metrics.generative.image_manifold:image_recall"),
         citation="Kynkaanniemi et al. (2019), NeurIPS 32",
         needs=("features",),
         higher_is_better=True,
@@ -147,8 +74,8 @@ CARDS = (
     ),
     generation(
         name="image-density",
-        title="how thickly real patches (k = 5) lie about the generated ones; 1 as about each other",
-        build=_density,
+        title="density of real patches (k = 5) around the generated ones; 1 as around each other",
+        build=lazy_value("histobench_metrics.generative.image_manifold:image_density"),
         citation="Naeem et al. (2020), ICML, 7176-7185",
         needs=("features",),
         higher_is_better=True,
@@ -161,7 +88,7 @@ CARDS = (
     generation(
         name="image-coverage",
         title="share of real patches with a generated one nearer than their fifth real neighbour",
-        build=_coverage,
+        build=lazy_value("histobench_metrics.generative.image_manifold:image_coverage"),
         citation="Naeem et al. (2020), ICML, 7176-7185",
         needs=("features",),
         higher_is_better=True,
@@ -173,8 +100,8 @@ CARDS = (
     ),
     generation(
         name="clip-score",
-        title="cosine of generated patch and prompt in the method's own space, beside other prompts' and real patches'",
-        build=_clip_score,
+        title="cosine of generated patch and prompt in the method's own space, with other prompts' and real patches'",
+        build=lazy_value("histobench_metrics.generative.clip_score:clip_score"),
         citation="Hessel et al. (2021), EMNLP, 7514-7528; generative metrics, section 1",
         needs=("features",),
         higher_is_better=True,
@@ -188,8 +115,8 @@ CARDS = (
     ),
     generation(
         name="contrastive-entropy",
-        title="cross-entropy (nats) of telling each generated patch's real one from others, by centred cosine / 0.07",
-        build=_entropy,
+        title="cross-entropy (nats) of finding each generated patch's real one among others, by centred cosine / 0.07",
+        build=lazy_value("histobench_metrics.generative.contrastive_entropy:contrastive_entropy"),
         citation="generative metrics, section 1; van den Oord, Li & Vinyals (2018), arXiv:1807.03748",
         needs=("features",),
         higher_is_better=False,
@@ -204,8 +131,8 @@ CARDS = (
     ),
     generation(
         name="contrastive-entropy[clip-gan]",
-        title="cross-entropy (nats) of telling each generated patch's real one from others, by raw products",
-        build=_published_entropy,
+        title="cross-entropy (nats) of finding each generated patch's real one among others, by raw products",
+        build=lazy_value("histobench_metrics.generative.contrastive_entropy:published_contrastive_entropy"),
         citation="generative metrics, section 1 (ce_hard, ce_soft)",
         needs=("features",),
         higher_is_better=False,
@@ -219,8 +146,8 @@ CARDS = (
     ),
     generation(
         name="conditional-ceiling",
-        title="Pearson of the prompt and the expression read off generated patches, beside real ones'",
-        build=_ceiling,
+        title="Pearson of the prompt and the expression read off generated patches, with that of real ones",
+        build=lazy_value("histobench_metrics.generative.conditional_ceiling:conditional_ceiling"),
         citation="histobench; Ravuri & Vinyals (2019), NeurIPS 32 (classification accuracy score), with a regression",
         needs=("features",),
         higher_is_better=True,
@@ -234,7 +161,7 @@ CARDS = (
     generation(
         name="memorisation",
         title="share of generated patches nearer to a training patch than the nearest 5 % of new tissue, beyond 5 %",
-        build=_memorisation,
+        build=lazy_value("histobench_metrics.generative.memorisation:memorisation"),
         citation="Meehan, Chaudhuri & Dasgupta (2020), AISTATS, 3546-3556",
         needs=("features",),
         higher_is_better=False,
@@ -249,7 +176,7 @@ CARDS = (
     generation(
         name="nuclei-difference",
         title="squared difference of the nuclei counted in each generated patch and the real one",
-        build=_nuclei,
+        build=lazy_value("histobench_metrics.generative.nuclei_difference:nuclei_difference"),
         citation="generative metrics, section 1; Ruifrok & Johnston (2001), Anal. Quant. Cytol. Histol. 23:291-299",
         needs=("features",),
         higher_is_better=False,

@@ -1,17 +1,7 @@
-"""Classes of spots."""
+"""Cards of classes of spots."""
 
+from histobench import lazy, lazy_value
 from histobench_metrics.cards import label
-from histobench_metrics.labels.classification import (
-    accuracy,
-    class_auprc,
-    class_auroc,
-    confusion,
-    confusion_columns,
-    f1,
-    f1_weighted,
-    precision,
-    recall,
-)
 
 __all__ = ["CARDS"]
 
@@ -19,7 +9,7 @@ CARDS = (
     label(
         name="recall",
         title="recall of each class; the mean over classes is the balanced accuracy",
-        build=lambda: recall,
+        build=lazy_value("histobench_metrics.labels.recall:recall"),
         citation="Brodersen et al. (2010), ICPR, 3121-3124",
         higher_is_better=True,
         ranks=True,
@@ -30,17 +20,17 @@ CARDS = (
     label(
         name="f1",
         title="F1 of each class; the mean over classes is the macro F1",
-        build=lambda: f1,
+        build=lazy_value("histobench_metrics.labels.f1:f1"),
         citation="Sokolova & Lapalme (2009), Inf. Process. Manag. 45:427-437",
         higher_is_better=True,
         lowest=0.0,
         highest=1.0,
-        undefined="class neither there nor predicted",
+        undefined="class neither present nor predicted",
     ),
     label(
         name="precision",
         title="share of the spots given a class that are of it",
-        build=lambda: precision,
+        build=lazy_value("histobench_metrics.labels.precision:precision"),
         citation="Sokolova & Lapalme (2009), Inf. Process. Manag. 45:427-437",
         higher_is_better=True,
         lowest=0.0,
@@ -51,7 +41,7 @@ CARDS = (
     label(
         name="accuracy",
         title="share of labelled spots that are given their class",
-        build=lambda: accuracy,
+        build=lazy_value("histobench_metrics.labels.accuracy:accuracy"),
         citation="Sokolova & Lapalme (2009), Inf. Process. Manag. 45:427-437",
         higher_is_better=True,
         view="slide",
@@ -63,7 +53,7 @@ CARDS = (
     label(
         name="f1-weighted",
         title="F1 of the classes, weighted by their spots",
-        build=lambda: f1_weighted,
+        build=lazy_value("histobench_metrics.labels.f1:f1_weighted"),
         citation="Sokolova & Lapalme (2009), Inf. Process. Manag. 45:427-437",
         higher_is_better=True,
         view="slide",
@@ -75,7 +65,7 @@ CARDS = (
     label(
         name="class-auroc",
         title="area under the ROC of each class against the rest",
-        build=lambda: class_auroc,
+        build=lazy_value("histobench_metrics.labels.class_auroc:class_auroc"),
         citation="Hanley & McNeil (1982), Radiology 143:29-36",
         higher_is_better=True,
         lowest=0.0,
@@ -85,7 +75,7 @@ CARDS = (
     label(
         name="class-auprc",
         title="average precision of finding each class's spots",
-        build=lambda: class_auprc,
+        build=lazy_value("histobench_metrics.labels.class_auroc:class_auprc"),
         citation="Davis & Goadrich (2006), ICML, 233-240",
         higher_is_better=True,
         lowest=0.0,
@@ -94,12 +84,12 @@ CARDS = (
     ),
     label(
         name="confusion",
-        title="confusion matrix: of each class's spots, the share given each class",
-        build=lambda: confusion,
+        title="confusion matrix: the share of each class's spots that is given each class",
+        build=lazy_value("histobench_metrics.labels.confusion:confusion"),
         citation="Sokolova & Lapalme (2009), Inf. Process. Manag. 45:427-437",
         higher_is_better=True,
         view="slide",
-        columns=confusion_columns,
+        columns=lazy("histobench_metrics.labels.confusion:confusion_columns"),
         headline="right",
         lowest=0.0,
         highest=1.0,

@@ -1,1 +1,1 @@
-"""Whether a target is there at all, and which is the most of a spot."""
+"""Whether a target is present, which target dominates a spot, and zeros."""

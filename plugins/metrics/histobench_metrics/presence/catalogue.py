@@ -1,18 +1,8 @@
-"""Presence, dominance and zeros."""
+"""Cards of presence, dominance and zeros."""
 
+from histobench import lazy_value
 from histobench_metrics.cards import amount, expression
-from histobench_metrics.presence.dominance import top1, top3
-from histobench_metrics.presence.presence import auprc, auroc
-from histobench_metrics.presence.zeros import (
-    PUBLISHED,
-    mae_of_nonzeros,
-    published_zero_inflation,
-    zero_accuracy,
-    zero_f1,
-    zero_rate_difference,
-    zero_sensitivity,
-    zero_specificity,
-)
+from histobench_metrics.presence.columns import PUBLISHED
 
 __all__ = ["CARDS"]
 
@@ -20,7 +10,7 @@ CARDS = (
     amount(
         name="auroc",
         title="area under the ROC of presence (above zero) by predicted amount",
-        build=lambda: auroc,
+        build=lazy_value("histobench_metrics.presence.auroc:auroc"),
         citation="Hanley & McNeil (1982), Radiology 143:29-36",
         higher_is_better=True,
         lowest=0.0,
@@ -30,7 +20,7 @@ CARDS = (
     amount(
         name="auprc",
         title="average precision of finding the spots where a target is present (above zero)",
-        build=lambda: auprc,
+        build=lazy_value("histobench_metrics.presence.auprc:auprc"),
         citation="Davis & Goadrich (2006), ICML, 233-240",
         higher_is_better=True,
         lowest=0.0,
@@ -39,8 +29,8 @@ CARDS = (
     ),
     amount(
         name="top1",
-        title="share of spots whose most abundant target is predicted to be so",
-        build=lambda: top1,
+        title="share of spots whose most abundant target is predicted to be the most abundant",
+        build=lazy_value("histobench_metrics.presence.top:top1"),
         citation="Russakovsky et al. (2015), Int. J. Comput. Vis. 115:211-252 (top-k)",
         higher_is_better=True,
         view="spot",
@@ -52,7 +42,7 @@ CARDS = (
     amount(
         name="top3",
         title="share of spots whose most abundant target is predicted among the first three",
-        build=lambda: top3,
+        build=lazy_value("histobench_metrics.presence.top:top3"),
         citation="Russakovsky et al. (2015), Int. J. Comput. Vis. 115:211-252 (top-k)",
         higher_is_better=True,
         view="spot",
@@ -64,7 +54,7 @@ CARDS = (
     expression(
         name="zero-rate-difference",
         title="absolute difference of the predicted and observed share of zeros (threshold 0.5 or less)",
-        build=lambda: zero_rate_difference,
+        build=lazy_value("histobench_metrics.presence.zeros:zero_rate_difference"),
         citation="hist2scRNA; expression protocol, section 9",
         higher_is_better=False,
         lowest=0.0,
@@ -74,8 +64,8 @@ CARDS = (
     ),
     expression(
         name="zero-accuracy",
-        title="share of spots rightly told to express a gene or not (threshold 0.5 or less)",
-        build=lambda: zero_accuracy,
+        title="share of spots correctly predicted to express a gene or not (threshold 0.5 or less)",
+        build=lazy_value("histobench_metrics.presence.zeros:zero_accuracy"),
         citation="hist2scRNA; expression protocol, section 9",
         higher_is_better=True,
         lowest=0.0,
@@ -85,8 +75,8 @@ CARDS = (
     ),
     expression(
         name="zero-sensitivity",
-        title="share of the spots expressing a gene that are told to (threshold 0.5 or less)",
-        build=lambda: zero_sensitivity,
+        title="share of the spots expressing a gene that are predicted to (threshold 0.5 or less)",
+        build=lazy_value("histobench_metrics.presence.zeros:zero_sensitivity"),
         citation="hist2scRNA; expression protocol, section 9",
         higher_is_better=True,
         lowest=0.0,
@@ -96,8 +86,8 @@ CARDS = (
     ),
     expression(
         name="zero-specificity",
-        title="share of the spots without a gene that are told to be (threshold 0.5 or less)",
-        build=lambda: zero_specificity,
+        title="share of the spots without a gene that are predicted without (threshold 0.5 or less)",
+        build=lazy_value("histobench_metrics.presence.zeros:zero_specificity"),
         citation="hist2scRNA; expression protocol, section 9",
         higher_is_better=True,
         lowest=0.0,
@@ -108,7 +98,7 @@ CARDS = (
     expression(
         name="zero-f1",
         title="F1 of expressing a gene at all (threshold 0.5 or less)",
-        build=lambda: zero_f1,
+        build=lazy_value("histobench_metrics.presence.zeros:zero_f1"),
         citation="hist2scRNA; expression protocol, section 9",
         higher_is_better=True,
         lowest=0.0,
@@ -119,7 +109,7 @@ CARDS = (
     expression(
         name="nonzero-mae",
         title="mean absolute error over the spots that express a gene",
-        build=lambda: mae_of_nonzeros,
+        build=lazy_value("histobench_metrics.presence.zeros:mae_of_nonzeros"),
         citation="hist2scRNA; expression protocol, section 9",
         higher_is_better=False,
         lowest=0.0,
@@ -129,8 +119,8 @@ CARDS = (
     ),
     expression(
         name="zero-inflation[hist2scrna]",
-        title="detection of zeros over all values, both sides held against 0.5, as hist2scRNA",
-        build=lambda: published_zero_inflation,
+        title="detection of zeros over all values, both sides compared with 0.5, as hist2scRNA",
+        build=lazy_value("histobench_metrics.presence.zeros:published_zero_inflation"),
         citation="hist2scRNA; expression protocol, section 9",
         higher_is_better=True,
         view="slide",

@@ -1,1 +1,1 @@
-"""Predictions that say how sure they are: counts and intervals."""
+"""Predictions with their uncertainty: count distributions and intervals."""

@@ -1,63 +1,37 @@
-"""Likelihoods of counts, and predictive intervals."""
+"""Cards of likelihoods of counts, and of predictive intervals."""
 
-from histobench import ContextMetric
+from histobench import lazy_value
 from histobench_metrics.cards import amount, expression
-from histobench_metrics.probabilistic.intervals import interval_coverage, interval_score, interval_width
 
 __all__ = ["CARDS"]
-
-
-def _zinb() -> ContextMetric:
-    from histobench_metrics.probabilistic.counts import zinb_log_likelihood
-
-    return zinb_log_likelihood
-
-
-def _nb() -> ContextMetric:
-    from histobench_metrics.probabilistic.counts import nb_log_likelihood
-
-    return nb_log_likelihood
-
-
-def _zero_brier() -> ContextMetric:
-    from histobench_metrics.probabilistic.counts import zero_brier
-
-    return zero_brier
-
-
-def _zero_auroc() -> ContextMetric:
-    from histobench_metrics.probabilistic.counts import zero_auroc
-
-    return zero_auroc
-
 
 CARDS = (
     expression(
         name="zinb-log-likelihood",
         title="mean log-likelihood (nats) of the counts under the predicted zero-inflated negative binomial",
-        build=_zinb,
+        build=lazy_value("histobench_metrics.probabilistic.log_likelihood:zinb_log_likelihood"),
         citation="Risso et al. (2018), Nat. Commun. 9:284",
         needs=("zinb",),
         higher_is_better=True,
         highest=0.0,
         unit="nats",
-        undefined="an observation that is no count, or no spots",
+        undefined="an observation that is not a count, or no spots",
     ),
     expression(
         name="nb-log-likelihood",
         title="mean log-likelihood (nats) of the counts under the predicted negative binomial, without inflation",
-        build=_nb,
+        build=lazy_value("histobench_metrics.probabilistic.log_likelihood:nb_log_likelihood"),
         citation="Hilbe (2011), Negative Binomial Regression, Cambridge University Press",
         needs=("nb",),
         higher_is_better=True,
         highest=0.0,
         unit="nats",
-        undefined="an observation that is no count, or no spots",
+        undefined="an observation that is not a count, or no spots",
     ),
     expression(
         name="zero-brier",
         title="squared error of the predicted probability that a gene is seen",
-        build=_zero_brier,
+        build=lazy_value("histobench_metrics.probabilistic.zero_brier:zero_brier"),
         citation="Brier (1950), Mon. Weather Rev. 78:1-3",
         needs=("zinb",),
         higher_is_better=False,
@@ -68,7 +42,7 @@ CARDS = (
     expression(
         name="zero-auroc",
         title="area under the ROC of the predicted probability that a gene is seen",
-        build=_zero_auroc,
+        build=lazy_value("histobench_metrics.probabilistic.zero_brier:zero_auroc"),
         citation="Hanley & McNeil (1982), Radiology 143:29-36",
         needs=("zinb",),
         higher_is_better=True,
@@ -79,7 +53,7 @@ CARDS = (
     amount(
         name="interval-coverage",
         title="share of observations in the predicted 90 % interval; it should be 0.9",
-        build=lambda: interval_coverage,
+        build=lazy_value("histobench_metrics.probabilistic.interval:interval_coverage"),
         citation="Gneiting, Balabdaoui & Raftery (2007), J. R. Stat. Soc. B 69:243-268",
         needs=("interval",),
         higher_is_better=True,
@@ -91,7 +65,7 @@ CARDS = (
     amount(
         name="interval-width",
         title="mean width of the predicted 90 % intervals",
-        build=lambda: interval_width,
+        build=lazy_value("histobench_metrics.probabilistic.interval:interval_width"),
         citation="Gneiting, Balabdaoui & Raftery (2007), J. R. Stat. Soc. B 69:243-268",
         needs=("interval",),
         higher_is_better=False,
@@ -102,8 +76,8 @@ CARDS = (
     ),
     amount(
         name="interval-score",
-        title="width of the 90 % intervals and twenty times what they miss by: a proper score",
-        build=lambda: interval_score,
+        title="width of the 90 % intervals plus twenty times what they miss by: a proper score",
+        build=lazy_value("histobench_metrics.probabilistic.interval:interval_score"),
         citation="Gneiting & Raftery (2007), J. Am. Stat. Assoc. 102:359-378",
         needs=("interval",),
         higher_is_better=False,

@@ -1,1 +1,1 @@
-"""How close amounts come: correlations, errors, and what the publications made of them."""
+"""How close predicted amounts are: correlations, errors, and the versions of the publications."""

@@ -1,1 +1,1 @@
-"""Whether an image finds its expression, and expression its image."""
+"""Retrieval of a spot's image by its expression among all spots of the slide (the gallery), and back."""

@@ -1,41 +1,16 @@
-"""Retrieval."""
+"""Cards of retrieval."""
 
-from histobench import Metric
+from histobench import lazy_value
 from histobench_metrics.cards import retrieval
 from histobench_metrics.retrieval.columns import COSINES, DIRECTIONS, MEANINGS, RECALLS
 
 __all__ = ["CARDS"]
 
-
-def _normalised_rank() -> Metric:
-    from histobench_metrics.retrieval.ranks import normalised_rank
-
-    return normalised_rank
-
-
-def _recall() -> Metric:
-    from histobench_metrics.retrieval.ranks import recall
-
-    return recall
-
-
-def _median_rank() -> Metric:
-    from histobench_metrics.retrieval.ranks import median_rank
-
-    return median_rank
-
-
-def _paired_cosine() -> Metric:
-    from histobench_metrics.retrieval.directions import paired_cosine
-
-    return paired_cosine
-
-
 CARDS = (
     retrieval(
         name="retrieval",
-        title="how far up the gallery each spot's own partner stands: 1 first, 0.5 by chance, 0 last",
-        build=_normalised_rank,
+        title="how high each spot's own partner ranks in the gallery: 1 first, 0.5 by chance, 0 last",
+        build=lazy_value("histobench_metrics.retrieval.retrieval:normalised_rank"),
         citation="Mueller et al. (2001), Pattern Recognit. Lett. 22:593-601 (normalised rank), turned about",
         higher_is_better=True,
         columns=DIRECTIONS,
@@ -47,8 +22,8 @@ CARDS = (
     ),
     retrieval(
         name="retrieval-recall",
-        title="share of spots whose partner is among the first 1, 5 and 10 of the gallery, and chance beside it",
-        build=_recall,
+        title="share of spots whose partner is among the first 1, 5 and 10 of the gallery, with chance",
+        build=lazy_value("histobench_metrics.retrieval.retrieval_recall:retrieval_recall"),
         citation="Radford et al. (2021), ICML, 8748-8763; generative metrics, section 5",
         higher_is_better=True,
         columns=RECALLS,
@@ -61,7 +36,7 @@ CARDS = (
     retrieval(
         name="median-rank",
         title="median rank of every spot's own partner, with the gallery's size",
-        build=_median_rank,
+        build=lazy_value("histobench_metrics.retrieval.median_rank:median_rank"),
         citation="Faghri et al. (2018), BMVC (VSE++)",
         higher_is_better=False,
         columns=(*DIRECTIONS, "gallery"),
@@ -72,8 +47,8 @@ CARDS = (
     ),
     retrieval(
         name="paired-cosine",
-        title="cosine of each spot's image and expression, beside that of different spots'",
-        build=_paired_cosine,
+        title="cosine of each spot's image and expression, with that of different spots",
+        build=lazy_value("histobench_metrics.retrieval.paired_cosine:paired_cosine"),
         citation="Hessel et al. (2021), EMNLP, 7514-7528; Liang et al. (2022), NeurIPS 35 (modality gap)",
         higher_is_better=True,
         columns=COSINES,

@@ -1,1 +1,1 @@
-"""What predicted maps look like beside the observed ones."""
+"""Comparison of predicted and observed maps."""

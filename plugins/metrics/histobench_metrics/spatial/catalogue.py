@@ -1,41 +1,16 @@
-"""Maps: autocorrelation, structure and co-localisation."""
+"""Cards of maps: autocorrelation, structure and co-localisation."""
 
-from histobench import ContextMetric
+from histobench import lazy_value
 from histobench_metrics.cards import amount
 from histobench_metrics.spatial.columns import AGREEMENT
 
 __all__ = ["CARDS"]
 
-
-def _moran_difference() -> ContextMetric:
-    from histobench_metrics.spatial.maps import moran_difference
-
-    return moran_difference
-
-
-def _structural_similarity() -> ContextMetric:
-    from histobench_metrics.spatial.maps import structural_similarity
-
-    return structural_similarity
-
-
-def _colocalisation() -> ContextMetric:
-    from histobench_metrics.spatial.colocalisation import colocalisation
-
-    return colocalisation
-
-
-def _published_colocalisation() -> ContextMetric:
-    from histobench_metrics.spatial.colocalisation import published_colocalisation
-
-    return published_colocalisation
-
-
 CARDS = (
     amount(
         name="moran-difference",
         title="absolute difference of Moran's I (150 µm) of the predicted and the observed map",
-        build=_moran_difference,
+        build=lazy_value("histobench_metrics.spatial.moran_difference:moran_difference"),
         citation="Moran (1950), Biometrika 37:17-23",
         needs=("place",),
         higher_is_better=False,
@@ -47,7 +22,7 @@ CARDS = (
     amount(
         name="ssim",
         title="structural similarity of the predicted and the observed map, spots as pixels",
-        build=_structural_similarity,
+        build=lazy_value("histobench_metrics.spatial.ssim:structural_similarity"),
         citation="Wang et al. (2004), IEEE Trans. Image Process. 13:600-612",
         needs=("place",),
         higher_is_better=True,
@@ -59,7 +34,7 @@ CARDS = (
     amount(
         name="colocalisation",
         title="agreement of the bivariate Moran's R (150 µm) of all pairs of targets",
-        build=_colocalisation,
+        build=lazy_value("histobench_metrics.spatial.colocalisation:colocalisation"),
         citation="Li et al. (2023), Nat. Commun. 14:3995",
         needs=("place",),
         higher_is_better=True,
@@ -75,7 +50,7 @@ CARDS = (
     amount(
         name="colocalisation[cuca]",
         title="agreement of the bivariate Moran's R of all pairs, l = 500 pixels, as CUCA's and Hist2Cell's analysis",
-        build=_published_colocalisation,
+        build=lazy_value("histobench_metrics.spatial.colocalisation:published_colocalisation"),
         citation="Zhao et al. (2024), bioRxiv 2024.02.17.580852; abundance protocol, section 9",
         needs=("place", "pixels"),
         higher_is_better=True,

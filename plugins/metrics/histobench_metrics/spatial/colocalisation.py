@@ -1,7 +1,7 @@
-"""Which targets lie near which: whether the prediction keeps the targets' neighbourly relations.
+"""Whether the prediction keeps the spatial relations between targets.
 
-For every pair of targets the bivariate Moran's R says how much of one lies near the other; the R of all pairs on the
-predicted maps are compared with those on the observed ones (abundance protocol, section 9).
+For every pair of targets the bivariate Moran's R measures how much of one is near the other. The R of all pairs on the
+predicted maps are compared with those on the observed maps (abundance protocol, section 9).
 """
 
 import numpy as np
@@ -9,22 +9,23 @@ from scipy import sparse
 
 from histobench import Float, ScoreContext
 from histobench.data.spatial import bivariate_r, gaussian_weights, published_weights
-from histobench_metrics.regression.correlation import pearson, spearman
+from histobench_metrics.regression.pearson import pearson
+from histobench_metrics.regression.spearman import spearman
 from histobench_metrics.spatial.columns import AGREEMENT
-from histobench_metrics.spatial.maps import LENGTH_UM
+from histobench_metrics.spatial.moran_difference import LENGTH_UM
 from histobench_metrics.tables import Rows, check_shapes, is_constant, paired
 
 __all__ = ["colocalisation", "published_colocalisation"]
 
 PUBLISHED_LENGTH_PX = 500.0
-"""Length of the Gaussian in the publication, in pixels of whatever image."""
+"""Length of the Gaussian in the publication, in pixels of the given image."""
 
 _MOST_TARGETS = 2000
 _FEWEST_SPOTS = 4
 
 
 def colocalisation(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
-    """Compare which targets lie near which, in microns and without the targets that are constant on either side.
+    """Compare which targets are near which, in microns and without the targets that are constant on either side.
 
     Parameters
     ----------
@@ -36,13 +37,8 @@ def colocalisation(predicted: Float, observed: Float, /, *, context: ScoreContex
     Returns
     -------
     (3,) float64 in [-1, 1]
-        See `AGREEMENT`. NaN with fewer than three targets that vary, four spots, or with more than 2,000 targets, whose
+        See `AGREEMENT`. NaN with fewer than three targets that vary, four spots, or more than 2,000 targets, whose
         pairs would not fit into memory.
-
-    Raises
-    ------
-    ShapeError
-        If the two are not tables of one shape.
 
     References
     ----------
@@ -59,10 +55,10 @@ def colocalisation(predicted: Float, observed: Float, /, *, context: ScoreContex
 
 
 def published_colocalisation(predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
-    """Compare which targets lie near which as CUCA and Hist2Cell do, in pixels: (3,) float64 of (n, t) tables.
+    """Compare which targets are near which as CUCA and Hist2Cell do, in pixels: (3,) float64 of (n, t) tables.
 
-    One constant target leaves the whole slide undefined, as published; true pixel places are taken, not the lattice's
-    of some baselines. NaN also with fewer than three targets, four spots, or more than 2,000 targets.
+    One constant target makes the whole slide undefined, as published. Places are true pixels, not the lattice that some
+    baselines use. NaN also with fewer than three targets, four spots, or more than 2,000 targets.
     """
     n, t = check_shapes(predicted, observed)
     constant = is_constant(np.asarray(predicted)) | is_constant(np.asarray(observed))
@@ -74,7 +70,7 @@ def published_colocalisation(predicted: Float, observed: Float, /, *, context: S
 
 def _agreement(predicted: Rows, observed: Rows, weights: sparse.csr_matrix) -> Rows:
     pairs = np.triu_indices(len(predicted), k=1)
-    said, seen = (bivariate_r(side, weights)[pairs][:, None] for side in (predicted, observed))
-    lengths = np.sqrt((said**2).sum() * (seen**2).sum())
-    cosine = float((said * seen).sum() / lengths) if lengths > 0 else float("nan")
-    return np.array([pearson(said, seen)[0], spearman(said, seen)[0], (1 + cosine) / 2])
+    ours, theirs = (bivariate_r(side, weights)[pairs][:, None] for side in (predicted, observed))
+    lengths = np.sqrt((ours**2).sum() * (theirs**2).sum())
+    cosine = float((ours * theirs).sum() / lengths) if lengths > 0 else float("nan")
+    return np.array([pearson(ours, theirs)[0], spearman(ours, theirs)[0], (1 + cosine) / 2])

@@ -3,4 +3,4 @@
 __all__ = ["AGREEMENT"]
 
 AGREEMENT = ("pearson", "spearman", "scaled cosine")
-"""Columns: how the R of the pairs on the two sides are compared."""
+"""How the R of all pairs on the predicted maps agree with those on the observed maps."""

@@ -1,14 +1,8 @@
-"""Scores of some targets or some spots at a time."""
+"""Cards of scores of some targets or some spots at a time."""
 
+from histobench import lazy_value
 from histobench_metrics.cards import amount
-from histobench_metrics.strata.levels import (
-    LEVELS,
-    RARITY,
-    nrmse_by_level,
-    pearson_by_level,
-    pearson_by_rarity,
-    pearson_within_regions,
-)
+from histobench_metrics.strata.columns import LEVELS, RARITY
 
 __all__ = ["CARDS"]
 
@@ -16,7 +10,7 @@ CARDS = (
     amount(
         name="pearson-by-level",
         title="Pearson of the targets in each third by training mean",
-        build=lambda: pearson_by_level,
+        build=lazy_value("histobench_metrics.strata.by_level:pearson_by_level"),
         citation="expression protocol, section 9 (thirds of genes by training mean)",
         needs=("training",),
         higher_is_better=True,
@@ -29,7 +23,7 @@ CARDS = (
     amount(
         name="nrmse-by-level",
         title="normalised root mean squared error of the targets in each third by training mean",
-        build=lambda: nrmse_by_level,
+        build=lazy_value("histobench_metrics.strata.by_level:nrmse_by_level"),
         citation="expression protocol, section 9 (thirds of genes by training mean)",
         needs=("training",),
         higher_is_better=False,
@@ -41,7 +35,7 @@ CARDS = (
     amount(
         name="pearson-by-rarity",
         title="Pearson of the targets in each third by share of training spots above zero",
-        build=lambda: pearson_by_rarity,
+        build=lazy_value("histobench_metrics.strata.by_level:pearson_by_rarity"),
         citation="histobench; Pearson (1895), Proc. R. Soc. Lond. 58:240-242, by thirds of prevalence",
         needs=("training",),
         higher_is_better=True,
@@ -54,7 +48,7 @@ CARDS = (
     amount(
         name="pearson-within-regions",
         title="Pearson over the spots of each annotated region, averaged over regions",
-        build=lambda: pearson_within_regions,
+        build=lazy_value("histobench_metrics.strata.within_regions:pearson_within_regions"),
         citation="histobench; Pearson (1895), Proc. R. Soc. Lond. 58:240-242, within regions",
         needs=("regions",),
         higher_is_better=True,
