@@ -405,9 +405,9 @@ def test_a_missing_library_is_told_with_the_command_that_gets_it(monkeypatch: py
 
 def test_prompts_need_counts_and_learning_needs_patches_and_an_encoder(learned: SimpleNamespace) -> None:
     samples = _samples(4)
-    with pytest.raises(DataError, match="prompted by raw counts; the samples carry none"):
+    with pytest.raises(DataError, match="clip-diffusion needs raw counts, and these samples have none"):
         learned.drawer.predict(replace(samples, counts=None))
-    with pytest.raises(DataError, match="learns to draw patches; the samples carry none"):
+    with pytest.raises(DataError, match="clip-diffusion needs patches, and these samples have none"):
         ClipDiffusion(TINY).fit(replace(samples, patches=None), None, _context())
     with pytest.raises(DataError, match="features of an encoder, and was given none"):
         ClipDiffusion(TINY).fit(samples, None, FitContext(seed=0))

@@ -294,8 +294,8 @@ def test_rows_come_evenly_and_not_twice_in_a_short_while() -> None:
 def test_what_is_missing_is_told(brief: ClipGan) -> None:
     samples = two_colours()
     for lacking, message in (
-        ("patches", "clip-gan learns from patches; the samples carry none"),
-        ("counts", "clip-gan draws from raw counts; the samples carry none"),
+        ("patches", "clip-gan needs patches, and these samples have none"),
+        ("counts", "clip-gan needs raw counts, and these samples have none"),
     ):
         with pytest.raises(DataError, match=message):
             ClipGan(options()).fit(replace(samples, **{lacking: None}), None, context())

@@ -142,12 +142,12 @@ def test_expression_by_retrieval_follows_a_held_out_patient(tmp_path: Path) -> N
 
 
 def test_counts_are_asked_for(fitted: ClipRetrieval) -> None:
-    with pytest.raises(DataError, match="CLIP needs raw counts; the samples carry none"):
+    with pytest.raises(DataError, match="CLIP needs raw counts, and these samples have none"):
         fitted.predict(replace(unlabelled(_samples("Z")), counts=None))
 
 
 def test_embeddings_are_asked_for(fitted: ClipRetrieval) -> None:
-    with pytest.raises(DataError, match="CLIP needs embeddings of the patches; the samples carry none"):
+    with pytest.raises(DataError, match="CLIP needs embeddings, and these samples have none"):
         fitted.predict(replace(unlabelled(_samples("Z")), embeddings=None))
 
 

@@ -346,5 +346,5 @@ def test_it_cannot_predict_before_it_learned(fold: ToyFold) -> None:
 
 
 def test_samples_without_patches_are_refused(fold: ToyFold) -> None:
-    with pytest.raises(DataError, match="he2gene reads patches, and the samples carry none"):
+    with pytest.raises(DataError, match="he2gene needs patches, and these samples have none"):
         He2Gene(He2GeneOptions()).fit(replace(fold.train, patches=None), None, _context())

@@ -220,7 +220,7 @@ def test_one_training_spot_is_refused(fold: ToyFold) -> None:
 @pytest.mark.parametrize(("mode", "needed"), [("frozen", "embeddings"), ("full", "patches")])
 def test_missing_images_are_named(fold: ToyFold, mode: str, needed: str) -> None:
     bare = replace(fold.train, embeddings=None, patches=None)
-    with pytest.raises(DataError, match=f"hist2cell in mode '{mode}' needs {needed}, and the samples carry none"):
+    with pytest.raises(DataError, match=f"hist2cell needs {needed}, and these samples have none"):
         Hist2Cell(QUICK).fit(bare, None, FitContext(seed=0, mode=mode, encoder=ToyEncoder()))
 
 

@@ -386,8 +386,8 @@ def test_samples_without_library_sizes_are_refused(fold: ToyFold) -> None:
 @pytest.mark.parametrize(
     ("method", "message"),
     [
-        (Hist2Scrna(SMALL), "hist2scrna looks at patches, and the samples carry none"),
-        (Hist2ScrnaLight(LIGHT), "hist2scrna-light reads embeddings, and the samples carry none"),
+        (Hist2Scrna(SMALL), "hist2scrna needs patches, and these samples have none"),
+        (Hist2ScrnaLight(LIGHT), "hist2scrna-light needs embeddings, and these samples have none"),
     ],
 )
 def test_missing_images_are_named(fold: ToyFold, method: Method, message: str) -> None:

@@ -234,7 +234,7 @@ def test_a_lonely_spot_has_no_neighbours(prune: Any) -> None:
 
 def test_samples_without_patches_are_refused(fold: ToyFold) -> None:
     blind: LabelledSamples = replace(fold.train, patches=None)
-    with pytest.raises(DataError, match="a method that reads whole slides needs samples with patches; these carry"):
+    with pytest.raises(DataError, match="this method needs patches, and these samples have none"):
         _method().fit(blind, None, FitContext(seed=0))
 
 

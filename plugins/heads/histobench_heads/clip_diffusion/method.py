@@ -61,6 +61,7 @@ from histobench_heads.frames.saved import read_facts, write_facts
 
 __all__ = ["ClipDiffusion"]
 
+_WHO = "clip-diffusion"
 _CLIP, _PROMPTS = "clip.safetensors", "prompts.safetensors"
 _NOT_HERE = ("truncation", "noise_mode", "translate", "rotate")
 _SHUFFLE = 20_001  # a stream of randomness beside the epochs'
@@ -107,7 +108,7 @@ class ClipDiffusion(Method):
             raise DataError("clip-diffusion learns from the features of an encoder, and was given none.")
         with seeded(context.seed):
             networks = build_networks(options)  # before anything is trained: pretrained weights may not be here
-        vocabulary = Vocabulary.of(_counts(train), train.slide_ids, options)
+        vocabulary = Vocabulary.of(train.need_counts(_WHO), train.slide_ids, options)
         pairs = _pairs(train, vocabulary, self._look)
         clip = fit_clip(
             *pairs,
@@ -120,7 +121,7 @@ class ClipDiffusion(Method):
             vectors = vectors[generator(context.seed, _SHUFFLE).permutation(len(vectors))]
         resume = None if context.resume is None else context.resume / "diffusion"
         denoiser = fit_denoiser(
-            _patches(train),
+            train.need_patches(_WHO),
             vectors,
             _embed_nothing(clip, vocabulary),
             networks=networks,
@@ -131,7 +132,7 @@ class ClipDiffusion(Method):
 
     @override
     def predict(self, samples: Samples) -> Generated:
-        prompts = self.prompts(_counts(samples))
+        prompts = self.prompts(samples.need_counts(_WHO))
         spots = zip(samples.slide_ids.tolist(), samples.spot_ids.tolist(), strict=True)
         seeds = [_seed_of(self._seed, *spot) for spot in spots]
         images = draw_images(self._made().denoiser, prompts, seeds, options=self.options)
@@ -221,7 +222,7 @@ def _look(context: FitContext) -> Look | None:
 
 
 def _pairs(samples: LabelledSamples, vocabulary: Vocabulary, look: Look) -> Pairs:
-    return Pairs(look(_patches(samples)), vocabulary.read(_counts(samples), samples.slide_ids))
+    return Pairs(look(samples.need_patches(_WHO)), vocabulary.read(samples.need_counts(_WHO), samples.slide_ids))
 
 
 def _embed_nothing(clip: GeneClip, vocabulary: Vocabulary) -> Float:
@@ -243,15 +244,3 @@ def _seed_of(seed: int, *names: str) -> int:
     """Give every image a seed of its own."""
     digest = hashlib.sha256("/".join([str(seed), *names]).encode()).digest()
     return int.from_bytes(digest[:7], "big")  # torch takes no more than 63 bits
-
-
-def _counts(samples: Samples) -> Counts:
-    if samples.counts is None:
-        raise DataError("clip-diffusion is prompted by raw counts; the samples carry none.")
-    return samples.counts
-
-
-def _patches(samples: Samples) -> Patches:
-    if samples.patches is None:
-        raise DataError("clip-diffusion learns to draw patches; the samples carry none.")
-    return samples.patches

@@ -2,19 +2,12 @@
 
 from dataclasses import replace
 
-from histobench import EncoderSlot, Method, MethodCard, PatchGeometry, Probe
-from histobench_heads.clip_gan.conversion import convert_snapshot
-from histobench_heads.clip_gan.options import ClipGanOptions
+from histobench import EncoderSlot, MethodCard, PatchGeometry, Probe, lazy
+from histobench_heads.clip_gan.options import ClipGanOptions, batches_of_ticks
 from histobench_heads.frames.cards import FROZEN_SLOT
 from histobench_heads.frames.clip.options import QUICK_CLIP
 
 __all__ = ["CLIP_GAN"]
-
-
-def _clip_gan(options: ClipGanOptions) -> Method:
-    from histobench_heads.clip_gan.method import ClipGan
-
-    return ClipGan(options)
 
 
 def _patch(options: ClipGanOptions) -> PatchGeometry:
@@ -23,8 +16,6 @@ def _patch(options: ClipGanOptions) -> PatchGeometry:
 
 def _probes(options: ClipGanOptions) -> tuple[Probe, ...]:
     """Time an epoch of the contrastive model, and a pass of the generator, whose number no spots decide."""
-    from histobench_heads.clip_gan.training import batches_of_ticks
-
     batches = sum(batches_of_ticks(options))
     least = replace(options, epochs=None, clip_epochs=1, kimg=0.0, batch=options.micro_batch)
     a_pass = options.micro_batch / 1000
@@ -47,7 +38,7 @@ CLIP_GAN = MethodCard(
     url="https://openreview.net/group?id=ICML.cc/2025/Workshop/GenBio",
     licence="Apache-2.0, parts NVIDIA's and non-commercial (the authors' code; this is a clean-room implementation)",
     citation="Lohmann, Valdeolivas & Vasiljevic (2025), ICML Workshop on Generative AI and Biology",
-    build=_clip_gan,
+    build=lazy("histobench_heads.clip_gan.method:ClipGan"),
     options=ClipGanOptions,
     targets=("retrieve", "generate", "gene_expression"),
     patch=_patch,
@@ -67,7 +58,7 @@ CLIP_GAN = MethodCard(
         "synthesis, full, 64 px": 932_292_907,
         "mapping": 8_320,
     },
-    convert=convert_snapshot,
+    convert=lazy("histobench_heads.clip_gan.conversion:convert_snapshot"),
     presets={
         "full": _FULL,
         # minutes on one core: few channels, the encoder looks at as many pixels as there are, and a blur that is gone

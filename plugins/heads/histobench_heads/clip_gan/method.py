@@ -40,7 +40,6 @@ from typing_extensions import override
 from histobench import (
     ConfigError,
     Counts,
-    DataError,
     Drawing,
     FitContext,
     Float,
@@ -73,6 +72,7 @@ from histobench_heads.frames.streams import spot_streams
 __all__ = ["ClipGan"]
 
 _WEIGHTS = "weights.safetensors"
+_WHO = "clip-gan"
 _AT_ONCE = 64
 _SHUFFLE = 10_003  # the stream of randomness that breaks the pairing
 
@@ -110,7 +110,7 @@ class ClipGan(Method):
         named = self.options.start_from
         start = read_generator(Path(named)) if named else None  # before anything is trained: it may not be there
         self._look_through(context)
-        self.vocabulary = Vocabulary.of(_counts(train), train.slide_ids, self.options)
+        self.vocabulary = Vocabulary.of(train.need_counts(_WHO), train.slide_ids, self.options)
         pairs = self._pairs(train)
         if self.options.shuffle_prompts:
             order = random_generator(context.seed, _SHUFFLE).permutation(len(train))
@@ -119,7 +119,7 @@ class ClipGan(Method):
         self._clip = fit_clip(*pairs, options=self.options, context=context, validation=seen)
         self._clip.requires_grad_(False)
         lesson = Lesson(
-            patches=_patches(train),
+            patches=train.need_patches(_WHO),
             expression=torch.as_tensor(pairs.expression),
             condition=torch.as_tensor(embed_genes(self._clip, pairs.expression)),
             clip=self._clip,
@@ -138,7 +138,7 @@ class ClipGan(Method):
         if self._retrieval is not None:
             return self._retrieval.predict(samples)
         clip, generator, vocabulary = self._made()
-        expression = vocabulary.read(_counts(samples))
+        expression = vocabulary.read(samples.need_counts(_WHO))
         z = np.stack([stream.standard_normal(Z_DIM) for stream in spot_streams(samples, self._seed)])
         options = self.options
         images = render(generator, z, self.encode(expression), truncation=options.truncation, noise=options.noise_mode)
@@ -252,8 +252,8 @@ class ClipGan(Method):
         """See spots from both sides."""
         if self.vocabulary is None:
             raise ConfigError("this method has learned nothing yet; fit or load it first.")
-        expression = self.vocabulary.read(_counts(samples), samples.slide_ids)
-        return Pairs(self._features(_patches(samples)), expression)
+        expression = self.vocabulary.read(samples.need_counts(_WHO), samples.slide_ids)
+        return Pairs(self._features(samples.need_patches(_WHO)), expression)
 
     def _features(self, patches: Patches) -> Float:
         """Look at n patches of (s, s, 3) uint8 as at generated ones: (n, d) float32."""
@@ -270,15 +270,3 @@ class ClipGan(Method):
         if self._clip is None or self._generator is None or self.vocabulary is None:
             raise ConfigError("this method has not learned to draw; fit or load it for 'generate' first.")
         return self._clip, self._generator, self.vocabulary
-
-
-def _counts(samples: Samples) -> Counts:
-    if samples.counts is None:
-        raise DataError("clip-gan draws from raw counts; the samples carry none.")
-    return samples.counts
-
-
-def _patches(samples: Samples) -> Patches:
-    if samples.patches is None:
-        raise DataError("clip-gan learns from patches; the samples carry none.")
-    return samples.patches

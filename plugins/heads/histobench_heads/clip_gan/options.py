@@ -3,14 +3,16 @@
 Numbers marked *clip_gan* are the published ones, from the specification of Lohmann et al. (2025).
 """
 
+import math
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from histobench import ConfigError
 from histobench_heads.frames.clip.options import RetrievalOptions
 
-__all__ = ["ClipGanOptions"]
+__all__ = ["ClipGanOptions", "batches_of_ticks"]
 
 _FREEZE = re.compile(r"freeze(8|16|32|64|128)")
 
@@ -147,3 +149,15 @@ class ClipGanOptions(RetrievalOptions):
             raise ConfigError(
                 f"train_mode must be all, text_encoder, or freeze8 to freeze128, got {self.train_mode!r}."
             )
+
+
+def batches_of_ticks(options: ClipGanOptions) -> list[int]:
+    """Count the batches of each tick."""
+    per_tick = options.tick_kimg * 1000 / options.batch
+    if options.epochs is not None and options.kimg:
+        ends = [max(round(per_tick * tick), tick) for tick in range(options.epochs + 1)]
+    else:
+        ticks = math.ceil(options.kimg / options.tick_kimg)
+        last = math.ceil(options.kimg * 1000 / options.batch)
+        ends = [min(round(per_tick * tick), last) for tick in range(ticks)] + [last]
+    return [end - start for start, end in pairwise(ends) if end > start]

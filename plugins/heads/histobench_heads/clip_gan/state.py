@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
 from histobench import FitContext, Int
+from histobench.files import remove_leftovers, replacing
 from histobench.training import generator as random_generator
 from histobench_heads.clip_gan.discriminator import Discriminator
 from histobench_heads.clip_gan.generator import Generator
@@ -96,16 +97,16 @@ class GanState:
         if path.exists() and time.time() - path.stat().st_mtime < CHECKPOINT_SECONDS:
             return
         context.resume.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self._tensors()}
-        save_file(tensors, partial, {"shown": str(self.shown), "history": json.dumps(self.history)})
-        partial.replace(path)
+        with replacing(path) as partial:
+            save_file(tensors, partial, {"shown": str(self.shown), "history": json.dumps(self.history)})
 
     def load(self, context: FitContext) -> None:
         """Go on from the checkpoint, if there is one that can be read and is of these networks."""
         path = None if context.resume is None else context.resume / _CHECKPOINT
         if path is None or not path.exists():
             return
+        remove_leftovers(path.parent)
         try:
             with safe_open(path, framework="pt", device="cpu") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping

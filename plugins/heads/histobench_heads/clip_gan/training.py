@@ -8,7 +8,6 @@ tick), so that a fit resumed after a kill takes the very steps that an uninterru
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -32,11 +31,11 @@ from histobench_heads.clip_gan.losses import (
 )
 from histobench_heads.clip_gan.mapping import Z_DIM
 from histobench_heads.clip_gan.operators import blur
-from histobench_heads.clip_gan.options import ClipGanOptions
+from histobench_heads.clip_gan.options import ClipGanOptions, batches_of_ticks
 from histobench_heads.clip_gan.state import GanState, trained_part
 from histobench_heads.frames.clip.modules import GeneClip
 
-__all__ = ["Lesson", "batches_of_ticks", "follow", "train_generator"]
+__all__ = ["Lesson", "follow", "train_generator"]
 
 _TICKS = 20_000  # the stream of randomness of the ticks
 _G_HALVED, _D_HALVED = (400, 450, 500), (400,)  # clip_gan, section 6
@@ -250,18 +249,6 @@ def follow(average: nn.Module, module: nn.Module, kept: float) -> None:
             mine.copy_(other.lerp(mine, kept))
         for kept_same, buffer in zip(average.buffers(), module.buffers(), strict=True):
             kept_same.copy_(buffer)
-
-
-def batches_of_ticks(options: ClipGanOptions) -> list[int]:
-    """Count the batches of each tick."""
-    per_tick = options.tick_kimg * 1000 / options.batch
-    if options.epochs is not None and options.kimg:
-        ends = [max(round(per_tick * tick), tick) for tick in range(options.epochs + 1)]
-    else:
-        ticks = math.ceil(options.kimg / options.tick_kimg)
-        last = math.ceil(options.kimg * 1000 / options.batch)
-        ends = [min(round(per_tick * tick), last) for tick in range(ticks)] + [last]
-    return [end - start for start, end in pairwise(ends) if end > start]
 
 
 def _update(module: nn.Module, adam: Optimizer, passes: int) -> None:

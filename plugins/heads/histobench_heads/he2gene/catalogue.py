@@ -1,8 +1,7 @@
 """HE2Gene, Base and Spat."""
 
-from histobench import EncoderSlot, Method, MethodCard, PatchGeometry
+from histobench import EncoderSlot, MethodCard, PatchGeometry, lazy
 from histobench_heads.he2gene.options import He2GeneOptions, He2GeneSpatOptions, side_to_read
-from histobench_heads.he2gene.published import convert
 
 __all__ = ["HE2GENE_BASE", "HE2GENE_SPAT"]
 
@@ -22,19 +21,8 @@ _QUICK = {
     "average": "single",
     "patch_px": 48,  # two pixels a side are left at the end, so that batch normalisation has more than one a spot
 }
+_CONVERT = lazy("histobench_heads.he2gene.published:convert")
 _PARAMETERS = {"ResNet-50, 250 genes, 19,699 other genes, tumour": 64_385_582}
-
-
-def _base(options: He2GeneOptions) -> Method:
-    from histobench_heads.he2gene.method import He2Gene
-
-    return He2Gene(options)
-
-
-def _spat(options: He2GeneSpatOptions) -> Method:
-    from histobench_heads.he2gene.method import He2GeneSpat
-
-    return He2GeneSpat(options)
 
 
 def _patch(options: He2GeneOptions) -> PatchGeometry:
@@ -47,14 +35,14 @@ HE2GENE_BASE = MethodCard(
     url=_URL,
     licence=_LICENCE,
     citation=_CITATION,
-    build=_base,
+    build=lazy("histobench_heads.he2gene.method:He2Gene"),
     options=He2GeneOptions,
     targets=("gene_expression",),
     optional=("other_genes", "label"),
     patch=_patch,
     encoder=_SLOT,
     parameters=_PARAMETERS,
-    convert=convert,
+    convert=_CONVERT,
     presets={"quick": _QUICK},
 )
 """Three heads."""
@@ -65,7 +53,7 @@ HE2GENE_SPAT = MethodCard(
     url=_URL,
     licence=_LICENCE,
     citation=_CITATION,
-    build=_spat,
+    build=lazy("histobench_heads.he2gene.method:He2GeneSpat"),
     options=He2GeneSpatOptions,
     targets=("gene_expression",),
     auxiliary=("label",),
@@ -73,7 +61,7 @@ HE2GENE_SPAT = MethodCard(
     patch=_patch,
     encoder=_SLOT,
     parameters=_PARAMETERS,
-    convert=convert,
+    convert=_CONVERT,
     presets={"quick": _QUICK},
 )
 """The same network, trained in space; to predict, it looks at single spots."""

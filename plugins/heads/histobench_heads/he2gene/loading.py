@@ -6,14 +6,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from histobench import DataError, LabelledSamples, Patches, Samples, UInt8
+from histobench import LabelledSamples, Patches, UInt8
 from histobench_heads.frames.neighbourhoods import Subgraph
 from histobench_heads.he2gene.batches import BLACK
 from histobench_heads.he2gene.labels import Annotation
 from histobench_heads.he2gene.losses import Batch
 from histobench_heads.he2gene.windows import middle
 
-__all__ = ["SPOTS_AT_ONCE", "Loader", "Middle", "Selection", "patches_of"]
+__all__ = ["SPOTS_AT_ONCE", "WHO", "Loader", "Middle", "Selection"]
+
+WHO = "he2gene"
+"""The method's name in messages."""
 
 SPOTS_AT_ONCE = 64
 """Spots that are looked at together where nothing is trained."""
@@ -64,7 +67,7 @@ class Selection:
     """Scores a network by the error of the predicted genes over all validation spots, each seen once as it is."""
 
     def __init__(self, val: LabelledSamples, patch_px: int) -> None:
-        self._patches = Middle(patches_of(val), patch_px)
+        self._patches = Middle(val.need_patches(WHO), patch_px)
         self._observed = torch.as_tensor(val.targets.values)
 
     def __call__(self, module: nn.Module) -> float:
@@ -76,16 +79,3 @@ class Selection:
             predicted = module(torch.as_tensor(self._patches[rows]).to(device), 0).targets.float().cpu()
             error += float(((predicted - self._observed[rows]).double() ** 2).sum())
         return -error / self._observed.numel()
-
-
-def patches_of(samples: Samples, /) -> Patches:
-    """Give the n patches of some samples.
-
-    Raises
-    ------
-    DataError
-        If they carry none.
-    """
-    if samples.patches is None:
-        raise DataError("he2gene reads patches, and the samples carry none; use mode 'full'.")
-    return samples.patches

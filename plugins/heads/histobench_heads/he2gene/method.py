@@ -50,7 +50,7 @@ from histobench_heads.frames.normalisation import PixelStatistics
 from histobench_heads.frames.saved import read_facts, write_facts
 from histobench_heads.he2gene.batches import alone, with_neighbours
 from histobench_heads.he2gene.labels import Annotation, LabelPlan
-from histobench_heads.he2gene.loading import SPOTS_AT_ONCE, Loader, Middle, Selection, patches_of
+from histobench_heads.he2gene.loading import SPOTS_AT_ONCE, WHO, Loader, Middle, Selection
 from histobench_heads.he2gene.losses import Batch, he2gene_losses
 from histobench_heads.he2gene.network import He2GeneNetwork, He2GeneOutput
 from histobench_heads.he2gene.options import He2GeneOptions, He2GeneSpatOptions
@@ -126,7 +126,7 @@ class He2Gene(Method):
             raise DataError(f"batch normalisation needs at least 2 training spots, got {len(train)}.")
         if context.encoder is None:
             raise ConfigError("he2gene trains its encoder, and there is none; use mode 'full'.")
-        patches = patches_of(train)
+        patches = train.need_patches(WHO)
         blueprint = self._read_blueprint(train, context.encoder.dim, context.seed)
         network = self._build(blueprint, context)
         if network.pixels is not None:
@@ -150,7 +150,7 @@ class He2Gene(Method):
     @override
     def predict(self, samples: Samples) -> Prediction:
         blueprint, network = self._made()
-        patches = patches_of(samples)
+        patches = samples.need_patches(WHO)
         found = [
             self._look(network, torch.as_tensor(patches[np.arange(start, min(start + SPOTS_AT_ONCE, len(samples)))]))
             for start in range(0, len(samples), SPOTS_AT_ONCE)

@@ -1,17 +1,11 @@
 """Hist2Cell."""
 
-from histobench import EncoderSlot, Method, MethodCard
+from histobench import EncoderSlot, MethodCard, lazy
 from histobench_heads.frames.cards import CONTINUOUS
 from histobench_heads.hist2cell.options import Hist2CellOptions
 from histobench_heads.hist2cell.published import REPRODUCTIONS, convert
 
 __all__ = ["HIST2CELL"]
-
-
-def _hist2cell(options: Hist2CellOptions) -> Method:
-    from histobench_heads.hist2cell.method import Hist2Cell
-
-    return Hist2Cell(options)
 
 
 HIST2CELL = MethodCard(
@@ -20,7 +14,7 @@ HIST2CELL = MethodCard(
     url="https://github.com/Weiqin-Zhao/Hist2Cell",
     licence="MIT (the authors' code; this is a clean-room implementation from its specification)",
     citation="Zhao et al. (2024), bioRxiv 2024.02.17.580852",
-    build=_hist2cell,
+    build=lazy("histobench_heads.hist2cell.method:Hist2Cell"),
     options=Hist2CellOptions,
     targets=CONTINUOUS,
     unit="neighbourhood",

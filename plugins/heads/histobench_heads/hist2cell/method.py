@@ -61,6 +61,7 @@ from histobench_heads.hist2cell.options import Hist2CellOptions
 __all__ = ["Hist2Cell", "batching", "load_batch", "loss_over_nodes"]
 
 _WEIGHTS = "weights.safetensors"
+_WHO = "hist2cell"
 
 Batch = dict[str, Tensor]
 """``images`` (m, h, w, 3) uint8 or (m, d) float32, ``edges`` (2, e) int64, ``targets`` (m, t) float32."""
@@ -203,8 +204,4 @@ def _read(images: Patches, part: Subgraph) -> Tensor:
 
 def _images(samples: Samples, mode: Mode) -> Patches:
     """Give what the backbone is shown of every spot: its patch, or its embedding by a frozen encoder."""
-    images = samples.embeddings if mode == "frozen" else samples.patches
-    if images is None:
-        needed = "embeddings" if mode == "frozen" else "patches"
-        raise DataError(f"hist2cell in mode {mode!r} needs {needed}, and the samples carry none.")
-    return images
+    return samples.need_embeddings(_WHO) if mode == "frozen" else samples.need_patches(_WHO)

@@ -1,15 +1,8 @@
 """hist2scRNA and its lightweight form."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-from histobench import Method, MethodCard, PatchGeometry
-from histobench.weights import Converted, ConvertRequest
+from histobench import MethodCard, PatchGeometry, lazy
 from histobench_heads.frames.cards import FROZEN_SLOT
 from histobench_heads.hist2scrna.options import Hist2ScrnaLightOptions, Hist2ScrnaOptions
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["HIST2SCRNA", "HIST2SCRNA_LIGHT"]
 
@@ -22,26 +15,11 @@ _CITATION = "Mondol et al. (2025), hist2scRNA in hist2RNA's repository; the bulk
 _QUICK = {"size_offset": True, "start_at_mean": True}
 
 
-def _hist2scrna(options: Hist2ScrnaOptions) -> Method:
-    from histobench_heads.hist2scrna.method import Hist2Scrna
-
-    return Hist2Scrna(options)
-
-
-def _hist2scrna_light(options: Hist2ScrnaLightOptions) -> Method:
-    from histobench_heads.hist2scrna.light import Hist2ScrnaLight
-
-    return Hist2ScrnaLight(options)
-
-
 def _patch(options: Hist2ScrnaOptions) -> PatchGeometry:
     return PatchGeometry(patch_px=options.patch_px)
 
 
-def _convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
-    from histobench_heads.hist2scrna.published import convert
-
-    return convert(tensors, request)
+_CONVERT = lazy("histobench_heads.hist2scrna.published:convert")
 
 
 HIST2SCRNA = MethodCard(
@@ -50,14 +28,14 @@ HIST2SCRNA = MethodCard(
     url=_URL,
     licence=_LICENCE,
     citation=_CITATION,
-    build=_hist2scrna,
+    build=lazy("histobench_heads.hist2scrna.method:Hist2Scrna"),
     options=Hist2ScrnaOptions,
     targets=("gene_expression", "label"),
     auxiliary=("counts",),
     optional=("label",),
     unit="neighbourhood",
     patch=_patch,
-    convert=_convert,
+    convert=_CONVERT,
     parameters={
         "384 wide, 6 blocks, 6 heads; 2,000 genes, 10 classes": 27_806_714,
         "the same without graph": 25_832_954,
@@ -94,13 +72,13 @@ HIST2SCRNA_LIGHT = MethodCard(
     url=_URL,
     licence=_LICENCE,
     citation=_CITATION,
-    build=_hist2scrna_light,
+    build=lazy("histobench_heads.hist2scrna.light:Hist2ScrnaLight"),
     options=Hist2ScrnaLightOptions,
     targets=("gene_expression", "label"),
     auxiliary=("counts",),
     optional=("label",),
     encoder=FROZEN_SLOT,
-    convert=_convert,
+    convert=_CONVERT,
     parameters={
         "embedding 2,048 wide; 2,000 genes, 10 classes": 20_716_410,
         "embedding 1,024 wide; 2,000 genes, 10 classes": 19_667_834,

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from histobench import DataError, Float, Int, LabelledSamples, Samples
+from histobench import Int, LabelledSamples, Samples
 from histobench.training import generator
 from histobench_heads.frames.neighbourhoods import contiguous_parts
 from histobench_heads.hist2scrna.learning import Blueprint, Truth, losses
@@ -37,6 +37,7 @@ from histobench_heads.hist2scrna.options import Hist2ScrnaLightOptions
 
 __all__ = ["GroupBatch", "Hist2ScrnaLight"]
 
+_WHO = "hist2scrna-light"
 _SPOTS_AT_ONCE = 512
 
 
@@ -61,7 +62,7 @@ class Hist2ScrnaLight(CountMethod[Hist2ScrnaLightOptions, GroupBatch, Hist2Scrna
 
     @override
     def features(self, samples: Samples) -> int:
-        return int(_embeddings(samples).shape[1])
+        return int(samples.need_embeddings(_WHO).shape[1])
 
     @override
     def make_network(self, blueprint: Blueprint) -> Hist2ScrnaLightNetwork:
@@ -71,7 +72,7 @@ class Hist2ScrnaLight(CountMethod[Hist2ScrnaLightOptions, GroupBatch, Hist2Scrna
     @override
     def prepare(self, module: Hist2ScrnaLightNetwork, train: LabelledSamples) -> None:
         super().prepare(module, train)
-        module.measure(torch.as_tensor(np.asarray(_embeddings(train)), dtype=torch.float32))
+        module.measure(torch.as_tensor(np.asarray(train.need_embeddings(_WHO)), dtype=torch.float32))
 
     @override
     def batches(self, train: LabelledSamples, truth: Truth, seed: int) -> Callable[[int], Iterator[GroupBatch]]:
@@ -123,11 +124,5 @@ def _stacks(groups: Sequence[Int], spots: int) -> Iterator[Int]:
 
 def _load(samples: Samples, rows: Int) -> tuple[Tensor, Tensor]:
     places = samples.array[rows].astype(np.float32)
-    embeddings = np.asarray(_embeddings(samples)[rows], dtype=np.float32)
+    embeddings = np.asarray(samples.need_embeddings(_WHO)[rows], dtype=np.float32)
     return torch.from_numpy(embeddings), torch.from_numpy(places - places.mean(axis=1, keepdims=True))
-
-
-def _embeddings(samples: Samples) -> Float:
-    if samples.embeddings is None:
-        raise DataError("hist2scrna-light reads embeddings, and the samples carry none.")
-    return samples.embeddings

@@ -77,6 +77,7 @@ BatchT = TypeVar("BatchT")
 NetworkT = TypeVar("NetworkT", bound=CountNetwork)
 
 _WEIGHTS = "weights.safetensors"
+_WHO = "hist2scrna"
 _PATCHES_AT_ONCE = 64
 _HOPS = 2  # as many as there are graph layers
 
@@ -200,7 +201,7 @@ class Hist2Scrna(CountMethod[Hist2ScrnaOptions, Batch, Hist2ScrnaNetwork]):
 
     @override
     def features(self, samples: Samples) -> int:
-        _patches(samples)
+        samples.need_patches(_WHO)
         return 0
 
     @override
@@ -209,7 +210,7 @@ class Hist2Scrna(CountMethod[Hist2ScrnaOptions, Batch, Hist2ScrnaNetwork]):
 
     @override
     def batches(self, train: LabelledSamples, truth: Truth, seed: int) -> Callable[[int], Iterator[Batch]]:
-        parts, patches = batching(train, self.options), _patches(train)
+        parts, patches = batching(train, self.options), train.need_patches(_WHO)
         return lambda epoch: (load_batch(patches, truth, part) for part in parts.training(seed, epoch))
 
     @override
@@ -218,7 +219,7 @@ class Hist2Scrna(CountMethod[Hist2ScrnaOptions, Batch, Hist2ScrnaNetwork]):
 
     @override
     def say(self, module: Hist2ScrnaNetwork, samples: Samples) -> Said:
-        patches, device = _patches(samples), next(module.parameters()).device
+        patches, device = samples.need_patches(_WHO), next(module.parameters()).device
         parts = batching(samples, self.options)
         if parts.at_random:
             said = [
@@ -286,12 +287,6 @@ def together(said: list[Said]) -> Said:
 
 def _stack(parts: Iterable[Tensor]) -> Tensor:
     return torch.cat(list(parts)).float().cpu()
-
-
-def _patches(samples: Samples) -> Patches:
-    if samples.patches is None:
-        raise DataError("hist2scrna looks at patches, and the samples carry none.")
-    return samples.patches
 
 
 def _read(patches: Patches, rows: Int) -> Tensor:

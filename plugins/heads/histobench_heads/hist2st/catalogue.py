@@ -1,6 +1,6 @@
 """Hist2ST."""
 
-from histobench import Method, MethodCard
+from histobench import MethodCard, lazy
 from histobench_heads.frames.cards import CONTINUOUS
 from histobench_heads.frames.slidewise.options import slide_patch
 from histobench_heads.hist2st.options import Hist2STOptions
@@ -9,19 +9,13 @@ from histobench_heads.hist2st.published import REPRODUCTIONS, convert
 __all__ = ["HIST2ST"]
 
 
-def _hist2st(options: Hist2STOptions) -> Method:
-    from histobench_heads.hist2st.method import Hist2ST
-
-    return Hist2ST(options)
-
-
 HIST2ST = MethodCard(
     name="hist2st",
     title="Hist2ST: ConvMixer, transformer and graph layers over a whole slide",
     url="https://github.com/biomed-AI/Hist2ST",
     licence="none given (the authors' code; this is a clean-room implementation from its specification)",
     citation="Zeng et al. (2022), Briefings in Bioinformatics",
-    build=_hist2st,
+    build=lazy("histobench_heads.hist2st.method:Hist2ST"),
     options=Hist2STOptions,
     targets=CONTINUOUS,
     unit="slide",

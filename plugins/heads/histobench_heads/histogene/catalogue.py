@@ -1,19 +1,12 @@
 """HisToGene."""
 
-from histobench import Method, MethodCard
+from histobench import MethodCard, lazy
 from histobench_heads.frames.cards import CONTINUOUS
 from histobench_heads.frames.reproductions import cuca_comparison
 from histobench_heads.frames.slidewise.options import slide_patch
 from histobench_heads.histogene.options import HisToGeneOptions
-from histobench_heads.histogene.published import convert
 
 __all__ = ["HISTOGENE"]
-
-
-def _histogene(options: HisToGeneOptions) -> Method:
-    from histobench_heads.histogene.method import HisToGene
-
-    return HisToGene(options)
 
 
 HISTOGENE = MethodCard(
@@ -22,7 +15,7 @@ HISTOGENE = MethodCard(
     url="https://github.com/maxpmx/HisToGene",
     licence="MIT (the authors' code; this is a clean-room implementation from its specification)",
     citation="Pang, Su & Li (2021), bioRxiv 2021.11.28.470212",
-    build=_histogene,
+    build=lazy("histobench_heads.histogene.method:HisToGene"),
     options=HisToGeneOptions,
     targets=CONTINUOUS,
     unit="slide",
@@ -35,7 +28,7 @@ HISTOGENE = MethodCard(
         "785 genes, 8 blocks, 64 positions": 106_648_337,
         "1000 genes, 4 blocks, 64 positions": 73_281_512,
     },
-    convert=convert,
+    convert=lazy("histobench_heads.histogene.published:convert"),
     # as CUCA's authors ran it
     reproductions=cuca_comparison(
         {"humanlung": 0.085, "her2st": 0.21, "stnet": 0.21}, {"humanlung": 0.04, "her2st": 0.24, "stnet": 0.25}

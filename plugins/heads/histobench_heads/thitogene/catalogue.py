@@ -1,31 +1,12 @@
 """THItoGene."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-from histobench import Method, MethodCard
-from histobench.weights import Converted, ConvertRequest
+from histobench import MethodCard, lazy
 from histobench_heads.frames.cards import CONTINUOUS
 from histobench_heads.frames.reproductions import cuca_comparison
 from histobench_heads.frames.slidewise.options import slide_patch
 from histobench_heads.thitogene.options import ThitogeneOptions
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 __all__ = ["THITOGENE"]
-
-
-def _thitogene(options: ThitogeneOptions) -> Method:
-    from histobench_heads.thitogene.method import Thitogene
-
-    return Thitogene(options)
-
-
-def _convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
-    from histobench_heads.thitogene.published import convert
-
-    return convert(tensors, request)
 
 
 THITOGENE = MethodCard(
@@ -34,7 +15,7 @@ THITOGENE = MethodCard(
     url="https://github.com/yrjia1015/THItoGene",
     licence="none stated (the authors' code; this is a clean-room implementation from its specification)",
     citation="Jia et al. (2024), Briefings in Bioinformatics 25(1), bbad464",
-    build=_thitogene,
+    build=lazy("histobench_heads.thitogene.method:Thitogene"),
     options=ThitogeneOptions,
     targets=CONTINUOUS,
     unit="slide",
@@ -51,7 +32,7 @@ THITOGENE = MethodCard(
         "gene_expression": {"epochs": 300, "weight_decay": 0.0, "n_pos": 64, "inputs": "original"},
     },
     dataset_options={"cscc": {"depth": 8}},  # thitogene.md, Defaults
-    convert=_convert,
+    convert=lazy("histobench_heads.thitogene.published:convert"),
     # as CUCA's authors ran it; across the slides of humanlung the figure tells only that it is below 0.02
     reproductions=cuca_comparison(
         {"humanlung": 0.04, "her2st": 0.085, "stnet": 0.14}, {"her2st": 0.065, "stnet": 0.16}

@@ -31,7 +31,6 @@ from typing_extensions import override
 from histobench import (
     ConfigError,
     Counts,
-    DataError,
     FitContext,
     Float,
     LabelledSamples,
@@ -52,6 +51,7 @@ from histobench_heads.frames.saved import read_arrays, read_facts, write_arrays,
 __all__ = ["ClipRetrieval"]
 
 _WEIGHTS = "weights.safetensors"
+_WHO = "CLIP"
 
 
 class ClipRetrieval(Method):
@@ -75,7 +75,7 @@ class ClipRetrieval(Method):
         if predicts:
             self.vocabulary = Vocabulary(names=train.targets.names)
         else:
-            self.vocabulary = Vocabulary.of(_counts(train), train.slide_ids, self.options)
+            self.vocabulary = Vocabulary.of(train.need_counts(_WHO), train.slide_ids, self.options)
         pairs = _pairs(train, self.vocabulary)
         seen = None if val is None else _pairs(val, self.vocabulary)
         self.model = fit_clip(*pairs, options=self.options, context=context, validation=seen)
@@ -87,9 +87,9 @@ class ClipRetrieval(Method):
     @override
     def predict(self, samples: Samples) -> Prediction | Pairing:
         model, _ = self._made()
-        image = embed_images(model, _embeddings(samples))
+        image = embed_images(model, samples.need_embeddings(_WHO))
         if self._memory is None:
-            return Pairing(image=image, expression=self.prompts(_counts(samples)))
+            return Pairing(image=image, expression=self.prompts(samples.need_counts(_WHO)))
         options = self.options
         values = self._memory.recall(image, k=options.retrieval_k, temperature=options.retrieval_temperature)
         return Prediction(names=self._memory.names, values=values)
@@ -131,17 +131,5 @@ class ClipRetrieval(Method):
 def _pairs(samples: LabelledSamples, vocabulary: Vocabulary) -> Pairs:
     """See spots from both sides; without counts, expression is the targets."""
     if samples.targets.kind == "gene_expression":
-        return Pairs(_embeddings(samples), samples.targets.values)
-    return Pairs(_embeddings(samples), vocabulary.read(_counts(samples), samples.slide_ids))
-
-
-def _embeddings(samples: Samples) -> Float:
-    if samples.embeddings is None:
-        raise DataError("CLIP needs embeddings of the patches; the samples carry none.")
-    return samples.embeddings
-
-
-def _counts(samples: Samples) -> Counts:
-    if samples.counts is None:
-        raise DataError("CLIP needs raw counts; the samples carry none.")
-    return samples.counts
+        return Pairs(samples.need_embeddings(_WHO), samples.targets.values)
+    return Pairs(samples.need_embeddings(_WHO), vocabulary.read(samples.need_counts(_WHO), samples.slide_ids))

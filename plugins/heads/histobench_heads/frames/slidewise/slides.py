@@ -52,9 +52,7 @@ def read_slide(samples: Samples, rows: Int, options: SlideOptions, *, edges: Int
     DataError
         If the samples carry no patches, or patches of another side, or the slide does not fit the position tables.
     """
-    if samples.patches is None:
-        raise DataError("a method that reads whole slides needs samples with patches; these carry none.")
-    patches = np.ascontiguousarray(samples.patches[rows])
+    patches = np.ascontiguousarray(samples.need_patches("this method")[rows])
     if patches.shape[1:] != (options.patch_px, options.patch_px, 3):
         raise DataError(
             f"patches must be {options.patch_px} x {options.patch_px} pixels in RGB, as the option 'patch_px' says, "
