@@ -44,7 +44,8 @@ def replacing(path: Path) -> Iterator[Path]:
         If the file cannot be written, flushed or renamed; then nothing of it is left.
     """
     # the thread is part of the name: a runner waits for its workers in threads, and all of them open the store
-    partial = path.with_name(f".{path.name}.{_host()}-{os.getpid()}-{threading.get_ident()}.partial")
+    # (names have at most 255 letters)
+    partial = path.with_name(f".{path.name[:150]}.{_host()}-{os.getpid()}-{threading.get_ident()}.partial")
     try:
         yield partial
         with partial.open("rb") as file:

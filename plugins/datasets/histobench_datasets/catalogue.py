@@ -1,51 +1,23 @@
-"""The built-in datasets' cards; listing them imports nothing heavy."""
+"""The cards of the built-in datasets; listing them imports nothing heavy."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from histobench import Dataset, DatasetCard, TargetFact, leave_one_patient_out, leave_one_slide_out
+from histobench import DatasetCard, TargetFact, lazy, leave_one_patient_out, leave_one_slide_out
 from histobench_datasets.her2st.layout import CUCA_4FOLD
-
-if TYPE_CHECKING:
-    from histobench_datasets.visium.sections import Technology
 
 __all__ = ["DATASETS", "HER2ST", "SYNTHETIC", "SYNTHETIC_300", "SYNTHETIC_1000", "VISIUM", "VISIUM_HD"]
 
-_COUNTS_PER_TEN_THOUSAND = "ln(1 + counts per 10,000)"
+_GENERATE = lazy("histobench_datasets.synthetic.dataset:generate")
+_READ_SECTIONS = lazy("histobench_datasets.visium.dataset:VisiumSections")
 
 
-def _build_synthetic(_root: Path | None, *, depth: float = 1.0) -> Dataset:
-    from histobench_datasets.synthetic.dataset import Synthetic
-    from histobench_datasets.synthetic.tissue import Design
-
-    return Synthetic(Design(depth=depth))
+def _expression(title: str) -> TargetFact:
+    return TargetFact(name="gene_expression", kind="gene_expression", title=title, unit="ln(1 + counts per 10,000)")
 
 
-def _build_her2st(root: Path | None) -> Dataset:
-    from histobench_datasets.her2st.dataset import Her2st
-
-    return Her2st(root)
-
-
-def _build_visium(root: Path | None, *, technology: "Technology") -> Dataset:
-    from histobench_datasets.visium.dataset import VisiumSections
-
-    return VisiumSections(root, technology)
-
-
-def _download_her2st(root: Path | None) -> None:
-    from histobench_datasets.her2st.download import download
-
-    download(root)
-
-
-def _check_her2st(root: Path | None) -> Mapping[str, str]:
-    from histobench_datasets.her2st.download import check
-
-    return check(root)
+def _labels(title: str) -> TargetFact:
+    return TargetFact(name="label", kind="label", title=title, unit="class")
 
 
 def _proportions(tier: str, n_types: int) -> TargetFact:
@@ -61,7 +33,7 @@ SYNTHETIC = DatasetCard(
     name="synthetic",
     title="generated breast-like tissue with a known truth; nothing to download",
     licence="Apache-2.0",
-    build=_build_synthetic,
+    build=_GENERATE,
     targets=(
         TargetFact(
             name="cell_abundance",
@@ -69,13 +41,8 @@ SYNTHETIC = DatasetCard(
             title="cells of 8 types under the spot, as a deconvolution would estimate them",
             unit="cells per spot",
         ),
-        TargetFact(
-            name="gene_expression",
-            kind="gene_expression",
-            title="expression of 120 invented genes",
-            unit=_COUNTS_PER_TEN_THOUSAND,
-        ),
-        TargetFact(name="label", kind="label", title="the class of tissue that covers most of the spot", unit="class"),
+        _expression("expression of 120 invented genes"),
+        _labels("the class of tissue that covers most of the spot"),
     ),
     schemes=(leave_one_patient_out, leave_one_slide_out),
     organ="breast",
@@ -87,25 +54,25 @@ SYNTHETIC = DatasetCard(
     default=True,
     has_oracle=True,
 )
-"""Made on the spot, 4,000 molecules a spot in the mean; the default."""
+"""The default dataset, with 4,000 molecules per spot on average."""
 
 SYNTHETIC_1000 = replace(
     SYNTHETIC,
     name="synthetic-1000",
-    title="the same generated tissue, sequenced to about 1,000 molecules a spot",
-    build=partial(_build_synthetic, depth=0.25),
+    title="the same generated tissue, sequenced to about 1,000 molecules per spot",
+    build=partial(_GENERATE, depth=0.25),
     default=False,
 )
-"""A quarter of the molecules; images and truth are those of `SYNTHETIC`."""
+"""A quarter of the molecules, with the images and truth of `SYNTHETIC`."""
 
 SYNTHETIC_300 = replace(
     SYNTHETIC,
     name="synthetic-300",
-    title="the same generated tissue, sequenced to about 300 molecules a spot",
-    build=partial(_build_synthetic, depth=0.075),
+    title="the same generated tissue, sequenced to about 300 molecules per spot",
+    build=partial(_GENERATE, depth=0.075),
     default=False,
 )
-"""What leaves most genes of most spots with one molecule or none, as on real sections."""
+"""At most one molecule for most genes of most spots, as on real sections."""
 
 HER2ST = DatasetCard(
     name="her2st",
@@ -113,23 +80,13 @@ HER2ST = DatasetCard(
     url="https://github.com/almaan/her2st",
     licence="CC BY 4.0 (see Zenodo 10.5281/zenodo.4751624)",
     citation="Andersson et al. (2021), Nature Communications 12:6012, doi:10.1038/s41467-021-26271-2",
-    build=_build_her2st,
+    build=lazy("histobench_datasets.her2st.dataset:Her2st"),
     targets=(
         _proportions("minor", 22),
         _proportions("major", 8),
         _proportions("subset", 41),
-        TargetFact(
-            name="gene_expression",
-            kind="gene_expression",
-            title="expression by the Spatial Transcriptomics array",
-            unit=_COUNTS_PER_TEN_THOUSAND,
-        ),
-        TargetFact(
-            name="label",
-            kind="label",
-            title="the pathologist's class of tissue, on one slide of each patient; undetermined spots are left out",
-            unit="class",
-        ),
+        _expression("expression by the Spatial Transcriptomics array"),
+        _labels("the pathologist's class of tissue, on one slide of each patient; undetermined spots are left out"),
     ),
     schemes=(leave_one_patient_out, CUCA_4FOLD, leave_one_slide_out),
     organ="breast",
@@ -137,37 +94,33 @@ HER2ST = DatasetCard(
     lattice="square",
     n_slides=36,
     n_patients=8,
-    download=_download_her2st,
-    check=_check_her2st,
+    download=lazy("histobench_datasets.her2st.download:download"),
+    check=lazy("histobench_datasets.her2st.download:check"),
 )
-"""As its publisher ships it."""
+"""The data as published."""
 
 VISIUM = DatasetCard(
     name="visium",
     title="your own Visium sections: a folder of Space Ranger's output with a table, slides.csv",
     licence="that of your own data",
-    build=partial(_build_visium, technology="visium"),
-    targets=(
-        TargetFact(
-            name="gene_expression", kind="gene_expression", title="expression by Visium", unit=_COUNTS_PER_TEN_THOUSAND
-        ),
-    ),
+    build=partial(_READ_SECTIONS, technology="visium"),
+    targets=(_expression("expression by Visium"),),
     schemes=(leave_one_patient_out, leave_one_slide_out),
     platform="Visium",
     lattice="hex",
 )
-"""What Space Ranger wrote; patients, images and sections are the user's."""
+"""Visium sections from Space Ranger; patients, images and sections are the user's."""
 
 VISIUM_HD = replace(
     VISIUM,
     name="visium-hd",
     title="your own Visium HD sections, in spots of about 55 µm: a folder of Space Ranger's output with slides.csv",
-    build=partial(_build_visium, technology="visium-hd"),
-    targets=(replace(VISIUM.targets[0], title="expression by Visium HD, added up over pseudo-spots"),),
+    build=partial(_READ_SECTIONS, technology="visium-hd"),
+    targets=(_expression("expression by Visium HD, added up over pseudo-spots"),),
     platform="Visium HD",
     lattice="square",
 )
-"""The same folder and table, of which it reads the other sections."""
+"""The Visium HD sections of the same folder and table."""
 
 DATASETS = (SYNTHETIC, SYNTHETIC_1000, SYNTHETIC_300, HER2ST, VISIUM, VISIUM_HD)
 """Every dataset of this package."""

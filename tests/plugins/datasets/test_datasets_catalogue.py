@@ -63,5 +63,5 @@ def test_her2st_is_checked_and_fetched_through_its_card(release, monkeypatch):
     monkeypatch.setenv("HISTOBENCH_HER2ST_URL", "http://127.0.0.1:9")
     wrong = CARDS["her2st"].check(release.root)
     assert len(wrong) == 121
-    with pytest.raises(ValueError, match="121 of 121 files of her2st did not arrive"):
+    with pytest.raises(ValueError, match="121 of 121 files of her2st could not be fetched"):
         CARDS["her2st"].download(release.root)

@@ -30,7 +30,7 @@ def test_every_slide_is_listed_or_left_out_with_a_reason(her2st):
     left_out = her2st.left_out(MINOR)
     assert {*left_out, *(slide.id for slide in her2st.slides(MINOR))} == set(SLIDES)
     assert len(SLIDES) == 36
-    assert left_out["C6"].startswith("no counts and no selection of spots and no image here; ")
+    assert left_out["C6"].startswith("no counts and no selection of spots and no image found; ")
 
 
 def test_patients_of_stnet_keep_their_name():
@@ -78,8 +78,8 @@ def test_labels_are_one_hot_and_undetermined_spots_dropped(her2st, b1):
     assert named == ["invasive cancer", "connective tissue", "invasive cancer"]
     np.testing.assert_array_equal(table.targets.values.sum(axis=1), 1)
     assert her2st.notes(b1, "label")[:2] == (
-        "slide 'B1': 10 spots are left out, as the pathologist left them undetermined.",
-        "slide 'B1': 1 labels are left out, as they have no position.",
+        "slide 'B1': 10 spots are left out: the pathologist left them undetermined.",
+        "slide 'B1': 1 labels are left out: they have no position.",
     )
 
 
@@ -93,8 +93,8 @@ def test_deselected_spots_are_dropped_and_noted(release, spots):
     slide = her2st.slides(MINOR)[1]
     assert her2st.table(slide, MINOR).spot_ids == spots[2:]
     assert her2st.notes(slide, MINOR) == (
-        "slide 'B1': 2 of 30 spots of the counts are left out, as other tables lack them.",
-        "slide 'B1': 2 of 30 spots of the proportions are left out, as other tables lack them.",
+        "slide 'B1': 2 of 30 spots of the counts are left out: other tables lack them.",
+        "slide 'B1': 2 of 30 spots of the proportions are left out: other tables lack them.",
     )
 
 
@@ -105,7 +105,7 @@ def test_a_spot_without_counts_is_dropped_and_noted(release, spots):
     her2st = Her2st(release.root, blobs={})
     slide = her2st.slides(MINOR)[1]
     assert spots[4] not in her2st.table(slide, MINOR).spot_ids
-    assert her2st.notes(slide, MINOR) == ("slide 'B1': 1 of 30 spots are left out, as nothing was counted there.",)
+    assert her2st.notes(slide, MINOR) == ("slide 'B1': 1 of 30 spots are left out: they have no counts.",)
 
 
 def test_fingerprint_follows_the_content_of_each_file(release, her2st, b1):
@@ -154,19 +154,19 @@ def test_a_slide_without_image_is_left_out(release):
     release.image("B2").unlink()
     her2st = Her2st(release.root, blobs={})
     assert "B2" not in [slide.id for slide in her2st.slides(MINOR)]
-    assert her2st.left_out(MINOR)["B2"] == "no image here; `histobench data download her2st` fetches it"
+    assert her2st.left_out(MINOR)["B2"] == "no image found; `histobench data download her2st` fetches it"
 
 
 def test_a_slide_missing_in_the_archive_is_left_out(release, make_proportions):
     release.write_proportions("minor", {"A1": make_proportions(), "B1": make_proportions()})
-    assert Her2st(release.root, blobs={}).left_out(MINOR)["B2"] == "'minor.zip' holds no proportions of it"
+    assert Her2st(release.root, blobs={}).left_out(MINOR)["B2"] == "'minor.zip' has no proportions of it"
 
 
 def test_a_missing_archive_leaves_every_slide_out(release):
     release.proportions().unlink()
     her2st = Her2st(release.root, blobs={})
     assert not her2st.slides(MINOR)
-    assert her2st.left_out(MINOR)["A1"] == "no proportions here; `histobench data download her2st` fetches it"
+    assert her2st.left_out(MINOR)["A1"] == "no proportions found; `histobench data download her2st` fetches it"
     assert her2st.slides("gene_expression")
 
 
@@ -175,13 +175,13 @@ def test_slides_without_labels_say_so(her2st):
 
 
 def test_labels_of_an_unlabelled_slide_are_an_error(her2st):
-    with pytest.raises(DataError, match=r"slide 'A1' has no labels: there is no '.*A1_labeled"):
+    with pytest.raises(DataError, match=r"slide 'A1' has no labels: '.*A1_labeled"):
         her2st.table(Slide(id="A1", patient="her2st:A"), "label")
 
 
 def test_counts_deleted_meanwhile_are_an_error(release, her2st, b1):
     release.counts("B1").unlink()
-    with pytest.raises(DataError, match=r"there is no '.*B1.tsv.gz'; .histobench data download"):
+    with pytest.raises(DataError, match=r"B1.tsv.gz' does not exist; .histobench data download"):
         her2st.table(b1, MINOR)
 
 
@@ -230,7 +230,7 @@ def test_real_tiers_have_the_published_number_of_types(real, target, n_types):
     assert table.targets.values.shape == (283, n_types)
     np.testing.assert_allclose(table.targets.values.sum(axis=1), 1, atol=1e-5)
     assert real.notes(real.slides(target)[0], target) == (
-        "slide 'B4': 1 of 284 spots of the selection are left out, as other tables lack them.",
+        "slide 'B4': 1 of 284 spots of the selection are left out: other tables lack them.",
     )
 
 
@@ -260,7 +260,7 @@ def test_real_labels_match_the_spots(real):
 
 def test_real_spot_without_counts_is_named(real):
     notes = real.notes(Slide(id="D5", patient="her2st:D"), "gene_expression")
-    assert notes[-1] == "slide 'D5': 1 of 306 spots are left out, as nothing was counted there."
+    assert notes[-1] == "slide 'D5': 1 of 306 spots are left out: they have no counts."
 
 
 def test_file_that_is_not_the_publishers_is_noted(release, tmp_path):
@@ -268,7 +268,7 @@ def test_file_that_is_not_the_publishers_is_noted(release, tmp_path):
     her2st = Her2st(release.root, blobs=expected)
     (b1,) = [slide for slide in her2st.slides(MINOR) if slide.id == "B1"]
     assert her2st.notes(b1, MINOR)[-1] == (
-        "'data/ST-spotfiles/B1_selection.tsv' is not the publisher's file: its git blob id is another."
+        "'data/ST-spotfiles/B1_selection.tsv' is not the published file: its git blob id differs."
     )
 
 

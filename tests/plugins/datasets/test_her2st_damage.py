@@ -36,9 +36,9 @@ def test_bad_counts_are_named_by_line(release, her2st, b1, new, message):
 @pytest.mark.parametrize(
     ("new", "message"),
     [
-        ("3-3", "spot '3-3' is not of the form '10x14', column x row"),
-        ("2x3", "spot '2x3' stands twice in the table"),
-        ("3x99", "spot '3x99' is unknown: it lies outside the array of 33 x 35 spots"),
+        ("3-3", "spot '3-3' does not have the form '10x14', column x row"),
+        ("2x3", "spot '2x3' repeats in the table"),
+        ("3x99", "spot '3x99' is outside the array of 33 x 35 spots"),
     ],
 )
 def test_bad_spot_ids_are_named_by_line(release, her2st, b1, new, message):
@@ -49,7 +49,7 @@ def test_bad_spot_ids_are_named_by_line(release, her2st, b1, new, message):
 
 def test_a_repeated_gene_is_refused(release, her2st, b1):
     release.edit(release.counts("B1"), "CD3E", "ERBB2")
-    with pytest.raises(DataError, match="column 'ERBB2' stands twice in the header"):
+    with pytest.raises(DataError, match="column 'ERBB2' repeats in the header"):
         her2st.table(b1, MINOR)
 
 
@@ -84,7 +84,7 @@ def test_counts_of_other_spots_are_refused(release, her2st, b1):
     [
         ("pixel_x", "px", "has no column 'pixel_x'; found x, y, new_x"),
         ("200.5", "left", "line 3: column 'pixel_x' is not a finite number: 'left'"),
-        ("5\t8\t", "6\t8\t", "line 3: spot '6x8' stands twice"),
+        ("5\t8\t", "6\t8\t", "line 3: spot '6x8' repeats"),
         ("5\t8\t", "5.5\t8\t", "array coordinates x and y must be whole numbers"),
     ],
 )
@@ -110,7 +110,7 @@ def test_a_damaged_selection_costs_only_its_slide(release):
 def test_spots_on_a_line_give_no_resolution(release, her2st, b1):
     lines = release.selection("B1").read_text().splitlines()
     release.selection("B1").write_text("\n".join(line for line in lines if line.split("\t")[1] in ("y", "8")))
-    with pytest.raises(DataError, match="lie on one line, so microns per pixel cannot be derived"):
+    with pytest.raises(DataError, match="on one line, so the lattice does not determine microns per pixel"):
         her2st.table(b1, MINOR)
 
 
@@ -220,7 +220,7 @@ def test_an_image_deleted_meanwhile_is_an_error(release, her2st, b1):
 
 def test_an_image_smaller_than_its_spots_is_refused(release, her2st, b1):
     release.write_image("B1", width=230)
-    with pytest.raises(DataError, match=r"wrong size, 230 x 420 pixels: spot '6x8' at \(240, 320\) lies outside"):
+    with pytest.raises(DataError, match=r"wrong size, 230 x 420 pixels: spot '6x8' at \(240, 320\) is outside"):
         her2st.image(b1)
 
 

@@ -197,7 +197,7 @@ def test_a_truncated_file_is_reported_and_kept_aside(server, release, blobs, fol
 def test_missing_and_wrong_files_cost_only_themselves(server, release, blobs, folder):
     (release.root / COUNTS).unlink()
     (release.root / IMAGE).write_bytes(b"not this one")
-    with pytest.raises(DataError, match=rf"2 of {len(blobs)} files of her2st did not arrive.*404.*Run the"):
+    with pytest.raises(DataError, match=rf"2 of {len(blobs)} files of her2st could not be fetched.*404.*Run the"):
         download(folder, base_url=server.url, blobs=blobs)
     assert check(folder, blobs=blobs) == {COUNTS: "missing", IMAGE: "missing"}
 
@@ -227,14 +227,14 @@ def test_without_a_server_the_rest_is_not_tried(blobs, folder):
 
 def test_a_second_download_is_refused(server, blobs, folder):
     folder.mkdir(parents=True)
-    with FileLock(folder / ".download.lock"), pytest.raises(DataError, match=r"another download into '.*' is running"):
+    with FileLock(folder / ".download.lock"), pytest.raises(DataError, match=r"another download to '.*' is running"):
         download(folder, base_url=server.url, blobs=blobs)
 
 
 def test_a_folder_that_is_a_file_is_refused(server, blobs, tmp_path):
     (tmp_path / "file").mkdir()
     (tmp_path / "file" / "her2st").touch()
-    with pytest.raises(DataError, match=r"cannot write into '.*her2st': File exists"):
+    with pytest.raises(DataError, match=r"cannot write to '.*her2st': File exists"):
         download(tmp_path / "file", base_url=server.url, blobs=blobs)
 
 
@@ -245,7 +245,7 @@ def test_poochs_log_level_is_put_back(server, blobs, folder):
 
 
 def test_checking_nothing_says_where_it_looked(tmp_path):
-    with pytest.raises(DataError, match="her2st is not here"):
+    with pytest.raises(DataError, match="her2st was not found"):
         check(tmp_path)
 
 

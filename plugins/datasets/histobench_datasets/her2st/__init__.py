@@ -1,1 +1,1 @@
-"""her2st (Andersson et al. 2021), read as its publisher ships it."""
+"""her2st (Andersson et al. 2021), read from the published files."""

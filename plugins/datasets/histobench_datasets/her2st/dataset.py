@@ -1,13 +1,13 @@
-"""her2st: 36 sections of HER2-positive breast cancer from 8 patients, read as the publisher ships them.
+"""her2st: 36 sections of HER2-positive breast cancer from 8 patients, read from the published files.
 
 Legacy Spatial Transcriptomics, spots of 100 µm, 200 µm apart (Andersson et al. 2021, *Nat. Commun.* 12:6012; data
 CC BY 4.0, Zenodo 10.5281/zenodo.4751624). Choices made here:
 
-- a spot is used if it is selected, has counts, and has the target; what is dropped is said by `Her2st.notes`;
-- a spot without a single count is dropped: it has no expression, and its proportions were inferred from nothing;
+- a spot is used if it is selected, has counts, and has the target; `Her2st.notes` reports what is dropped;
+- a spot with zero counts only is dropped: it has no expression, and its proportions were inferred from no data;
 - spots are sorted by array row, then column;
-- microns per pixel follow from the lattice, because patient A's images are smaller than the others';
-- cell abundance is stereoscope's proportion, which sums to one over the types; the publisher gives no numbers of cells;
+- microns per pixel are derived from the lattice, because the images of patient A are smaller than the others;
+- cell abundance is stereoscope's proportion, which sums to one over the types; numbers of cells were not published;
 - a spot that the pathologist left undetermined has no label.
 """
 
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from histobench import Counts, DataError, Int, Slide, SlideImage, SpotTable, Targets
+from histobench.files import file_digest
 from histobench.images import check_image, open_image
 from histobench_datasets.her2st import files
 from histobench_datasets.her2st.join import check_same_slide, join_spots, spot_position
@@ -42,28 +43,28 @@ from histobench_datasets.her2st.table import Matrix
 __all__ = ["TARGETS", "Her2st"]
 
 TARGETS = (*(f"cell_abundance:{tier}" for tier in TIERS), "gene_expression", "label")
-"""What can be asked of it."""
+"""Names of the targets."""
 
 _FETCH = "`histobench data download her2st` fetches it"
-_TOO_WIDE = 1.5  # times the whole lattice: a right image shows little more than it
+_TOO_WIDE = 1.5  # times the whole lattice: the correct image is only a little wider
 
 _Stamp = tuple[int, int]
 
 
 class Her2st:
-    """The data set in a folder.
+    """The dataset in a folder.
 
     Parameters
     ----------
     root
-        Folder that holds ``data`` and ``res``, or the one above it; ``None`` to look in the usual places.
+        Folder that holds ``data`` and ``res``, or its parent; ``None`` to look in the usual places.
     blobs
-        Path → git blob id of the files to expect; ``None`` for the publisher's.
+        Path → git blob id of the expected files; ``None`` for the published files.
 
     Raises
     ------
     DataError
-        If the data are not there.
+        If the data are not found.
     """
 
     def __init__(self, root: Path | None = None, *, blobs: Mapping[str, str] | None = None) -> None:
@@ -72,17 +73,17 @@ class Her2st:
 
     def slides(self, target: str) -> Sequence[Slide]:
         """List the slides that have counts, selection, image and target; only their selections are read."""
-        gone = self.left_out(target)
-        return [self._slide(slide_id) for slide_id in SLIDES if slide_id not in gone]
+        left_out = self.left_out(target)
+        return [self._slide(slide_id) for slide_id in SLIDES if slide_id not in left_out]
 
     def left_out(self, target: str) -> Mapping[str, str]:
-        """Say of the other slides what is missing."""
+        """Return the other slides, with what is missing."""
         _check_target(target)
         reasons = {slide_id: self._find_missing(slide_id, target) for slide_id in SLIDES}
         return {slide_id: reason for slide_id, reason in reasons.items() if reason}
 
     def table(self, slide: Slide, target: str) -> SpotTable:
-        """Read one slide; counts come with every target."""
+        """Read one slide; counts are given with every target."""
         parts = self._read(_check_slide(slide), target)
         spots, _ = parts.join()
         selection, counts, targets = parts.selection, parts.counts, parts.targets
@@ -99,12 +100,12 @@ class Her2st:
         )
 
     def notes(self, slide: Slide, target: str) -> tuple[str, ...]:
-        """Say how many spots of each table were dropped, and why."""
+        """Report how many spots of each table were dropped, and why."""
         parts = self._read(_check_slide(slide), target)
         return (*parts.notes, *parts.join()[1], *self._altered(slide.id))
 
     def image(self, slide: Slide) -> SlideImage:
-        """Open the slide's image after comparing its size with the slide's spots."""
+        """Open the slide's image after checking its size against the slide's spots."""
         slide_id = _check_slide(slide)
         found = _list_images(self.root, slide_id)
         if len(found) != 1:
@@ -114,12 +115,10 @@ class Her2st:
         return open_image(found[0])
 
     def _altered(self, slide_id: str) -> list[str]:
-        """Name the slide's files that are not the publisher's: another slide's, a scaled image, an edited table."""
-        paths = [counts_path(self.root, slide_id), selection_path(self.root, slide_id)]
-        paths += _list_images(self.root, slide_id)
-        found = {path.relative_to(self.root).as_posix(): path for path in paths}
+        """Report files that differ from the published ones: of another slide, a scaled image, an edited table."""
+        found = {path.relative_to(self.root).as_posix(): path for path in self._files(slide_id)}
         return [
-            f"'{name}' is not the publisher's file: its git blob id is another."
+            f"'{name}' is not the published file: its git blob id differs."
             for name, path in found.items()
             if name in self._blobs and _blob_id(path, _stamp(path)) != self._blobs[name]
         ]
@@ -128,8 +127,7 @@ class Her2st:
         """Hash counts, selection, image and target of the slide with SHA-256."""
         slide_id = _check_slide(slide)
         _check_target(target)
-        paths = [counts_path(self.root, slide_id), selection_path(self.root, slide_id)]
-        paths += _list_images(self.root, slide_id)
+        paths = self._files(slide_id)
         if target == "label":
             paths.append(labels_path(self.root, slide_id))
         digests = [_digest(path, _stamp(path)) for path in paths]
@@ -137,6 +135,10 @@ class Her2st:
             archive = proportions_path(self.root, target.partition(":")[2])
             digests.append(_digest_proportions(archive, slide_id, _stamp(archive)))
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+    def _files(self, slide_id: str) -> list[Path]:
+        tables = [counts_path(self.root, slide_id), selection_path(self.root, slide_id)]
+        return tables + _list_images(self.root, slide_id)
 
     def _find_missing(self, slide_id: str, target: str) -> str:
         needed = {"counts": counts_path(self.root, slide_id), "selection of spots": selection_path(self.root, slide_id)}
@@ -148,19 +150,19 @@ class Her2st:
         if not _list_images(self.root, slide_id):
             missing.append("image")
         if "label file" in missing:
-            return "the publisher gives labels for one slide of each patient, not for this one"
+            return "labels were published for one slide of each patient, not for this one"
         if missing:
-            return f"no {' and no '.join(missing)} here; {_FETCH}"
+            return f"no {' and no '.join(missing)} found; {_FETCH}"
         archive = needed.get("proportions")
         if archive and slide_id not in _list_proportions(archive, _stamp(archive)):
-            return f"'{archive.name}' holds no proportions of it"
+            return f"'{archive.name}' has no proportions of it"
         return ""
 
     def _slide(self, slide_id: str) -> Slide:
         try:
             mpp = self._selection(slide_id).mpp
         except DataError:
-            mpp = None  # the slide stays listed; reading its table says what is wrong with it
+            mpp = None  # the slide stays listed; reading its table raises the error
         return Slide(id=slide_id, patient=PATIENTS[slide_id], mpp=mpp)
 
     def _selection(self, slide_id: str) -> files.Selection:
@@ -180,7 +182,7 @@ class Her2st:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Parts:
-    """What was read of one slide, not joined yet."""
+    """The tables of one slide, before their spots are joined."""
 
     slide_id: str
     selection: files.Selection
@@ -194,8 +196,8 @@ class _Parts:
         tables = {"selection": self.selection.spot_ids, "counts": self.counts.spot_ids}
         if self.targets is not None:
             tables[self.target_name] = self.target_spots
-        without = self.counts.values.sum(axis=1) == 0
-        empty = [spot for spot, nothing in zip(self.counts.spot_ids, without, strict=True) if nothing]
+        totals = self.counts.values.sum(axis=1)
+        empty = [spot for spot, total in zip(self.counts.spot_ids, totals, strict=True) if total == 0]
         return join_spots(self.slide_id, tables, empty=empty)
 
 
@@ -208,15 +210,15 @@ def _add_proportions(parts: _Parts, archive: Path) -> _Parts:
 
 def _add_labels(parts: _Parts, path: Path) -> _Parts:
     if not path.is_file():
-        raise DataError(f"slide {parts.slide_id!r} has no labels: there is no '{path}'.")
+        raise DataError(f"slide {parts.slide_id!r} has no labels: '{path}' does not exist.")
     labels = files.read_labels(path)
     check_same_slide(str(path), (*labels.by_spot, *labels.undetermined), parts.counts.spot_ids, slide_id=parts.slide_id)
     one_hot = np.array([[label == name for name in files.LABELS] for label in labels.by_spot.values()])
     values = one_hot.reshape(-1, len(files.LABELS)).astype(np.float32)
     targets = Targets(kind="label", names=files.LABELS, values=values)
     lost = {
-        "spots are left out, as the pathologist left them undetermined": len(labels.undetermined),
-        "labels are left out, as they have no position": labels.n_without_position,
+        "spots are left out: the pathologist left them undetermined": len(labels.undetermined),
+        "labels are left out: they have no position": labels.n_without_position,
     }
     notes = tuple(f"slide {parts.slide_id!r}: {n_lost} {why}." for why, n_lost in lost.items() if n_lost)
     return replace(parts, target_name="labels", target_spots=tuple(labels.by_spot), targets=targets, notes=notes)
@@ -234,13 +236,13 @@ def _check_target(target: str) -> None:
 
 
 def _check_extent(path: Path, extent: tuple[int, int], selection: files.Selection) -> None:
-    """Compare an image's width and height with where its spots should lie."""
+    """Check an image's width and height against the positions of its spots."""
     size = f"image '{path}' has the wrong size, {extent[0]} x {extent[1]} pixels"
     outside = (selection.xy_px < 0).any(axis=1) | (selection.xy_px >= extent).any(axis=1)
     if outside.any():
         first = int(outside.argmax())
         x, y = selection.xy_px[first]
-        raise DataError(f"{size}: spot '{selection.spot_ids[first]}' at ({x:.0f}, {y:.0f}) lies outside.")
+        raise DataError(f"{size}: spot '{selection.spot_ids[first]}' at ({x:.0f}, {y:.0f}) is outside.")
     lattice = np.array(LATTICE) * selection.pitch_px
     if (np.array(extent) > _TOO_WIDE * lattice).any():
         raise DataError(f"{size}: the whole array of spots spans only {lattice[0]:.0f} x {lattice[1]:.0f}.")
@@ -259,15 +261,15 @@ def _list_images(root: Path, slide_id: str) -> list[Path]:
 
 
 def _stamp(path: Path) -> _Stamp:
-    """Tell a file from its later versions, so that what was read of it may be kept."""
+    """Return size and modification time, so that cached contents are used only while the file is unchanged."""
     try:
         stat = path.stat()
     except OSError as error:
-        raise DataError(f"there is no '{path}'; {_FETCH}.") from error
+        raise DataError(f"'{path}' does not exist; {_FETCH}.") from error
     return stat.st_size, stat.st_mtime_ns
 
 
-@lru_cache(maxsize=4)  # a slide's counts take up to 45 MB
+@lru_cache(maxsize=4)  # the counts of a slide take up to 45 MB
 def _read_counts(path: Path, _stamp: _Stamp) -> Matrix:
     return files.read_counts(path)
 
@@ -289,8 +291,7 @@ def _blob_id(path: Path, _state: _Stamp) -> str:
 
 @lru_cache(maxsize=256)
 def _digest(path: Path, _stamp: _Stamp) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_digest(path)
 
 
 @lru_cache(maxsize=256)

@@ -1,8 +1,9 @@
-"""Fetching her2st from its publisher, and verifying what is there.
+"""Download her2st from its publisher, and verify a downloaded folder.
 
-The files come from GitHub at one commit, whose git blob ids are shipped with this package: a file is right if its
-blob id, SHA-1 over ``"blob " + length + NUL + content``, is the table's. A killed download leaves a ``.part`` that the
-next one continues; a file with other content is renamed to ``.wrong`` and never read; a failure costs only its file.
+The files come from one commit on GitHub, and the git blob ids of that commit are part of this package. A file is
+correct if its blob id, the SHA-1 of ``"blob " + length + NUL + content``, is the one in the table. A killed download
+leaves a ``.part`` file, which the next download continues. A file with other content is renamed to ``.wrong`` and never
+read. If one file fails, the others are still fetched.
 """
 
 import logging
@@ -24,35 +25,35 @@ from histobench_datasets.her2st.layout import find_root, git_blob_id, pick_downl
 __all__ = ["BASE_URL", "URL_ENVIRONMENT", "check", "download"]
 
 BASE_URL = "https://raw.githubusercontent.com/almaan/her2st/85df7411b987a7dec3feff9718b869a7a82091ec/"
-"""Where the publisher's files are, at the commit of the shipped table."""
+"""The published files, at the commit of the blob table."""
 
 URL_ENVIRONMENT = "HISTOBENCH_HER2ST_URL"
 """Environment variable for a mirror of `BASE_URL`."""
 
-_TIMEOUT_S = (10, 60)  # to connect, to wait for more
+_TIMEOUT_S = (10, 60)  # to connect, to receive more
 _CHUNK_BYTES = 1 << 16
 _ATTEMPTS = 3
-_UNREACHABLE = 3  # files in a row that found no server: then the rest is not tried
-_NAMED = 5  # failed files that the closing sentence names
+_UNREACHABLE = 3  # consecutive files without a connection to the server, after which the rest is not tried
+_NAMED = 5  # failed files that the error message names
 _TOO_MANY_REQUESTS, _RANGE_REFUSED, _SERVER_ERROR = 429, 416, 500
 
 
 def download(root: Path | None, /, *, base_url: str | None = None, blobs: Mapping[str, str] | None = None) -> None:
-    """Fetch the files that are missing or wrong; those that are there and verified are left alone.
+    """Fetch the files that are missing or wrong; correct files are kept.
 
     Parameters
     ----------
     root
-        As for `her2st_layout.pick_download_root`.
+        As for `layout.pick_download_root`.
     base_url
-        Mirror to fetch from; ``None`` for the environment's ``HISTOBENCH_HER2ST_URL``, else the publisher.
+        Mirror to fetch from; ``None`` for the environment variable ``HISTOBENCH_HER2ST_URL``, else the publisher.
     blobs
-        Path → git blob id of what to fetch; ``None`` for the whole published commit.
+        Path → git blob id of the files to fetch; ``None`` for the whole published commit.
 
     Raises
     ------
     DataError
-        If the folder cannot be written or is in use by another download, or, at the end, naming what did not arrive.
+        If the folder cannot be written or is in use by another download, or at the end if files were not fetched.
     """
     folder = pick_download_root(root)
     wanted = read_blob_table() if blobs is None else blobs
@@ -63,18 +64,18 @@ def download(root: Path | None, /, *, base_url: str | None = None, blobs: Mappin
         named = "; ".join(f"{path}: {why}" for path, why in list(failed.items())[:_NAMED])
         more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
         raise DataError(
-            f"{len(failed)} of {len(wanted)} files of her2st did not arrive in '{folder}': {named}{more}. "
+            f"{len(failed)} of {len(wanted)} files of her2st could not be fetched to '{folder}': {named}{more}. "
             "Run the command again to fetch only these."
         )
 
 
 def check(root: Path | None, /, *, blobs: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Verify a folder: path → ``missing`` or ``altered (…)``, only for files that are not as published.
+    """Verify a folder: path → ``missing`` or ``altered (…)``, only for files that differ from the published ones.
 
     Raises
     ------
     DataError
-        If there is no such folder.
+        If the folder does not exist.
     """
     folder = find_root(root)
     wanted = read_blob_table() if blobs is None else blobs
@@ -87,7 +88,7 @@ def check(root: Path | None, /, *, blobs: Mapping[str, str] | None = None) -> di
 
 
 def _fetch_all(source: pooch.Pooch, blobs: Mapping[str, str]) -> dict[str, str]:
-    """Fetch one file after the other; return what failed: path → why."""
+    """Fetch the files one by one, and return the reason for each that failed: path → reason."""
     failed: dict[str, str] = {}
     unreachable = 0
     for path, blob in tqdm(blobs.items(), desc="her2st", unit="file", disable=None):
@@ -115,7 +116,7 @@ def _fetch(source: pooch.Pooch, path: str, blob: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Downloader:
-    """What pooch calls to get one file: continues the part that is there, verifies, hands over."""
+    """The downloader that pooch calls for a file: it continues a partial file, verifies it, and moves it into place."""
 
     part: Path
     blob: str
@@ -124,7 +125,7 @@ class _Downloader:
         resumed = self.part.is_file() and self.part.stat().st_size > 0
         if not resumed or git_blob_id(self.part) != self.blob:
             self._stream_patiently(url)
-        if resumed and git_blob_id(self.part) != self.blob:  # the part was of something else
+        if resumed and git_blob_id(self.part) != self.blob:  # the part was of another file
             self.part.unlink()
             self._stream_patiently(url)
         found = git_blob_id(self.part)
@@ -145,7 +146,7 @@ class _Downloader:
         self._stream(url)
 
     def _stream(self, url: str) -> None:
-        """Get what is still missing of the file; start over where the server gives no ranges."""
+        """Fetch the missing rest of the file; start over if the server does not support ranges."""
         offset = self.part.stat().st_size if self.part.is_file() else 0
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={offset}-"} if offset else {})}
         with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT_S) as response:
@@ -178,20 +179,20 @@ def _aside(path: Path) -> Path:
 
 @contextmanager
 def _own(folder: Path) -> Iterator[None]:
-    """Make the folder and keep a second download out of it."""
+    """Create the folder, and lock it against a second download."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".download.lock", timeout=0):
             yield
     except Timeout as error:
-        raise DataError(f"another download into '{folder}' is running; wait for it to end.") from error
+        raise DataError(f"another download to '{folder}' is running; wait until it ends.") from error
     except OSError as error:
-        raise DataError(f"cannot write into '{folder}': {error.strerror or error}.") from error
+        raise DataError(f"cannot write to '{folder}': {error.strerror or error}.") from error
 
 
 @contextmanager
 def _quiet_pooch() -> Iterator[None]:
-    """Keep pooch from logging a line a file; the progress bar says it."""
+    """Keep pooch from logging a line per file, because a progress bar is shown."""
     logger = pooch.get_logger()
     before = logger.level
     logger.setLevel(logging.WARNING)

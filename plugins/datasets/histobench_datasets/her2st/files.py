@@ -1,7 +1,7 @@
-"""Readers for the files of her2st, each of which refuses what is not what it claims to be.
+"""Readers for the files of her2st.
 
-Everything is checked here, where it enters: the form of spot ids, repeated spots and genes, numbers that are none.
-Whether tables belong together is checked where they are joined, in `her2st`.
+The contents of each file are checked here: the form of spot ids, repeated spots and genes, invalid numbers. Whether
+tables belong together is checked in `join`.
 """
 
 import csv
@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from histobench import DataError, Float, Int
+from histobench import DataError, Float
 from histobench_datasets.her2st.table import Matrix, check_spot_ids, parse_matrix
+from histobench_datasets.lattice import lattice_pitch
 
 __all__ = [
     "LABELS",
     "Labels",
     "Selection",
-    "lattice_pitch",
     "list_proportions",
     "read_counts",
     "read_labels",
@@ -39,18 +39,17 @@ LABELS = (
     "immune infiltrate",
     "invasive cancer",
 )
-"""The pathologist's classes. A spot that she left undetermined has no class and is treated as not labelled."""
+"""The pathologist's classes. A spot that she left undetermined is treated as unlabelled."""
 
 _UNDETERMINED = "undetermined"
 _PITCH_UM = 200.0  # centre to centre on the legacy array (Andersson et al. 2021)
-_LEAST_PITCH_PX = 2  # less is an array coordinate, not a pixel
-_SUM_TOLERANCE = 1e-2  # of a spot's proportions; the published ones are within 1e-6
+_SUM_TOLERANCE = 1e-2  # of a spot's proportions; the published ones deviate by at most 1e-6
 _MISSING = ("", "NA", "NaN", "nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Spots under tissue: ids (n,), centres (n, 2) in image pixels, and the resolution the lattice implies."""
+    """Spots under tissue: ids (n,), centres (n, 2) in image pixels, and the resolution derived from the lattice."""
 
     spot_ids: tuple[str, ...]
     xy_px: Float
@@ -60,7 +59,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """The pathologist's word on each spot, and how many spots have none or no position."""
+    """The pathologist's label of each spot, the spots left undetermined, and the number of labels without position."""
 
     by_spot: dict[str, str]
     undetermined: tuple[str, ...]
@@ -73,7 +72,7 @@ def read_counts(path: Path, /) -> Matrix:
     Raises
     ------
     DataError
-        If the file is no gzip, or a count is negative or not a number, or a spot or gene repeats.
+        If the file is not gzip, a count is negative or not a number, or a spot or gene repeats.
     """
     try:
         data = gzip.decompress(path.read_bytes())
@@ -88,7 +87,7 @@ def read_counts(path: Path, /) -> Matrix:
 
 
 def read_selection(path: Path, /) -> Selection:
-    """Read the spots under tissue (those with ``selected`` 1) and derive microns per pixel from their lattice.
+    """Read the spots under tissue (``selected`` is 1), and derive microns per pixel from their lattice.
 
     Raises
     ------
@@ -115,7 +114,7 @@ def read_selection(path: Path, /) -> Selection:
 
 
 def read_labels(path: Path, /) -> Labels:
-    """Read the pathologist's labels; positions are not whole numbers there and are rounded to the spot's.
+    """Read the pathologist's labels; their positions are not whole numbers and are rounded to those of the spots.
 
     Raises
     ------
@@ -140,7 +139,7 @@ def read_labels(path: Path, /) -> Labels:
 
 
 def list_proportions(path: Path, /) -> frozenset[str]:
-    """List the slides whose proportions an archive holds.
+    """List the slides in an archive of proportions.
 
     Raises
     ------
@@ -155,12 +154,12 @@ def list_proportions(path: Path, /) -> frozenset[str]:
 
 
 def read_proportions_bytes(path: Path, slide_id: str, /) -> bytes:
-    """Read one slide's file out of the archive, without unpacking it to disk.
+    """Read one slide's file from the archive, without unpacking it to disk.
 
     Raises
     ------
     DataError
-        If the archive is damaged or has no such file.
+        If the archive is damaged or does not hold the file.
     """
     member = f"{path.stem}/{slide_id}-proportion.tsv"
     try:
@@ -173,7 +172,7 @@ def read_proportions_bytes(path: Path, slide_id: str, /) -> bytes:
 
 
 def read_proportions(path: Path, slide_id: str, /) -> Matrix:
-    """Read the share of each cell type at each spot; a name keeps its spelling but for spaces around it.
+    """Read the share of each cell type at each spot; names are stripped of surrounding spaces.
 
     Raises
     ------
@@ -214,32 +213,3 @@ def _numbers(column: "pd.Series[str]", path: Path) -> Float:
         text = f"column {column.name!r} is not a finite number: {column.iloc[row]!r}"
         raise DataError(f"'{path}', line {int(column.index[row]) + 2}: {text}.")
     return values
-
-
-def lattice_pitch(array: Float | Int, xy_px: Float, path: Path, /) -> float:
-    """Fit positions = lattice · A + b by least squares; the pitch is the geometric mean of the two axes' steps.
-
-    Parameters
-    ----------
-    array, xy_px
-        (n, 2) places on the array and in the image.
-
-    Returns
-    -------
-    px
-
-    Raises
-    ------
-    DataError
-        If the spots lie on one line, or closer to each other than pixels do.
-    """
-    design = np.column_stack([array, np.ones(len(array))])
-    if np.linalg.matrix_rank(design - design.mean(axis=0) * [1, 1, 0]) < 3:
-        raise DataError(
-            f"'{path}': the spots lie on one line, so microns per pixel cannot be derived from the lattice."
-        )
-    affine, *_ = np.linalg.lstsq(design, xy_px, rcond=None)
-    pitch = float(np.sqrt(abs(np.linalg.det(affine[:2]))))
-    if pitch < _LEAST_PITCH_PX:
-        raise DataError(f"'{path}': neighbouring spots are {pitch:.2g} pixels apart; is it the selection of an image?")
-    return pitch

@@ -1,23 +1,19 @@
-"""Where the publisher of her2st puts what: slides, patients, folders, and the published folds."""
+"""The published layout of her2st: slides, patients, folders and folds."""
 
 import hashlib
-import os
 from importlib.resources import files
 from pathlib import Path
 
-import platformdirs
-
 from histobench import DataError, PublishedFold, Scheme
+from histobench_datasets.places import ENVIRONMENT, data_places
 
 __all__ = [
     "CUCA_4FOLD",
-    "ENVIRONMENT",
     "LATTICE",
     "PATIENTS",
     "SLIDES",
     "TIERS",
     "counts_path",
-    "data_places",
     "find_root",
     "git_blob_id",
     "image_folder",
@@ -30,9 +26,6 @@ __all__ = [
 
 _CHUNK_BYTES = 1 << 20
 
-ENVIRONMENT = "HISTOBENCH_DATA"
-"""The environment variable that names the folder of all datasets."""
-
 SLIDES = tuple(f"{patient}{number}" for patient in "ABCDEFGH" for number in range(1, 7 if patient < "E" else 4))
 """The 36 sections in order: six of patients A to D, three of E to H."""
 
@@ -40,20 +33,20 @@ LATTICE = (33, 35)
 """Columns and rows of the array of spots."""
 
 TIERS = ("minor", "major", "subset")
-"""Resolutions of the cell types: 22, 8 and 41 of them."""
+"""Resolutions of the cell types: 22, 8 and 41 types."""
 
-# The image names (`HE_BT23567_D2.jpg`) show that E to H are patients of the stnet data set.
+# The image names (`HE_BT23567_D2.jpg`) show that E to H are patients of the stnet dataset.
 _STNET_PATIENTS = {"E": "23567", "F": "23810", "G": "23903", "H": "24044"}
 
 PATIENTS = {
     slide: f"stnet:{_STNET_PATIENTS[slide[0]]}" if slide[0] in _STNET_PATIENTS else f"her2st:{slide[0]}"
     for slide in SLIDES
 }
-"""Slide id → patient, in the namespace that the data sets share."""
+"""Slide id → patient, in the namespace that all datasets share."""
 
 
 def _fold(name: str, *, train: str, val: str, test: str) -> PublishedFold:
-    """Spell out a fold that is given by patients, as all of CUCA's are."""
+    """Return the slides of a fold that is defined by patients, as all folds of CUCA are."""
     sides = {
         side: tuple(slide for slide in SLIDES if slide[0] in patients)
         for side, patients in {"train": train, "val": val, "test": test}.items()
@@ -76,43 +69,43 @@ CUCA_4FOLD = Scheme(
 
 
 def counts_path(root: Path, slide_id: str, /) -> Path:
-    """Place the raw counts, spots by genes."""
+    """Return the path of the raw counts, spots by genes."""
     return root / "data" / "ST-cnts" / f"{slide_id}.tsv.gz"
 
 
 def selection_path(root: Path, slide_id: str, /) -> Path:
-    """Place the list of spots under tissue."""
+    """Return the path of the list of spots under tissue."""
     return root / "data" / "ST-spotfiles" / f"{slide_id}_selection.tsv"
 
 
 def image_folder(root: Path, slide_id: str, /) -> Path:
-    """Place the folder of the one H&E image, whose name varies."""
+    """Return the folder of the one H&E image, because the name of the image varies."""
     return root / "data" / "ST-imgs" / slide_id[0] / slide_id
 
 
 def labels_path(root: Path, slide_id: str, /) -> Path:
-    """Place the pathologist's labels of the spots."""
+    """Return the path of the pathologist's labels of the spots."""
     return root / "data" / "ST-pat" / "lbl" / f"{slide_id}_labeled_coordinates.tsv"
 
 
 def proportions_path(root: Path, tier: str, /) -> Path:
-    """Place the archive of the cell-type proportions of all slides."""
+    """Return the path of the archive with the cell-type proportions of all slides."""
     return root / "res" / "ST-deconv" / "props" / f"{tier}.zip"
 
 
 def find_root(root: Path | None, /) -> Path:
-    """Find the folder that holds ``data/ST-cnts``.
+    """Return the folder that holds ``data/ST-cnts``.
 
     Parameters
     ----------
     root
-        That folder, or the folder above it; ``None`` for the environment variable ``HISTOBENCH_DATA`` (the same two
-        places), and without that the user's cache.
+        That folder, or its parent; ``None`` for the environment variable ``HISTOBENCH_DATA`` (the same two places) or,
+        without it, the user's cache.
 
     Raises
     ------
     DataError
-        If it is in none of these places; the message lists them and says how to get the data.
+        If it is in none of these places; the message lists them and explains how to get the data.
     """
     places = data_places("her2st", root)
     for place in places:
@@ -120,25 +113,17 @@ def find_root(root: Path | None, /) -> Path:
             return place
     looked = ", ".join(f"'{place}'" for place in places)
     raise DataError(
-        f"her2st is not here: no folder 'data/ST-cnts' in {looked}; `histobench data download her2st` fetches it, "
-        f"--data-root or {ENVIRONMENT} says where it lies."
+        f"her2st was not found: no folder 'data/ST-cnts' in {looked}; fetch it with `histobench data download her2st`, "
+        f"or name its folder with --data-root or {ENVIRONMENT}."
     )
 
 
 def pick_download_root(root: Path | None, /) -> Path:
-    """Choose the folder to download into: where the data set already is, else a folder ``her2st`` of its own."""
+    """Return the folder to download to: where the dataset already is, else a folder named ``her2st``."""
     places = data_places("her2st", root)
     here = [place for place in places if (place / "data" / "ST-cnts").is_dir()]
     own = [place for place in places if place.name == "her2st"]
     return (here + own)[0]
-
-
-def data_places(name: str, root: Path | None, /) -> list[Path]:
-    """List where a dataset may lie: the folder given (or ``HISTOBENCH_DATA``) and its own in it, else in the cache."""
-    given = root or (Path(os.environ[ENVIRONMENT]) if os.environ.get(ENVIRONMENT) else None)
-    if given is None:
-        return [Path(platformdirs.user_cache_dir("histobench")) / "data" / name]
-    return [given, given / name]
 
 
 def read_blob_table() -> dict[str, str]:

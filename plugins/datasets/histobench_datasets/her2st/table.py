@@ -30,13 +30,13 @@ class Matrix:
 def parse_matrix(data: bytes, source: str, /) -> Matrix:
     """Parse tab-separated spots by columns: a header with an empty first field, then a spot id and numbers a line.
 
-    All numbers go through pandas as one column: fifteen thousand columns of genes would cost a second of overhead.
+    pandas parses all numbers as a single column, because fifteen thousand columns would add a second of overhead.
 
     Raises
     ------
     DataError
-        If the table is not rectangular, a spot or column repeats, or a value is not a finite
-        number; the message names the line.
+        If the table is not rectangular, a spot or column repeats, or a value is not a finite number; the message names
+        the line.
     """
     try:
         header, *lines = data.decode().splitlines() or [""]
@@ -44,8 +44,8 @@ def parse_matrix(data: bytes, source: str, /) -> Matrix:
         raise DataError(f"'{source}' is not a tab-separated table: {error}.") from error
     names = tuple(name.strip() for name in header.split("\t")[1:])
     if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"'{source}': column {twice!r} stands twice in the header.")
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"'{source}': column {repeated!r} repeats in the header.")
     rows = [line.partition("\t") for line in lines]
     if not rows:
         raise DataError(f"'{source}' has no spots.")
@@ -73,13 +73,13 @@ def _parse_numbers(rows: Sequence[str], names: Sequence[str], source: str) -> Fl
 
 
 def _is_number(values: Float | np.float64) -> npt.NDArray[np.bool_]:
-    """Tell what fits into a float32; NaN and infinity do not."""
+    """Return which values fit into a float32; NaN and infinity do not."""
     fits: npt.NDArray[np.bool_] = np.abs(values) <= np.finfo(np.float32).max
     return fits
 
 
 def _find_non_number(rows: Sequence[str], names: Sequence[str], source: str) -> DataError:
-    """Say where the first value lies that is no finite number; slow, and only asked for when there is one."""
+    """Return an error that locates the first value that is not a finite number; slow, so called only for errors."""
     places = (
         f"'{source}', line {number}, column {name!r}: {found!r}"
         for number, row in enumerate(rows, start=2)
@@ -90,21 +90,22 @@ def _find_non_number(rows: Sequence[str], names: Sequence[str], source: str) -> 
 
 
 def check_spot_ids(spot_ids: Sequence[str], source: str, /) -> None:
-    """Refuse ids that are ill-formed, off the array, or repeated.
+    """Check spot ids.
 
     Raises
     ------
     DataError
-        If one is; the message names the line.
+        If an id is malformed, outside the array, or repeated; the message names the line.
     """
     seen: set[str] = set()
     for row, spot in enumerate(spot_ids):
         where = f"'{source}', line {row + 2}: spot '{spot}'"
         match = _SPOT_ID.fullmatch(spot)
         if match is None:
-            raise DataError(f"{where} is not of the form '10x14', column x row.")
+            raise DataError(f"{where} does not have the form '10x14', column x row.")
         if int(match[1]) > LATTICE[0] or int(match[2]) > LATTICE[1]:
-            raise DataError(f"{where} is unknown: it lies outside the array of {LATTICE[0]} x {LATTICE[1]} spots.")
+            raise DataError(f"{where} is outside the array of {LATTICE[0]} x {LATTICE[1]} spots.")
         if spot in seen:
-            raise DataError(f"{where} stands twice in the table.")
+            raise DataError(f"{where} repeats in the table.")
+
         seen.add(spot)

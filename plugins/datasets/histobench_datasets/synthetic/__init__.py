@@ -1,1 +1,1 @@
-"""Generated tissue whose truth is known."""
+"""Generated tissue with a known truth."""

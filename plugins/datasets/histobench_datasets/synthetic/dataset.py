@@ -1,13 +1,14 @@
-"""Synthetic tissue: a data set that needs no download and whose truth is known.
+"""Synthetic tissue: a dataset that needs no download and has a known truth.
 
-Sections are grown (`tissue`), measured (`measurement`) and drawn (`image`) when they are
-asked for, all from one seed, and the latest are kept. The noise-free values behind the targets come along as the
-oracle: the best that any prediction can do. It scales in slides and patients; memory stays that of a few slides.
+Sections are grown (`tissue`), measured (`measurement`) and drawn (`image`) on request, all from one seed; the latest
+are cached. The noise-free values behind the targets are given as the oracle, the best possible prediction. Memory use
+does not grow with the number of slides and patients.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -17,12 +18,17 @@ from histobench_datasets.synthetic.labels import label_spots
 from histobench_datasets.synthetic.measurement import Measurement, gene_names, measure
 from histobench_datasets.synthetic.tissue import CELL_TYPES, Design, Tissue, grow_tissue
 
-__all__ = ["TARGETS", "Synthetic"]
+__all__ = ["TARGETS", "Synthetic", "generate"]
 
 TARGETS = ("cell_abundance", "gene_expression", "label")
-"""What can be asked of it."""
+"""Names of the targets."""
 
-_GENERATION = 1  # raise when a change to the generator changes what it makes
+_GENERATION = 1  # raise when a change to the generator changes its output
+
+
+def generate(_root: Path | None, /, *, depth: float = 1.0) -> "Synthetic":
+    """Generate the default design, sequenced to ``depth``; no folder is read."""
+    return Synthetic(Design(depth=depth))
 
 
 class Synthetic:
@@ -31,7 +37,7 @@ class Synthetic:
     Parameters
     ----------
     design
-        How much tissue is made; ``None`` for four patients with two slides of eighty spots each.
+        How much tissue to make; ``None`` for four patients with two slides of eighty spots each.
     """
 
     def __init__(self, design: Design | None = None) -> None:
@@ -51,14 +57,14 @@ class Synthetic:
         ]
 
     def left_out(self, target: str) -> Mapping[str, str]:
-        """Leave nothing out."""
+        """Return nothing: no slide is left out."""
         _check_target(target)
         return {}
 
     def table(self, slide: Slide, target: str) -> SpotTable:
-        """Grow and measure one slide; counts and the oracle come with every target.
+        """Grow and measure one slide; counts and the oracle are given with every target.
 
-        The arrays are copies: whoever changes them does not change what is kept.
+        The arrays are copies, so that changes to them do not affect the cache.
         """
         _check_target(target)
         patient, number = self._place(slide)
@@ -79,17 +85,17 @@ class Synthetic:
         )
 
     def notes(self, slide: Slide, target: str) -> tuple[str, ...]:
-        """Drop nothing."""
+        """Return nothing: no spot is dropped."""
         self._place(slide)
         _check_target(target)
         return ()
 
     def image(self, slide: Slide) -> SlideImage:
-        """Give the slide's image; it is drawn when it is read."""
+        """Return the slide's image, which is drawn when it is read."""
         return DrawnImage(self.design, *self._place(slide))
 
     def fingerprint(self, slide: Slide, target: str) -> str:
-        """Hash what the slide is generated from: generator, design, name, and how deep it was sequenced."""
+        """Hash all that determines the slide: generator, design, name, target and sequencing depth."""
         self._place(slide)
         depth = "" if self.design.depth == 1 else f" {self.design.depth}"
         text = f"{_GENERATION} {self.design} {slide.id} {target}{depth}"
@@ -110,7 +116,7 @@ class DrawnImage:
     number: int
 
     def content_hash(self) -> str:
-        """Hash what the image is drawn from, which depth is not; drawing is reproducible to the bit."""
+        """Hash all that determines the image, which does not depend on depth; drawing is reproducible to the bit."""
         text = f"synthetic {_GENERATION} {self.design} {self.patient} {self.number}"
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -137,7 +143,7 @@ def _cells(values: Float) -> Targets:
 
 
 def _expected_expression(design: Design, measured: Measurement) -> Targets:
-    """Log-normalise the expected counts, as the platform normalises the observed: ln(1 + counts per 10,000)."""
+    """Log-normalise the expected counts as the platform normalises observed ones: ln(1 + counts per 10,000)."""
     expected = measured.expected_counts
     values: Float = np.log1p(1e4 * expected / expected.sum(axis=1, keepdims=True)).astype(np.float32)
     return Targets(kind="gene_expression", names=gene_names(design), values=values)

@@ -1,7 +1,7 @@
 """Synthetic tissue, third step: the H&E image of a section.
 
-Two stains are painted as optical densities, haematoxylin for nuclei and eosin for the rest, and turned into light by
-Beer and Lambert's law with the stain vectors of Ruifrok and Johnston (2001, *Anal. Quant. Cytol. Histol.* 23:291-299).
+Two stains are painted as optical densities, haematoxylin for nuclei and eosin for the rest, and converted to light by
+the Beer-Lambert law with the stain vectors of Ruifrok and Johnston (2001, *Anal. Quant. Cytol. Histol.* 23:291-299).
 Each patient has its own staining strength, hue, scanner resolution and sharpness, so that colour alone misleads.
 """
 
@@ -42,7 +42,7 @@ _BATCH = 4000  # nuclei painted at once
 
 
 def patient_mpp(design: Design, patient: int, /) -> float:
-    """Give the resolution of the scanner that a patient's slides went through, in microns per pixel."""
+    """Return the microns per pixel of the scanner of a patient's slides."""
     return round(float(patient_rng(design, patient, 0, 3).uniform(0.9, 1.0)), 3)
 
 
@@ -58,7 +58,7 @@ def draw_image(design: Design, patient: int, slide: int, /) -> UInt8:
 
 
 def _paint_background(tissue: Tissue, mpp: float, rng: np.random.Generator) -> tuple[_Plane, _Plane]:
-    """Paint cytoplasm and fibres: the haematoxylin and the eosin plane."""
+    """Paint cytoplasm and fibres, and return the haematoxylin and the eosin plane."""
     side = round(tissue.side_um / mpp)
     half = -(-side // _TEXTURE_PX)
     where = (np.arange(half) + 0.5) * _TEXTURE_PX * mpp
@@ -73,14 +73,14 @@ def _paint_background(tissue: Tissue, mpp: float, rng: np.random.Generator) -> t
 
 
 def _waves(side: int, rng: np.random.Generator) -> _Plane:
-    """Draw a smooth field that changes over some sixty pixels."""
+    """Draw a smooth field that changes over about sixty pixels."""
     coarse = rng.standard_normal((side // 32 + 2,) * 2).astype(np.float32)
     waves: _Plane = ndimage.zoom(coarse, 32, order=2, mode="grid-constant", grid_mode=True)[:side, :side]
     return waves
 
 
 def _spread(tissue: Tissue, values: dict[str, float], where: Float) -> _Plane:
-    """Give each region its value, with soft borders, at the given positions on both axes."""
+    """Return each region's value, with soft borders, at the given positions on both axes."""
     table = np.array([values[region] for region in REGIONS] + [0.0], dtype=np.float32)  # the last: off the tissue
     grid = ndimage.gaussian_filter(table[tissue.regions], 0.6)
     index = where / GRID_UM - 0.5
@@ -96,10 +96,10 @@ def _enlarge(plane: _Plane, side: int) -> _Plane:
 
 
 def _carve_fat(tissue: Tissue, eosin: _Plane, *, mpp: float, rng: np.random.Generator) -> _Plane:
-    """Empty the droplets of fat and leave their thin rims."""
+    """Remove eosin from the fat droplets, except for thin rims."""
     is_fat = tissue.cell_types == [cell.name for cell in CELL_TYPES].index("adipocyte")
     radius = rng.uniform(*_VACUOLE_UM, size=int(is_fat.sum())) / mpp
-    # The nucleus lies at the rim of its droplet.
+    # The nucleus is at the rim of its droplet.
     angle = rng.uniform(0, 2 * np.pi, len(radius))
     centre = tissue.cell_xy_um[is_fat] / mpp + radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
     inside = np.zeros_like(eosin)
@@ -143,7 +143,7 @@ class _Ellipses:
 
 
 def _stamp(plane: _Plane, shapes: _Ellipses, combine: np.ufunc) -> None:
-    """Put soft-edged ellipses into a plane, in place; sorted by size so that small ones need small windows."""
+    """Add soft-edged ellipses to a plane, in place; sorted by size so that small ones use small windows."""
     order = np.argsort(shapes.long, kind="stable")
     for start in range(0, len(order), _BATCH):
         _stamp_batch(plane, shapes, order[start : start + _BATCH], combine)
@@ -171,7 +171,7 @@ def _stamp_batch(plane: _Plane, shapes: _Ellipses, batch: npt.NDArray[np.int64],
 
 
 def _scan(haematoxylin: _Plane, eosin: _Plane, patient: np.random.Generator, rng: np.random.Generator) -> UInt8:
-    """Turn stain into light as one laboratory and scanner would: strength, hue, sharpness, lamp and noise."""
+    """Convert stain to light with a patient's staining strength, hue, sharpness, lamp and noise."""
     strength = np.exp(0.18 * patient.standard_normal(2))
     hues = np.array([_HAEMATOXYLIN, _EOSIN]) * np.exp(0.08 * patient.standard_normal((2, 3)))
     lamp = 255 * patient.uniform(0.93, 0.99, 3)

@@ -1,8 +1,8 @@
-"""Synthetic tissue, second step: what the instrument and the deconvolution would report of it.
+"""Synthetic tissue, second step: what the instrument and the deconvolution would report.
 
-Counts are negative binomial around the cells' transcripts with dropout; abundance is what a deconvolution gives, the
-number of cells of each type under the spot with an error that grows with the number. The noise-free values
-are kept: they are the best that any prediction can do.
+Counts are negative binomial around the transcripts of the cells, with dropout. Abundance is a deconvolution's estimate
+of the number of cells of each type under the spot, with an error that grows with the number. The noise-free values are
+kept as the best possible prediction.
 """
 
 from dataclasses import dataclass
@@ -20,28 +20,28 @@ _MARKERS_PER_TYPE = 10
 _MARKER_FOLD = (6.0, 30.0)  # over the baseline, log-uniform
 _COUNTS_PER_CELL = 120.0  # of all genes together, for a cell with rna = 1
 _AMBIENT_COUNTS = 30.0  # per spot: transcripts that drifted in from the whole slide
-_CAPTURE_SD = 0.35  # of the log: how well a spot captured
+_CAPTURE_SD = 0.35  # of the log capture efficiency of a spot
 _GENE_BATCH_SD = 0.1  # of the log, per gene and patient
 _DISPERSION = 4.0  # the variance of a count is mean + mean² / 4
-_DROPOUT = 0.3  # chance of losing a gene at a spot where next to nothing is expected
+_DROPOUT = 0.3  # probability of losing a gene at a spot where almost nothing is expected
 _ESTIMATE_CV = 0.25  # error of the deconvolution, relative to the number of cells
-_ESTIMATE_FLOOR = 0.05  # cells that a deconvolution sees where there are none
+_ESTIMATE_FLOOR = 0.05  # estimated cells where there are none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """What is reported of a section, one row a spot.
+    """The measurements of a section, one row per spot.
 
     Attributes
     ----------
     cells
         (n, k) float32 true number of cells of each type under the spot.
     abundance
-        (n, k) float32 their noisy estimate.
+        (n, k) float32 noisy estimate of ``cells``.
     counts
         (n, g) float32 whole numbers.
     expected_counts
-        (n, g) float64 their expectation for a spot that captured as well as the average, all molecules sequenced.
+        (n, g) float64 expected counts of a spot with average capture efficiency, all molecules sequenced.
     """
 
     cells: Float
@@ -51,7 +51,7 @@ class Measurement:
 
 
 def gene_names(design: Design) -> tuple[str, ...]:
-    """Name the genes, so that none is taken for a real one."""
+    """Return the gene names, which cannot be mistaken for real ones."""
     return tuple(f"SYN{number:03d}" for number in range(1, design.n_genes + 1))
 
 
@@ -73,7 +73,7 @@ def measure(design: Design, patient: int, slide: int, /) -> Measurement:
 
 
 def _sequence(counts: Int, design: Design, patient: int, slide: int) -> Int:
-    """Keep each captured molecule with the chance that the depth says; of what is not sequenced nothing is known."""
+    """Keep each captured molecule with probability ``depth``."""
     if design.depth == 1:
         return counts
     return patient_rng(design, patient, slide, 6).binomial(counts, design.depth)
@@ -88,7 +88,7 @@ def _count_cells(design: Design, patient: int, slide: int) -> Float:
 def _expect_counts(design: Design, patient: int, slide: int, /, *, cells: Float) -> Float:
     per_cell = _signatures(design) * np.array([[cell.rna] for cell in CELL_TYPES]) * _COUNTS_PER_CELL
     batch = np.exp(_GENE_BATCH_SD * patient_rng(design, patient, 0, 2).standard_normal(design.n_genes))
-    # One cell of each type is added so that the drifting transcripts have a profile however empty the section is.
+    # One cell of each type is added so that the ambient transcripts have a profile even in an empty section.
     whole_slide = 1 + np.bincount(grow_tissue(design, patient, slide).cell_types, minlength=len(CELL_TYPES))
     profile = whole_slide @ per_cell / (whole_slide @ per_cell).sum()
     expected: Float = (cells @ per_cell + _AMBIENT_COUNTS * profile) * batch
@@ -97,7 +97,7 @@ def _expect_counts(design: Design, patient: int, slide: int, /, *, cells: Float)
 
 @lru_cache(maxsize=8)
 def _signatures(design: Design) -> Float:
-    """Draw each type's share of transcripts per gene, the same in every patient: (k, g), rows sum to one."""
+    """Draw each gene's share of the transcripts of each cell type, equal in all patients: (k, g), rows sum to one."""
     rng = np.random.default_rng(design.seed)
     n_types = len(CELL_TYPES)
     rows = np.exp(rng.standard_normal(design.n_genes) + 0.3 * rng.standard_normal((n_types, design.n_genes)))
@@ -115,6 +115,6 @@ def _dropout(expected: Float) -> Float:
 
 
 def _estimate(cells: Float, rng: np.random.Generator) -> Float:
-    """Draw gamma variates with the cells as mean and a constant coefficient of variation; never negative."""
+    """Draw gamma variates with mean ``cells`` and a constant coefficient of variation; never negative."""
     shape = 1 / _ESTIMATE_CV**2
     return rng.gamma(shape, (cells + _ESTIMATE_FLOOR) / shape)

@@ -1,8 +1,8 @@
-"""Synthetic tissue, first step: where the spots lie, what the regions are, and which cells live where.
+"""Synthetic tissue, first step: the spots, the tissue regions, and the cells.
 
-Regions come from smooth random fields, cells from an inhomogeneous Poisson process whose intensity is set by the
-region and by a smooth field of each type's own (a log-Gaussian Cox process). Densities are of the order that is counted
-in breast tissue: thousands of nuclei per square millimetre in epithelium and lymphoid aggregates, hundreds in stroma.
+Regions come from smooth random fields. Cells come from an inhomogeneous Poisson process with an intensity set by the
+region and by a smooth field per cell type (a log-Gaussian Cox process). Densities have the magnitude of breast tissue:
+thousands of nuclei per square millimetre in epithelium and lymphoid aggregates, hundreds in stroma.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from histobench import ConfigError, Float, Int, Lattice
 __all__ = ["CELL_TYPES", "GRID_UM", "REGIONS", "CellType", "Design", "Tissue", "grow_tissue", "patient_rng"]
 
 REGIONS = ("tumour", "stroma", "immune", "adipose", "gland", "vessel")
-"""Kinds of tissue; the index is the value in `Tissue.regions`."""
+"""Tissue regions; the index is the value in `Tissue.regions`."""
 
 GRID_UM = 10.0
 """Side of the squares on which fields, regions and intensities are drawn, in microns."""
@@ -38,20 +38,20 @@ _SPOT_RADIUS_UM: Mapping[Lattice, float] = {"square": 50.0, "hex": 27.5}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellType:
-    """A kind of cell: how its nucleus looks and where it lives.
+    """A cell type: the appearance of its nucleus and where it occurs.
 
     Attributes
     ----------
     radius_um
-        Half the nucleus's width if it were round.
+        Radius of the nucleus if it were round.
     elongation
         Long over short axis.
     haematoxylin
-        Optical density of the nucleus relative to a lymphocyte's.
+        Optical density of the nucleus relative to that of a lymphocyte.
     rna
-        Transcripts of one cell relative to a fibroblast's.
+        Transcripts of one cell relative to those of a fibroblast.
     per_mm2
-        Expected cells per square millimetre: region → density; regions not named have none.
+        Expected cells per square millimetre: region → density; zero in other regions.
     """
 
     name: str
@@ -96,7 +96,7 @@ CELL_TYPES = (
         per_mm2={"adipose": 400},
     ),
 )  # fmt: skip
-"""The cells of the synthetic breast; T and B cells look nearly alike and differ by the company they keep."""
+"""The cell types of the synthetic breast; T and B cells look nearly alike and differ in their neighbours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,17 +106,17 @@ class Design:
     Attributes
     ----------
     spots_per_slide
-        Exactly so many spots lie under tissue on each slide.
+        Number of spots under tissue on each slide.
     n_genes
-        At least ten for each cell type.
+        At least ten per cell type.
     depth
-        Share of the molecules that are sequenced. Nothing else changes with it: tissue, image, what was captured and
-        the truth are the same.
+        Share of the captured molecules that are sequenced. Tissue, image, captured molecules and truth do not depend on
+        it.
 
     Raises
     ------
     ConfigError
-        If a number is too small, or the depth is no share.
+        If a number is too small, or the depth is not in (0, 1].
     """
 
     n_patients: int = 4
@@ -125,10 +125,10 @@ class Design:
     n_genes: int = 120
     lattice: Lattice = "square"
     seed: int = 0
-    depth: float = field(default=1.0, repr=False)  # not in the names of what it does not change
+    depth: float = field(default=1.0, repr=False)  # so that hashes of what it does not change omit it
 
     def __post_init__(self) -> None:
-        """Refuse designs that give no tissue."""
+        """Check that the design yields tissue."""
         lowest = {
             "n_patients": 1,
             "slides_per_patient": 1,
@@ -156,9 +156,9 @@ class Tissue:
     cell_xy_um, cell_types
         (m, 2) positions and (m,) indices into `CELL_TYPES`.
     array, spot_xy_um
-        (n, 2) lattice positions, column first, and where these lie; sorted by row, then column.
+        (n, 2) lattice positions, column first, and their positions in microns; sorted by row, then column.
     fibre_angle
-        Main direction of the stroma's fibres, in radians.
+        Main direction of the stromal fibres, in radians.
     """
 
     side_um: float
@@ -172,7 +172,7 @@ class Tissue:
 
 
 def patient_rng(design: Design, patient: int, /, *purpose: int) -> np.random.Generator:
-    """Make the generator of one patient, or with further numbers of one slide and purpose."""
+    """Return the generator of one patient or, with further numbers, of one slide and purpose."""
     return np.random.default_rng([design.seed, patient, *purpose])
 
 
@@ -209,7 +209,7 @@ def _at_grid(grid: Float, xy_um: Float) -> Float:
 
 
 def _lay_lattice(design: Design) -> tuple[Int, Float]:
-    """Lay out the lattice as the instruments do: on the hexagonal one, rows are shifted and columns count by two."""
+    """Return all places, on the array and in microns; if hexagonal, rows are shifted and columns count by two."""
     side = int(np.ceil(np.sqrt(design.spots_per_slide / _FILL)))
     row, column = (index.ravel() for index in np.mgrid[:side, :side])
     pitch = _PITCH_UM[design.lattice]
@@ -223,7 +223,7 @@ def _lay_lattice(design: Design) -> tuple[Int, Float]:
 
 
 def _tissue_level(n_grid: int, rng: np.random.Generator) -> Float:
-    """Raise a rounded plateau with an uneven edge; tissue is where it is high."""
+    """Draw a rounded plateau with an uneven edge; tissue is where it is high."""
     axis = np.linspace(-1, 1, n_grid)
     distance = (np.abs(axis[:, None]) ** 3 + np.abs(axis[None, :]) ** 3) ** (1 / 3)
     level: Float = 1 - distance**2 + 0.25 * _smooth_field(n_grid, _REGION_FIELD_UM, rng)
@@ -231,14 +231,14 @@ def _tissue_level(n_grid: int, rng: np.random.Generator) -> Float:
 
 
 def _smooth_field(n_grid: int, length_um: float, rng: np.random.Generator) -> Float:
-    """Draw a Gaussian random field of unit variance and given smoothing length: (n_grid, n_grid)."""
+    """Draw a Gaussian random field with unit variance and the given smoothing length: (n_grid, n_grid)."""
     field = ndimage.gaussian_filter(rng.standard_normal((n_grid, n_grid)), length_um / GRID_UM, mode="reflect")
     scaled: Float = (field - field.mean()) / field.std()
     return scaled
 
 
 def _draw_regions(n_grid: int, patient: np.random.Generator, rng: np.random.Generator) -> npt.NDArray[np.int8]:
-    """Give each square to the region whose field is highest; a patient's slides share how much there is of each."""
+    """Assign each square to the region with the highest field; the slides of a patient share the region biases."""
     fields = [
         _smooth_field(n_grid, _REGION_FIELD_UM, rng) + bias + _PATIENT_BIAS_SD * patient.standard_normal()
         for bias in _REGION_BIAS.values()

@@ -1,6 +1,6 @@
-"""Patches as a folder of PNG files, in their stain or the reference's.
+"""Write patches as a folder of PNG files, with their own stain or normalised to the reference stain.
 
-File names are padded with zeros, so that their alphabetical order is the order of the patches and of the counts' rows.
+File names are padded with zeros, so that their alphabetical order is the order of the patches and of the count rows.
 """
 
 from pathlib import Path
@@ -15,40 +15,42 @@ from histobench_datasets.visium.written import check_folder, replaced_folder
 __all__ = ["check_patches", "dump_patches", "slide_stains"]
 
 _OURS = r"patch_\d+\.png"
-_LEVEL = 1  # stains are read from the second level of a slide, as published
-_MARGIN = 0.1  # and from its middle: eight tenths of width and height
-_MOST_PIXELS = 1_000_000  # enough for a percentile; all of a slide's would be tens of gigabytes of densities
+_LEVEL = 1  # stains are fitted on the second level of a slide, as published
+_MARGIN = 0.1  # and on its central 80 % of width and height
+_MOST_PIXELS = 1_000_000  # enough for a percentile; the densities of all pixels would take tens of gigabytes
 
 
 def slide_stains(slide: WholeSlide, /) -> Stains:
-    """Find the stains of a slide in its middle.
+    """Fit the stains of a slide on its central region.
 
     Raises
     ------
     DataError
-        If hardly anything is stained.
+        If hardly any pixel is stained.
     """
     return fit_stains(slide.sample(_LEVEL, _MARGIN, _MOST_PIXELS))
 
 
 def check_patches(folder: Path, /) -> None:
-    """Say early that a folder is not one to dump patches to.
+    """Check that patches can be written to a folder.
 
     Raises
     ------
     ConfigError
-        If it holds other files.
+        If the folder holds other files.
     """
     check_folder(folder, _OURS)
 
 
 def dump_patches(images: Path, folder: Path, /, *, stains: Stains | None) -> int:
-    """Write each patch of an HDF5 file to ``patch_<number>.png``; the folder appears complete or not at all.
+    """Write each patch of an HDF5 file to ``patch_<number>.png``, and return how many there are.
+
+    The folder appears complete or not at all.
 
     Parameters
     ----------
     stains
-        The slide's, to show every patch in the reference's; ``None`` writes pixels as they are.
+        Of the slide, to normalise every patch to the reference stains; ``None`` writes the pixels as they are.
 
     Raises
     ------
@@ -59,8 +61,9 @@ def dump_patches(images: Path, folder: Path, /, *, stains: Stains | None) -> int
     """
     n = count_patches(images)
     digits = len(str(n - 1))
-    with replaced_folder(folder, _OURS) as beside:
+    with replaced_folder(folder, _OURS) as new:
         for number, patch in enumerate(read_patches(images)):
-            shown = patch if stains is None else normalise(patch, stains)
-            Image.fromarray(shown).save(beside / f"patch_{number:0{digits}d}.png", compress_level=0)
+            pixels = patch if stains is None else normalise(patch, stains)
+            Image.fromarray(pixels).save(new / f"patch_{number:0{digits}d}.png", compress_level=0)
+
     return n

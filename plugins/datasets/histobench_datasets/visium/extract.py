@@ -1,4 +1,4 @@
-"""Patches and counts of a sample, in the same order."""
+"""``histobench prepare extract``: patches and counts of a sample, in the same order."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +40,8 @@ class Source:
     Parameters
     ----------
     genes
-        That are wanted of the counts later; told of at once if they were not measured, as ``missing`` says.
+        Genes that a later step selects. They are looked up first, so that patches are not cut in vain if genes are
+        missing and ``missing`` is ``"error"``.
     """
 
     path: Path
@@ -62,7 +63,7 @@ class Cutting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extracted:
-    """How many patches were written and how many dropped as glass, and the scale they were cut at."""
+    """How many patches were written, how many were dropped as glass, and the scale at which they were cut."""
 
     n: int
     n_dropped: int
@@ -73,38 +74,36 @@ class Extracted:
 def extract(
     source: Source, slide: WholeSlide, out: Path, /, *, cutting: Cutting, coordinates: Path | None = None
 ) -> Extracted:
-    """Write ``imgs.h5`` and, where there are counts, ``gex.h5ad`` with the same rows; all of it or nothing.
+    """Write ``imgs.h5`` and, if there are counts, ``gex.h5ad`` with the same rows; all files or none.
 
     Parameters
     ----------
     coordinates
-        File to write the places of the patches to as well.
+        File to which the places of the patches are written as well.
 
     Raises
     ------
     DataError
         If a file is missing, damaged or does not fit the others.
     ConfigError
-        If microns per pixel are unknown, counts of an earlier run would stand beside patches without any, or a file
-        that is read would be overwritten.
+        If microns per pixel are unknown, the folder holds counts of an earlier run but the new patches have none, or an
+        input would be overwritten.
     """
     _check_outputs(source, slide, out, coordinates)
     mpp = _mpp(source, slide, cutting)
-    shown = PatchField.of(
-        patch_um=source.rules.patch_um, patch_px=cutting.patch_px, mpp=mpp, antialias=cutting.antialias
-    )
+    cut = PatchField.of(patch_um=source.rules.patch_um, patch_px=cutting.patch_px, mpp=mpp, antialias=cutting.antialias)
     spots = _read(source, with_members=coordinates is not None)
     if spots.counts is not None and source.genes:
         find_columns(spots.counts.genes, source.genes, missing=source.missing)
     if spots.counts is None and (out / COUNTS).exists():
         raise ConfigError(
-            f"'{out}' holds counts ('{COUNTS}') that would not belong to the patches: name another folder."
+            f"'{out}' holds counts ('{COUNTS}') that do not belong to these patches: name another folder."
         )
-    corners = spots.xy_px.astype(int) if spots.are_corners else corners_around(spots.xy_px, shown, slide)
+    corners = spots.xy_px.astype(int) if spots.are_corners else corners_around(spots.xy_px, cut, slide)
     with replaced_file(out / IMAGES) as images:
         kept = write_patches(
             images,
-            cut_patches(slide, corners, shown),
+            cut_patches(slide, corners, cut),
             patch_px=cutting.patch_px,
             barcodes=spots.barcodes,
             brightest=cutting.brightest,
@@ -116,7 +115,7 @@ def extract(
         if written.counts is not None:
             with replaced_file(out / COUNTS) as counts:
                 write_counts(counts, written.counts)
-    return Extracted(n=len(kept), n_dropped=len(spots.barcodes) - len(kept), mpp=mpp, slide_px=shown.slide_px)
+    return Extracted(n=len(kept), n_dropped=len(spots.barcodes) - len(kept), mpp=mpp, slide_px=cut.slide_px)
 
 
 def _check_outputs(source: Source, slide: WholeSlide, out: Path, coordinates: Path | None) -> None:
@@ -127,12 +126,13 @@ def _check_outputs(source: Source, slide: WholeSlide, out: Path, coordinates: Pa
 
 
 def _mpp(source: Source, slide: WholeSlide, cutting: Cutting) -> float:
-    """Take microns per pixel from the slide if told to, or if nothing else knows, else from Space Ranger."""
+    """Return microns per pixel: from the slide if requested or if only places are known, else from Space Ranger."""
     if source.kind != "places" and not cutting.use_slide_mpp:
         scales = read_scale_factors(source.path / "spatial")
         return spot_mpp(scales, is_hd=source.kind == "visium-hd", spot_diameter_um=source.rules.spot_diameter_um)
     if slide.mpp is None:
-        raise ConfigError(f"'{slide.name}' does not say its microns per pixel: give them with --mpp.")
+        raise ConfigError(f"'{slide.name}' does not state its microns per pixel: give them with --mpp.")
+
     return slide.mpp
 
 

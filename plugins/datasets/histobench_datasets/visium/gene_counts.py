@@ -1,4 +1,4 @@
-"""Raw counts of spots, and names of genes that are told apart."""
+"""Raw counts of spots, and gene names that are unique."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +18,11 @@ class GeneCounts:
     Parameters
     ----------
     barcodes
-        n names of spots.
+        n spot names.
     genes
-        g names of genes, all different.
+        g gene names, all different.
     values
-        (n, g) float32 CSR, as AnnData keeps raw counts; whole numbers below 2²⁴ are exact.
+        (n, g) float32 CSR, as AnnData stores raw counts; whole numbers below 2²⁴ are exact.
     """
 
     barcodes: tuple[str, ...]
@@ -35,30 +35,31 @@ class GeneCounts:
                 f"counts must be ({len(self.barcodes)} spots, {len(self.genes)} genes), got {self.values.shape}."
             )
         if len(set(self.genes)) != len(self.genes):
-            raise ShapeError("names of genes must differ; make them so with unique_names.")
+            raise ShapeError("gene names must be unique: use unique_names.")
 
     def rows(self, chosen: Int) -> "GeneCounts":
-        """Take (m,) rows, in the order given."""
+        """Return (m,) rows, in the order given."""
         return replace(
             self, barcodes=tuple(self.barcodes[row] for row in chosen), values=self.values[np.asarray(chosen)]
         )
 
 
 def unique_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Tell repeated names apart by ``-1``, ``-2``, …, as AnnData does; the first keeps its name.
+    """Append ``-1``, ``-2``, … to repeated names, as AnnData does; the first occurrence keeps its name.
 
-    Two genes may share a symbol: ten thousand mouse symbols name several Ensembl genes.
+    Genes may share a symbol: ten thousand mouse symbols each name several Ensembl genes.
     """
     taken, seen, unique = set(names), set[str](), []
     last: dict[str, int] = {}
     for name in names:
-        told = name
+        new = name
         if name in seen:
             number = last.get(name, 0) + 1
             while f"{name}-{number}" in taken:
                 number += 1
-            last[name], told = number, f"{name}-{number}"
+            last[name], new = number, f"{name}-{number}"
         seen.add(name)
-        taken.add(told)
-        unique.append(told)
+        taken.add(new)
+        unique.append(new)
+
     return tuple(unique)

@@ -1,65 +1,66 @@
 """Patches of a whole slide around spots, and the HDF5 file that holds them.
 
-``imgs.h5``: ``img`` (n, h, w, 3) uint8 RGB and, but for random patches, ``barcode``, n strings.
+``imgs.h5``: ``img`` (n, h, w, 3) uint8 RGB and, except for random patches, ``barcode``, n strings.
 """
 
+import errno
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
-from PIL import Image
 
-from histobench import ConfigError, DataError, Float, Int, UInt8
+from histobench import ConfigError, DataError, Float, Int, UInt8, images
+from histobench.files import new_hdf5
 from histobench_datasets.visium.slide import WholeSlide
-from histobench_datasets.visium.written import new_hdf5
 
 __all__ = ["PatchField", "corners_around", "count_patches", "cut_patches", "read_patches", "resize", "write_patches"]
 
 NOTHING_DROPPED = 255.0
-"""No patch is brighter on average."""
+"""The largest possible mean brightness, which keeps every patch."""
 
 MOST_PX = 8192
-"""Side of the largest patch, on the slide or as it is written: 200 MB, and 2 mm of tissue at 0.25 µm."""
+"""Side of the largest patch, on the slide or as written: 200 MB, or 2 mm of tissue at 0.25 µm per pixel."""
 
-_ROUNDING = 1e-9  # 0.3 / 0.1 is three
+_ROUNDING = 1e-9  # so that 0.3 / 0.1 counts as three
 _AT_ONCE = 64  # patches of 128 x 128 pixels: 3 MB
 _HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchField:
-    """The square that a patch shows: its side on the slide in full-resolution pixels, and the side it is resized to."""
+    """The square that a patch shows: its side in full-resolution pixels of the slide, and the side it is resized to."""
 
     slide_px: int
     patch_px: int
-    antialias: bool = False  # the published patches have none; with it a reduction looks better
+    antialias: bool = False  # the published patches are resized without
 
     @classmethod
     def of(cls, *, patch_um: float, patch_px: int, mpp: float, antialias: bool = False) -> "PatchField":
-        """Fit so many microns into so many pixels, on a slide of so many microns per pixel.
+        """Compute the field of a patch of ``patch_um`` microns on a slide with ``mpp`` microns per pixel.
 
         Raises
         ------
         ConfigError
-            If that is less than a pixel of the slide, or more pixels than a patch can have.
+            If the field is smaller than one pixel of the slide or wider than `MOST_PX`.
         """
         spans = patch_um / mpp
         if not spans + _ROUNDING >= 1:
             raise ConfigError(
-                f"a patch of {patch_um:g} µm is less than a pixel of a slide of {mpp:g} µm per pixel; check both."
+                f"a patch of {patch_um:g} µm is less than a pixel of a slide with {mpp:g} µm per pixel; check both."
             )
         if spans > MOST_PX:
             raise ConfigError(
-                f"a patch of {patch_um:g} µm would span {spans:.3g} pixels of a slide of {mpp:g} µm per pixel, more "
+                f"a patch of {patch_um:g} µm would span {spans:.3g} pixels of a slide with {mpp:g} µm per pixel, more "
                 f"than {MOST_PX}; check both."
             )
         return cls(slide_px=int(spans + _ROUNDING), patch_px=patch_px, antialias=antialias)
 
 
 def corners_around(xy_px: Float, field: PatchField, slide: WholeSlide, /) -> Int:
-    """Place the field around centres.
+    """Return the first pixel of the field around each centre.
 
     Parameters
     ----------
@@ -69,25 +70,25 @@ def corners_around(xy_px: Float, field: PatchField, slide: WholeSlide, /) -> Int
     Returns
     -------
     (n, 2) int
-        First pixel of each field, truncated towards zero.
+        Truncated towards zero.
 
     Raises
     ------
     DataError
-        If a centre lies outside the slide: the positions are those of another image.
+        If a centre is outside the slide, because the positions belong to another image.
     """
     outside = ~((xy_px >= 0) & (xy_px <= [slide.width, slide.height])).all(axis=1)
     if outside.any():
         x, y = xy_px[int(outside.argmax())]
         raise DataError(
-            f"{int(outside.sum())} of {len(xy_px)} spots lie outside '{slide.name}' of {slide.width} x {slide.height} "
-            f"pixels, one at ({x:g}, {y:g}): take the full-resolution image that Space Ranger was given."
+            f"{int(outside.sum())} of {len(xy_px)} spots are outside '{slide.name}' of {slide.width} x {slide.height} "
+            f"pixels, one at ({x:g}, {y:g}): use the full-resolution image that Space Ranger was given."
         )
     return np.asarray(np.trunc(xy_px - field.slide_px / 2).astype(np.int64))
 
 
 def cut_patches(slide: WholeSlide, corners: Int, field: PatchField, /) -> Iterator[UInt8]:
-    """Read the fields at (n, 2) corners one after the other and resize each to (patch_px, patch_px, 3) uint8."""
+    """Yield the fields at (n, 2) corners one by one, each resized to (patch_px, patch_px, 3) uint8."""
     for left, top in corners:
         yield resize(slide.read(int(left), int(top), field.slide_px), field.patch_px, antialias=field.antialias)
 
@@ -98,10 +99,10 @@ def resize(field: UInt8, side: int, /, *, antialias: bool) -> UInt8:
     Parameters
     ----------
     antialias
-        Widen the filter with the reduction, as Pillow does, instead of reading the four nearest pixels only.
+        Widen the filter when the field is reduced, as Pillow does, instead of using the four nearest pixels only.
     """
     if antialias:
-        return np.asarray(Image.fromarray(field).resize((side, side), Image.Resampling.BILINEAR))
+        return images.resize(field, side)
     last = len(field) - 1
     places = np.clip((np.arange(side) + 0.5) * len(field) / side - 0.5, 0, last)  # pixels have centres
     before = places.astype(np.int64)
@@ -121,63 +122,72 @@ def write_patches(
     barcodes: Sequence[str] | None,
     brightest: float = NOTHING_DROPPED,
 ) -> Int:
-    """Write patches as they come; those brighter on average than ``brightest`` are taken for glass and left out.
+    """Write patches as they are made, without those whose mean brightness exceeds ``brightest``: they show glass.
 
     Parameters
     ----------
     barcodes
-        One a patch; ``None`` for patches of no spot.
+        One per patch; ``None`` for patches that belong to no spot.
 
     Returns
     -------
     (m,) int
-        Which patches, by their number, were written, in order.
+        The numbers of the patches that were written, in order.
+
+    Raises
+    ------
+    DataError
+        If every patch is too bright.
+    OSError
+        If the disk is full.
     """
     kept: list[int] = []
-    with new_hdf5(path) as (file, check):
+    with new_hdf5(path) as file:
         shape = (patch_px, patch_px, 3)
-        images = file.create_dataset("img", (0, *shape), "u1", maxshape=(None, *shape), chunks=(1, *shape))
+        written = file.create_dataset("img", (0, *shape), "u1", maxshape=(None, *shape), chunks=(1, *shape))
         waiting: list[UInt8] = []
         for number, patch in enumerate(patches):
             if patch.mean() <= brightest:
                 kept.append(number)
                 waiting.append(patch)
             if len(waiting) == _AT_ONCE:
-                _append(images, waiting)
+                _append(written, waiting)
                 waiting = []
-                check()
+                _check_disk(path, written)
         if waiting:
-            _append(images, waiting)
+            _append(written, waiting)
         if barcodes is not None:
             names = [barcodes[number] for number in kept]
             file.create_dataset("barcode", data=names, dtype=h5py.string_dtype("utf-8"))
     if not kept:
-        raise DataError(f"every patch is brighter than {brightest:g} on average; raise --background.")
+        raise DataError(f"the mean brightness of every patch exceeds {brightest:g}; raise --background.")
     return np.array(kept, dtype=np.int64)
 
 
 def count_patches(path: Path, /) -> int:
-    """Say how many patches a file holds.
+    """Return how many patches a file holds.
 
     Raises
     ------
     DataError
-        If it is missing, damaged or not such a file.
+        If the file is missing, damaged or not a file of patches.
     """
     if not path.is_file():
-        raise DataError(f"there is no file of patches '{path}'; `histobench prepare extract` or `random` writes one.")
+        raise DataError(
+            f"file of patches '{path}' does not exist; `histobench prepare extract` or `random` writes one."
+        )
     try:
         with h5py.File(path) as file:
             shape, dtype = file["img"].shape, file["img"].dtype
     except _HDF5_ERRORS as error:
-        raise DataError(f"'{path}' is no readable file of patches ({error}): make it again.") from error
+        raise DataError(f"'{path}' is not a readable file of patches ({error}): make it again.") from error
     if len(shape) != 4 or shape[3] != 3 or dtype != np.uint8:
         raise DataError(f"'{path}': 'img' must be (n, h, w, 3) uint8, found {shape} {dtype}.")
     return int(shape[0])
 
 
 def read_patches(path: Path, /) -> Iterator[UInt8]:
-    """Read the patches of a file one after the other, each (h, w, 3) uint8.
+    """Yield the patches of a file one by one, each (h, w, 3) uint8.
 
     Raises
     ------
@@ -194,7 +204,14 @@ def read_patches(path: Path, /) -> Iterator[UInt8]:
             yield patch
 
 
-def _append(images: h5py.Dataset, patches: list[UInt8]) -> None:
-    start = len(images)
-    images.resize(start + len(patches), axis=0)
-    images[start:] = np.stack(patches)
+def _append(written: h5py.Dataset, patches: list[UInt8]) -> None:
+    start = len(written)
+    written.resize(start + len(patches), axis=0)
+    written[start:] = np.stack(patches)
+
+
+def _check_disk(path: Path, written: h5py.Dataset) -> None:
+    """Stop at a full disk: after a failed write `new_hdf5` would keep all further patches in memory."""
+    written.file.flush()
+    if path.stat().st_size < written.id.get_storage_size():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

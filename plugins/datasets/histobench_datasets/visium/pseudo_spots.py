@@ -1,7 +1,7 @@
 """Pseudo-spots of Visium HD: square windows of bins, as large as a Visium spot.
 
-Windows run from the last row of the lattice to its first and from left to right, ``stride`` bins apart, and may
-overlap. Whether a window's bins exist is told from two-dimensional prefix sums, in time linear in the lattice.
+Windows go from the last row of the lattice to the first and from left to right, ``stride`` bins apart, and may overlap.
+The existing bins of each window are counted with two-dimensional prefix sums, in time linear in the lattice.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from histobench_datasets.visium.space_ranger import Positions
 
 __all__ = ["PseudoSpots", "find_pseudo_spots", "sum_counts", "window_bins"]
 
-_ROUNDING = 1e-9  # 0.3 / 0.1 is three
+_ROUNDING = 1e-9  # so that 0.3 / 0.1 counts as three
 _MOST_BINS = 10_000  # along a side; a capture area of 11 mm has 5,500 of 2 µm
 _MOST_PLACES = 200_000_000  # of a lattice; the largest capture area has 30 million
-_ROWS_AT_ONCE = 4096  # of 27 x 27 ones each: 36 MB
+_ROWS_AT_ONCE = 4096  # of 27 x 27 bins each: 36 MB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,26 +28,26 @@ class PseudoSpots:
     Parameters
     ----------
     bins
-        (n, k²) rows of the positions: each window's bins by descending row, then ascending column; -1 where one does
-        not exist.
+        (n, k²) indices into the positions: the bins of each window by descending row, then ascending column; -1 for a
+        bin that does not exist.
     """
 
     bins: Int
 
     @property
     def centre(self) -> Int:
-        """(n,) the bin in the middle, which names the pseudo-spot and places its patch."""
+        """(n,) the middle bin, which gives the pseudo-spot its name and its patch its place."""
         middle: Int = self.bins[:, self.bins.shape[1] // 2]
         return middle
 
 
 def window_bins(patch_um: float, bin_um: float) -> int:
-    """Say how many bins a window is wide: as many as fit into the patch.
+    """Return how many bins wide a window is: as many as fit into the patch.
 
     Raises
     ------
     ConfigError
-        If that is even, for a window then has no bin in its middle, or absurd.
+        If the number is even, because the window then has no middle bin, or implausibly large.
     """
     spans = patch_um / bin_um
     if not spans <= _MOST_BINS:
@@ -56,13 +56,13 @@ def window_bins(patch_um: float, bin_um: float) -> int:
     if k % 2 == 0:
         raise ConfigError(
             f"a patch of {patch_um:g} µm spans {k} bins of {bin_um:g} µm, which must be odd: "
-            f"take --patch-sz-um {(k + 1) * bin_um:g}."
+            f"use --patch-sz-um {(k + 1) * bin_um:g}."
         )
     return k
 
 
 def find_pseudo_spots(positions: Positions, k: int, /, *, stride: int = 5, min_coverage: float = 1.0) -> PseudoSpots:
-    """Find the windows of k × k bins that lie under tissue.
+    """Find the windows of k × k bins that are under tissue.
 
     Parameters
     ----------
@@ -71,12 +71,12 @@ def find_pseudo_spots(positions: Positions, k: int, /, *, stride: int = 5, min_c
     stride
         Bins from one window to the next.
     min_coverage
-        Share of a window's bins that must exist; its middle one must in any case, since it names the pseudo-spot.
+        Share of a window's bins that must exist. The middle bin must always exist, because it names the pseudo-spot.
 
     Raises
     ------
     DataError
-        If two bins share a place, they lie too far apart, or no window is covered.
+        If two bins share a place, the bins are too far apart, or no window is covered.
     """
     grid = _grid(positions.array)
     rows, columns = grid.shape
@@ -90,7 +90,7 @@ def find_pseudo_spots(positions: Positions, k: int, /, *, stride: int = 5, min_c
     if not kept.any():
         raise DataError(
             f"no window of {k} x {k} bins is covered by tissue to {min_coverage:.0%}, in a lattice of "
-            f"{rows} x {columns} with {len(positions.barcodes)} bins: take smaller patches or a lower coverage."
+            f"{rows} x {columns} with {len(positions.barcodes)} bins: use smaller patches or a lower coverage."
         )
     across = np.arange(k)
     bins = grid[(row[kept, None] - across)[:, :, None], (column[kept, None] + across)[:, None, :]]
@@ -103,7 +103,7 @@ def sum_counts(counts: GeneCounts, spots: PseudoSpots, /) -> GeneCounts:
     Parameters
     ----------
     counts
-        One row a bin, in the order of the positions that the windows were found in.
+        One row per bin, in the order of the positions in which the windows were found.
     """
     blocks = []
     for start in range(0, len(spots.bins), _ROWS_AT_ONCE):
@@ -120,14 +120,14 @@ def sum_counts(counts: GeneCounts, spots: PseudoSpots, /) -> GeneCounts:
 
 
 def _grid(array: Int) -> Int:
-    """Lay bins (n, 2) out as a (rows, columns) map of their numbers, -1 where there is none; it begins at 0, 0."""
+    """Return the number of the bin at each place of the lattice (rows, columns), which begins at 0, 0; -1 if none."""
     if not len(array):
-        raise DataError("no bin lies under tissue (column 'in_tissue' is never 1).")
+        raise DataError("no bin is under tissue (column 'in_tissue' is never 1).")
     places = array - array.min(axis=0)
     shape = places.max(axis=0) + 1
     if shape.prod() > _MOST_PLACES:
         raise DataError(
-            f"{len(array)} bins lie scattered over a lattice of {shape[0]} x {shape[1]}: columns 'array_row' and "
+            f"{len(array)} bins are scattered over a lattice of {shape[0]} x {shape[1]}: columns 'array_row' and "
             "'array_col' cannot be right."
         )
     grid = np.full(shape, -1, dtype=np.int32)

@@ -1,7 +1,7 @@
-"""``slides.csv``: which folders are studied, whose tissue each holds, and where its image lies.
+"""``slides.csv``: the sections of a study, the patient of each, and the path of its image.
 
-Columns ``sample`` (a folder beside the file), ``patient``, ``image`` (from the file's folder, or absolute; empty for
-the picture that Space Ranger kept) and, not required, ``mpp``. Others are the laboratory's own and are not read.
+Columns are ``sample`` (a folder next to the file), ``patient``, ``image`` (relative to the file's folder, or absolute;
+empty for the picture that Space Ranger kept) and, optionally, ``mpp``. Other columns are ignored.
 """
 
 import csv
@@ -15,7 +15,7 @@ from histobench import DataError
 __all__ = ["SLIDES", "Section", "read_sections"]
 
 SLIDES = "slides.csv"
-"""What the table is called."""
+"""The name of the table."""
 
 _REQUIRED = ("sample", "patient", "image")
 _MPP = "mpp"
@@ -28,11 +28,11 @@ class Section:
     Attributes
     ----------
     line
-        Its number in the file, for messages.
+        Line number in the file, for messages.
     image
-        As it is written; empty for the picture that Space Ranger kept.
+        As written in the file; empty for the picture that Space Ranger kept.
     mpp
-        Microns per pixel of the image; ``None`` to tell it from the spots.
+        Microns per pixel of the image; ``None`` to derive them from the spots.
     """
 
     line: int
@@ -43,16 +43,16 @@ class Section:
 
 
 def read_sections(path: Path, /) -> tuple[Section, ...]:
-    """Read the table, in its order; empty lines are none.
+    """Read the lines of the table in order; empty lines are skipped.
 
     Raises
     ------
     DataError
-        If it is no such table, a column is missing, a line names no sample or no patient or not a number, or a sample
-        repeats; the message names the line.
+        If the file is not a comma-separated table, a column is missing, a line has no sample or patient or an invalid
+        number, or a sample repeats; the message names the line.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # Excel begins its files with a mark
+        with path.open(encoding="utf-8-sig", newline="") as file:  # Excel writes a byte order mark
             reader = csv.DictReader(file, restval="", strict=True, skipinitialspace=True)
             columns = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = columns
@@ -67,12 +67,12 @@ def read_sections(path: Path, /) -> tuple[Section, ...]:
         )
     sections = tuple(_section(path, line, row) for line, row in rows if any(row.values()))
     if not sections:
-        raise DataError(f"'{path}' names no sample: one line each under {','.join(columns)}.")
+        raise DataError(f"'{path}' has no samples: add one line per sample below {','.join(columns)}.")
     seen: dict[str, int] = {}
     for section in sections:
         if section.sample in seen:
             lines = f"lines {seen[section.sample]} and {section.line}"
-            raise DataError(f"'{path}', {lines}: sample {section.sample!r} stands twice; one line is one section.")
+            raise DataError(f"'{path}', {lines}: sample {section.sample!r} repeats; each line must be one section.")
         seen[section.sample] = section.line
     return sections
 
@@ -84,12 +84,13 @@ def _section(path: Path, line: int, row: Mapping[str, str]) -> Section:
     cells = {name: cell.strip() for name, cell in row.items()}
     sample = cells["sample"]
     if not sample or Path(sample).name != sample:
-        raise DataError(f"{here}: 'sample' must name a folder beside {SLIDES}, without a slash, found {sample!r}.")
+        raise DataError(f"{here}: 'sample' must name a folder next to {SLIDES}, without a slash, found {sample!r}.")
     if not cells["patient"]:
         raise DataError(
-            f"{here}: sample {sample!r} has no patient, and nobody may be trained and tested on at once: write any "
-            "name that this patient's sections share."
+            f"{here}: sample {sample!r} has no patient, which is needed to keep training and test patients apart: "
+            "write any name that this patient's sections share."
         )
+
     return Section(
         line=line,
         sample=sample,

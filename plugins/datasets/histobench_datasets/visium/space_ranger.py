@@ -1,7 +1,7 @@
-"""Space Ranger's output: the matrix of counts, where the spots lie, and the scale of the image.
+"""Space Ranger's output: the count matrix, the positions of the spots, and the scale of the image.
 
-Read: ``filtered_feature_bc_matrix.h5`` as 10x Genomics lays it out; ``spatial/tissue_positions`` as parquet (Visium
-HD), as CSV with a header (Space Ranger 2 and later), or without one (before); ``spatial/scalefactors_json.json``.
+The files are ``filtered_feature_bc_matrix.h5`` in the format of 10x Genomics; ``spatial/tissue_positions`` as parquet
+(Visium HD), as CSV with a header (Space Ranger 2 and later) or without (earlier); ``spatial/scalefactors_json.json``.
 """
 
 import csv
@@ -22,58 +22,58 @@ from histobench_datasets.visium.gene_counts import GeneCounts, unique_names
 __all__ = ["Positions", "ScaleFactors", "input_files", "read_matrix", "read_positions", "read_scale_factors"]
 
 MATRIX = "filtered_feature_bc_matrix.h5"
-"""Spots (or bins) that Space Ranger found under tissue."""
+"""The counts of the spots (or bins) that Space Ranger found under tissue."""
 
 _COLUMNS = ("barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres")
 _POSITIONS = ("tissue_positions.parquet", "tissue_positions.csv", "tissue_positions_list.csv")
-_MOST_PLACES = 100_000  # along either side of the array; bins of 2 µm in 6.5 mm are 3,350
+_MOST_PLACES = 100_000  # along a side of the array; a capture area of 6.5 mm has 3,350 bins of 2 µm
 _SCALES = "scalefactors_json.json"
-_HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError)  # h5py's words for damage
+_HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError)  # what h5py raises for damage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Positions:
-    """Where spots or bins lie: their place (n, 2) on the array (row, column) and centre (n, 2) in pixels, x first."""
+    """Places of spots or bins (n, 2) on the array (row, column), and their centres (n, 2) in pixels, x first."""
 
     barcodes: tuple[str, ...]
     array: Int
     xy_px: Float
 
     def of(self, barcodes: Sequence[str]) -> "Positions":
-        """Take the positions of these spots, in this order.
+        """Return the positions of these spots, in this order.
 
         Raises
         ------
         DataError
-            If one has no position.
+            If a spot has no position.
         """
         rows = pd.Index(self.barcodes).get_indexer(pd.Index(barcodes))
         if (rows < 0).any():
             first = barcodes[int((rows < 0).argmax())]
             raise DataError(
                 f"{int((rows < 0).sum())} of the matrix's {len(barcodes)} spots have no position under tissue, "
-                f"{first!r} for one: take matrix and positions of the same run of Space Ranger."
+                f"for example {first!r}: use matrix and positions of the same run of Space Ranger."
             )
         return Positions(barcodes=tuple(barcodes), array=self.array[rows], xy_px=self.xy_px[rows])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleFactors:
-    """What Space Ranger says of the full-resolution image; ``None`` where it does not."""
+    """What Space Ranger states about the full-resolution image; ``None`` for missing values."""
 
     spot_diameter_px: float | None
     bin_um: float | None
     mpp: float | None
-    hires: float | None = None  # pixels of tissue_hires_image.png in one of the full-resolution image
+    hires: float | None = None  # pixels of tissue_hires_image.png per full-resolution pixel
 
 
 def input_files(folder: Path, /) -> list[Path]:
-    """List the files that are read of a folder, whether they are there or not."""
+    """List the files that are read from a folder, whether they exist or not."""
     return [folder / MATRIX, *(folder / "spatial" / name for name in (*_POSITIONS, _SCALES))]
 
 
 def read_matrix(path: Path, /) -> GeneCounts:
-    """Read raw counts; names of genes are made unique, other kinds of features are left out.
+    """Read raw counts; gene names are made unique, features other than genes are left out.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def read_matrix(path: Path, /) -> GeneCounts:
         If the file is missing, damaged, or not a matrix of 10x Genomics.
     """
     if not path.is_file():
-        raise DataError(f"there is no matrix '{path}': name the folder that Space Ranger wrote.")
+        raise DataError(f"matrix '{path}' does not exist: name the folder that Space Ranger wrote.")
     try:
         with h5py.File(path) as file:
             group = file["matrix"]
@@ -100,12 +100,12 @@ def read_matrix(path: Path, /) -> GeneCounts:
                 f"{n_spots} x {n_genes} counts for {len(barcodes)} spots, {len(genes)} names and {len(kinds)} types"
             )
     except _HDF5_ERRORS as error:
-        raise DataError(f"'{path}' is no readable 10x matrix ({error}): fetch it again.") from error
+        raise DataError(f"'{path}' is not a readable 10x matrix ({error}): fetch it again.") from error
     if not np.isfinite(values.data).all() or (values.data < 0).any():
         raise DataError(f"'{path}' holds counts that are negative or not finite: fetch it again.")
     kept = np.flatnonzero(kinds == "Gene Expression")
     if not n_spots or not len(kept):
-        raise DataError(f"'{path}' holds {n_spots} spots and {len(kept)} genes ('Gene Expression'); both are needed.")
+        raise DataError(f"'{path}' has {n_spots} spots and {len(kept)} genes ('Gene Expression'); both are needed.")
     repeated = pd.Index(barcodes).duplicated()
     if repeated.any():
         raise DataError(f"'{path}': barcode {barcodes[int(repeated.argmax())]!r} repeats.")
@@ -113,7 +113,7 @@ def read_matrix(path: Path, /) -> GeneCounts:
 
 
 def read_positions(folder: Path, /) -> Positions:
-    """Read the spots or bins under tissue from a ``spatial`` folder, whichever version of Space Ranger wrote it.
+    """Read the spots or bins under tissue from a ``spatial`` folder of any version of Space Ranger.
 
     Raises
     ------
@@ -153,7 +153,7 @@ def read_scale_factors(folder: Path, /) -> ScaleFactors:
     try:
         read = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
-        raise DataError(f"there is no '{path}': name the folder that Space Ranger wrote.") from error
+        raise DataError(f"'{path}' does not exist: name the folder that Space Ranger wrote.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"'{path}' is not JSON ({error}): fetch it again.") from error
     if not isinstance(read, dict):
@@ -176,9 +176,9 @@ def read_scale_factors(folder: Path, /) -> ScaleFactors:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    """Read either CSV: before Space Ranger 2 there was no header, whatever the file is called."""
+    """Read the CSV of any version: before Space Ranger 2 it has no header, whatever its name."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # a table program marks the beginning
+        with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheet programs write a byte order mark
             first = next(csv.reader(file), [])
         has_header = "barcode" in first
         if not has_header and len(first) != len(_COLUMNS):
@@ -195,9 +195,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except ImportError as error:
-        raise ConfigError(f"'{path}' needs pyarrow to be read: pip install pyarrow.") from error
+        raise ConfigError(f"'{path}' needs pyarrow: pip install 'histobench[prepare]'.") from error
     except (OSError, ValueError) as error:  # pyarrow's errors are ValueErrors
-        raise DataError(f"'{path}' is no readable parquet file ({error}): fetch it again.") from error
+        raise DataError(f"'{path}' is not a readable parquet file ({error}): fetch it again.") from error
 
 
 def _numbers(column: "pd.Series[str]", path: Path) -> Float:

@@ -1,4 +1,4 @@
-"""Spots, pseudo-spots or mere places whose patches are cut, and the counts that belong to them."""
+"""Spots, pseudo-spots or places around which patches are cut, and the counts that belong to them."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 
 from histobench import DataError, Float, Int
+from histobench.files import new_hdf5
 from histobench_datasets.visium.gene_counts import GeneCounts
 from histobench_datasets.visium.pseudo_spots import find_pseudo_spots, sum_counts, window_bins
 from histobench_datasets.visium.space_ranger import (
@@ -16,19 +17,18 @@ from histobench_datasets.visium.space_ranger import (
     read_positions,
     read_scale_factors,
 )
-from histobench_datasets.visium.written import new_hdf5
 
 __all__ = ["SpotRules", "Spots", "read_coordinates", "read_pseudo_spots", "read_spots", "spot_mpp", "write_coordinates"]
 
 SPACE_RANGERS_SPOT_UM = 65.0
-"""What ``spot_diameter_fullres`` spans, as 10x Genomics documents it; the published preprocessing took it for 55."""
+"""The ``spot_diameter_fullres`` in microns, as 10x Genomics documents it; the published preprocessing used 55."""
 
 _HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpotRules:
-    """How spots follow from Space Ranger's output; but for the spot's diameter, defaults are the published ones."""
+    """How spots are derived from Space Ranger's output; defaults are published ones, except the spot diameter."""
 
     patch_um: float = 55.0
     stride: int = 5
@@ -43,13 +43,13 @@ class Spots:
     Parameters
     ----------
     xy_px
-        (n, 2) in full-resolution pixels, x first: centres, or the patches' first corners if ``are_corners``.
+        (n, 2) in full-resolution pixels, x first: centres, or the first corners of the patches if ``are_corners``.
     counts
-        Of the same spots in the same order; ``None`` where only places are known.
+        Of the same spots in the same order; ``None`` if only places are known.
     members
-        n tuples of the barcodes that a pseudo-spot adds up; ``None`` for spots.
+        n tuples of the barcodes that each pseudo-spot adds up; ``None`` for spots.
     array
-        (n, 2) places on the capture array, row first; ``None`` where only those in the image are known.
+        (n, 2) places on the capture array, row first; ``None`` if only places in the image are known.
     """
 
     barcodes: tuple[str, ...]
@@ -60,7 +60,7 @@ class Spots:
     array: Int | None = None
 
     def rows(self, chosen: Int) -> "Spots":
-        """Take (m,) spots, in the order given."""
+        """Return (m,) spots, in the order given."""
         return replace(
             self,
             barcodes=tuple(self.barcodes[row] for row in chosen),
@@ -72,12 +72,12 @@ class Spots:
 
 
 def spot_mpp(scales: ScaleFactors, *, is_hd: bool, spot_diameter_um: float = SPACE_RANGERS_SPOT_UM) -> float:
-    """Tell microns per pixel from Space Ranger's factors.
+    """Return the microns per pixel that Space Ranger's scale factors imply.
 
     Raises
     ------
     DataError
-        If the factor is missing.
+        If the factor that it is derived from is missing.
     """
     if is_hd:
         if scales.mpp is None:
@@ -102,19 +102,19 @@ def read_spots(folder: Path, /) -> Spots:
 
 
 def read_pseudo_spots(folder: Path, rules: SpotRules, /, *, with_members: bool = False) -> Spots:
-    """Read Visium HD and add its bins up to pseudo-spots, named and placed by the bin in their middle.
+    """Read Visium HD and add its bins up to pseudo-spots, with the name and place of their middle bin.
 
     Raises
     ------
     DataError
-        If a file is missing or damaged, bins and barcodes are not the same, or no window is covered by tissue.
+        If a file is missing or damaged, bins and barcodes differ, or no window is covered by tissue.
     """
     counts = read_matrix(folder / MATRIX)
     under_tissue = read_positions(folder / "spatial")
     if len(under_tissue.barcodes) != len(counts.barcodes):
         raise DataError(
-            f"'{folder}': {len(under_tissue.barcodes)} bins lie under tissue, but the matrix has "
-            f"{len(counts.barcodes)}: take matrix and positions of the same run of Space Ranger."
+            f"'{folder}': {len(under_tissue.barcodes)} bins are under tissue, but the matrix has "
+            f"{len(counts.barcodes)}: use matrix and positions of the same run of Space Ranger."
         )
     positions = under_tissue.of(counts.barcodes)
     bin_um = read_scale_factors(folder / "spatial").bin_um
@@ -123,37 +123,37 @@ def read_pseudo_spots(folder: Path, rules: SpotRules, /, *, with_members: bool =
     k = window_bins(rules.patch_um, bin_um)
     found = find_pseudo_spots(positions, k, stride=rules.stride, min_coverage=rules.min_coverage)
     summed = sum_counts(counts, found)
-    names = np.array([*counts.barcodes, ""], dtype=object)  # the last stands for a bin that does not exist
+    names = np.array([*counts.barcodes, ""], dtype=object)  # the last is for bins that do not exist
     members = tuple(tuple(row) for row in names[found.bins]) if with_members else None
     xy_px, array = positions.xy_px[found.centre], positions.array[found.centre]
     return Spots(barcodes=summed.barcodes, xy_px=xy_px, counts=summed, members=members, array=array)
 
 
 def read_coordinates(path: Path, /) -> Spots:
-    """Read places from an HDF5 file: ``xy`` (n, 2), the patches' first corners, and ``barcode``.
+    """Read places from an HDF5 file: ``xy`` (n, 2), the first corners of the patches, and ``barcode``.
 
     Raises
     ------
     DataError
-        If the file is missing, damaged or not such a file.
+        If the file is missing, damaged or not a file of coordinates.
     """
     if not path.is_file():
-        raise DataError(f"there is no file '{path}'.")
+        raise DataError(f"file '{path}' does not exist.")
     try:
         with h5py.File(path) as file:
             xy_px = np.asarray(file["xy"][:], dtype=np.float64)
             barcodes = tuple(name.decode() for name in file["barcode"][:])
     except _HDF5_ERRORS as error:
-        raise DataError(f"'{path}' is no readable file of coordinates ({error}).") from error
+        raise DataError(f"'{path}' is not a readable file of coordinates ({error}).") from error
     if xy_px.shape != (len(barcodes), 2) or not np.isfinite(xy_px).all():
         raise DataError(f"'{path}': 'xy' must be ({len(barcodes)}, 2) finite pixels, found {xy_px.shape}.")
     return Spots(barcodes=barcodes, xy_px=xy_px, are_corners=True)
 
 
 def write_coordinates(path: Path, spots: Spots, corners: Int, /) -> None:
-    """Write places without pixels: ``xy`` (n, 2) corners, ``barcode`` and, of pseudo-spots, ``bins`` (n, k²)."""
+    """Write places without pixels: ``xy`` (n, 2) corners, ``barcode`` and, for pseudo-spots, ``bins`` (n, k²)."""
     text = h5py.string_dtype("utf-8")
-    with new_hdf5(path) as (file, _):
+    with new_hdf5(path) as file:
         file["xy"] = corners
         file.create_dataset("barcode", data=list(spots.barcodes), dtype=text)
         if spots.members is not None:

@@ -1,7 +1,7 @@
-"""Where tissue lies on a slide, and patches of it chosen at random: the reference of image-quality metrics.
+"""Where tissue is on a slide, and patches chosen from it at random: the reference of image-quality metrics.
 
-Contours come from a GeoJSON file in full-resolution pixels, as HEST writes them, or from a plain segmentation by
-saturation, which needs no weights. Needs shapely.
+Contours come from a GeoJSON file in full-resolution pixels, as HEST writes them, or from a segmentation by saturation,
+which needs no weights. Needs shapely.
 """
 
 import json
@@ -22,8 +22,8 @@ from histobench_datasets.visium.slide import WholeSlide
 __all__ = ["Sampling", "random_corners", "read_contours", "segment_tissue"]
 
 _THUMBNAIL_PIXELS = 250_000
-_BLUR = 0.005  # of the thumbnail's side: between nuclei tissue is as pale as glass
-_LEAST_SHARE = 1e-3  # of the thumbnail; less is dust
+_BLUR = 0.005  # share of the thumbnail's side: between nuclei, tissue is as pale as glass
+_LEAST_SHARE = 1e-3  # of the thumbnail; smaller regions are dust
 _LEAST_TRIES, _TRIES_PER_PATCH = 20_000, 200
 _AT_ONCE = 50_000
 
@@ -41,31 +41,31 @@ class Sampling:
 
     n: int = 50_000
     seed: int = 0
-    by: Place = "corner"  # what is uniform over the tissue: the patch's first corner, as published, or its centre
+    by: Place = "corner"  # the point that is uniform over the tissue: a patch's first corner, as published, or centre
 
 
 def read_contours(path: Path, slide: WholeSlide, /) -> shapely.Geometry:
-    """Read the polygons of a GeoJSON file and join them, cut to the slide.
+    """Read the polygons of a GeoJSON file and return their union, cut to the slide.
 
     Raises
     ------
     DataError
-        If the file is missing or no GeoJSON of polygons, or a polygon lies outside the slide.
+        If the file is missing or not a GeoJSON of polygons, or a polygon is outside the slide.
     """
     try:
         read = json.loads(path.read_text(encoding="utf-8-sig"))
         features = read["features"] if read["type"] == "FeatureCollection" else [read]
-        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused in making it valid
+        with np.errstate(invalid="ignore", over="ignore"):  # make_valid refuses what is not finite
             drawn = [shapely.geometry.shape(feature.get("geometry", feature)) for feature in features]
             shapes = [shapely.make_valid(shape) for shape in drawn]
     except FileNotFoundError as error:
-        raise DataError(f"there is no file of contours '{path}'.") from error
+        raise DataError(f"file of contours '{path}' does not exist.") from error
     except _GEOJSON_ERRORS as error:
-        raise DataError(f"'{path}' is no GeoJSON ({type(error).__name__}: {error}).") from error
+        raise DataError(f"'{path}' is not GeoJSON ({type(error).__name__}: {error}).") from error
     parts = [part for shape in shapes for part in shapely.get_parts(shape)]
     polygons = [part for part in parts if part.geom_type.endswith("Polygon") and not part.is_empty]
     if not polygons:
-        raise DataError(f"'{path}' holds no polygon.")
+        raise DataError(f"'{path}' has no polygon.")
     image = shapely.box(0, 0, slide.width, slide.height)
     for number, polygon in enumerate(polygons):
         if not polygon.intersects(image):
@@ -77,39 +77,38 @@ def read_contours(path: Path, slide: WholeSlide, /) -> shapely.Geometry:
 
 
 def segment_tissue(slide: WholeSlide, /) -> shapely.Geometry:
-    """Find tissue by its colour: blurred saturation above Otsu's threshold, closed, opened and freed of dust.
+    """Find tissue by its colour: blurred saturation above Otsu's threshold, closed, opened, and without dust.
 
     Raises
     ------
     DataError
-        If nothing stands out.
+        If no tissue is found.
     """
     last = len(slide.regions.downsamples()) - 1
     level = next((at for at in range(last, 0, -1) if _pixels(slide, at) >= _THUMBNAIL_PIXELS), 0)
     thumbnail = slide.sample(level, 0.0, _THUMBNAIL_PIXELS).astype(np.float32)
     brightest = thumbnail.max(axis=2)
     saturation = 1 - thumbnail.min(axis=2) / np.maximum(brightest, 1)  # HSV
-    if np.ptp(saturation) == 0:
-        raise DataError(f"no tissue stands out from the glass of '{slide.name}': give contours (--tissue-seg-file).")
-    saturation = gaussian(saturation, _BLUR * float(np.sqrt(saturation.size)))
-    mask = saturation > threshold_otsu(saturation)
-    footprint = disk(3)
-    mask = opening(closing(mask, footprint), footprint)
-    outlines = _outlines(mask, np.array([slide.width, slide.height]) / mask.shape[::-1])
+    outlines = shapely.Polygon()
+    if np.ptp(saturation) > 0:
+        saturation = gaussian(saturation, _BLUR * float(np.sqrt(saturation.size)))
+        footprint = disk(3)
+        mask = opening(closing(saturation > threshold_otsu(saturation), footprint), footprint)
+        outlines = _outlines(mask, np.array([slide.width, slide.height]) / mask.shape[::-1])
     if outlines.is_empty:
-        raise DataError(f"no tissue stands out from the glass of '{slide.name}': give contours (--tissue-seg-file).")
+        raise DataError(f"no tissue was found on '{slide.name}': give contours (--tissue-seg-file).")
     return outlines.intersection(shapely.box(0, 0, slide.width, slide.height))
 
 
 def random_corners(tissue: shapely.Geometry, side: int, sampling: Sampling, /) -> Int:
-    """Choose squares that lie wholly inside tissue.
+    """Choose squares that are completely inside tissue.
 
     Parameters
     ----------
     tissue
-        Polygons in full-resolution pixels; a square lies in one of them and covers no hole.
+        Polygons in full-resolution pixels; each square is inside one of them and covers no hole.
     side
-        Of the squares, in such pixels.
+        Of the squares, in full-resolution pixels.
 
     Returns
     -------
@@ -119,14 +118,14 @@ def random_corners(tissue: shapely.Geometry, side: int, sampling: Sampling, /) -
     Raises
     ------
     DataError
-        If squares that fit are too rare.
+        If too few squares fit.
     """
     parts = shapely.get_parts(tissue)
     polygons = parts[(shapely.get_type_id(parts) == shapely.GeometryType.POLYGON) & ~shapely.is_empty(parts)]
     shapely.prepare(polygons)
     bounds = shapely.bounds(polygons)
     extents = bounds[:, 2:] - bounds[:, :2]
-    # polygons do not overlap: one drawn by the area of its frame, then a point of the frame, is uniform over all
+    # polygons do not overlap: choosing one by the area of its frame, then a point in the frame, is uniform over all
     frames = extents.prod(axis=1)
     random = np.random.default_rng(sampling.seed)
     found: list[Int] = []
@@ -140,13 +139,13 @@ def random_corners(tissue: shapely.Geometry, side: int, sampling: Sampling, /) -
     if n_found < sampling.n:
         raise DataError(
             f"only {n_found} of {sampling.n} patches of {side} pixels were found inside tissue in {tries} tries: "
-            "is the tissue smaller than a patch? Take fewer or smaller ones."
+            "is the tissue smaller than a patch? Ask for fewer or smaller patches."
         )
     return np.concatenate(found)[: sampling.n]
 
 
 def _fitting(polygons: Any, points: Float, *, side: int, by: Place) -> Int:  # Any: an array of shapely's polygons
-    """Keep the (n, 2) points that lie each in its polygon together with their squares; give the squares' corners."""
+    """Return the corners of the squares at (n, 2) points of which point and square are inside the point's polygon."""
     inside = shapely.contains_xy(polygons, *points.T)
     corners = np.floor(points[inside] - (side / 2 if by == "centre" else 0)).astype(np.int64)
     left, top = corners.T
@@ -157,11 +156,11 @@ def _outlines(mask: "np.ndarray[Any, np.dtype[np.bool_]]", per_pixel: Float) -> 
     """Draw the regions of an (h, w) mask, with their holes, as polygons in full-resolution pixels."""
     least = _LEAST_SHARE * mask.size
     rings = find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
-    # contours run through centres of pixels of the padded mask: half a pixel right of and below where pixels begin
+    # contours pass through the pixel centres of the padded mask, half a pixel right of and below where pixels begin
     polygons = [shapely.make_valid(shapely.Polygon((ring[:, ::-1] - 0.5) * per_pixel)) for ring in rings]
     outlines = shapely.Polygon()
     for polygon in sorted(polygons, key=lambda drawn: -drawn.area):
-        if polygon.area >= least * per_pixel.prod():  # a ring in a ring is a hole, one in that an island
+        if polygon.area >= least * per_pixel.prod():  # a ring inside a ring is a hole, a ring inside a hole an island
             outlines = outlines.symmetric_difference(polygon)
     return outlines
 

@@ -180,7 +180,7 @@ def test_a_spot_without_molecules_is_left_out_and_noted(laboratory):
         laboratory.outs("two") / "filtered_feature_bc_matrix.h5", counts, laboratory.barcodes, GENES
     )
     assert laboratory.barcodes[3] not in table_of(laboratory.visium(), "two").spot_ids
-    assert notes_of(laboratory.visium(), "two") == ("slide 'two': 1 of 30 spots are left out, as nothing was counted.",)
+    assert notes_of(laboratory.visium(), "two") == ("slide 'two': 1 of 30 spots are left out: they have no counts.",)
 
 
 def test_without_an_image_the_kept_picture_is_read(laboratory):
@@ -259,15 +259,15 @@ def test_a_damaged_sample_costs_only_itself(laboratory, tmp_path, capsys):
     asked = ("--datasets", "visium", "--data-root", laboratory.root, "--out", tmp_path / "out", "--methods", "mean")
     code, said = run(capsys, "run", "--no-tracking", *asked)
     assert code == 2
-    assert "filtered_feature_bc_matrix.h5' is no readable 10x matrix" in said
+    assert "filtered_feature_bc_matrix.h5' is not a readable 10x matrix" in said
     assert "sample '" in said
-    assert "'slides.csv', line 5): there is no such folder" in said
+    assert "'slides.csv', line 5): the folder does not exist" in said
     assert "done: mean, visium gene_expression, fold visium:Bea" in said
 
 
 def test_a_forgotten_folder_is_named(laboratory):
     laboratory.write_table("sample,patient,image", "one,Ada,one.png")
-    assert laboratory.visium().left_out("gene_expression") == {"two": "'slides.csv' does not name it"}
+    assert laboratory.visium().left_out("gene_expression") == {"two": "'slides.csv' does not list it"}
 
 
 # Mistakes
@@ -278,10 +278,10 @@ def test_a_forgotten_folder_is_named(laboratory):
     [
         (["sample,image", "one,one.png"], "has no column 'patient'; its first line must name sample, patient, image"),
         (["sample;patient;image", "one;Ada;one.png"], "has no column 'sample'.*separated by commas"),
-        (["sample,patient,image"], "names no sample"),
+        (["sample,patient,image"], "has no samples"),
         (["sample,patient,image", "one,,one.png"], "line 2: sample 'one' has no patient"),
-        (["sample,patient,image", "one,Ada,one.png", "one,Bea,one.png"], "lines 2 and 3: sample 'one' stands twice"),
-        (["sample,patient,image", "one/outs,Ada,one.png"], "line 2: 'sample' must name a folder beside slides.csv"),
+        (["sample,patient,image", "one,Ada,one.png", "one,Bea,one.png"], "lines 2 and 3: sample 'one' repeats"),
+        (["sample,patient,image", "one/outs,Ada,one.png"], "line 2: 'sample' must name a folder next to slides.csv"),
         (["sample,patient,image,mpp", "one,Ada,one.png,fine"], "line 2: 'mpp' must be microns per pixel.*'fine'"),
         (["sample,patient,image", "one,Ada,one,two.png"], "line 2 has more fields than the first line"),
         (['sample,patient,image', 'one,"Ada'], "is not a comma-separated table"),
@@ -294,21 +294,21 @@ def test_a_mistake_in_the_table_is_told_with_its_line(laboratory, lines, message
 
 
 def test_without_a_table_it_says_what_one_is(tmp_path):
-    with pytest.raises(DataError, match=r"visium is not here: no 'slides.csv' in .*columns sample, patient, image"):
+    with pytest.raises(DataError, match=r"visium was not found: no 'slides.csv' in .*columns sample, patient, image"):
         VISIUM.build(tmp_path)
 
 
 def test_a_resolution_that_the_spots_contradict_is_told(laboratory):
     laboratory.write_table("sample,patient,image,mpp", "one,Ada,one.png,0.25")
     slide = laboratory.visium().slides("gene_expression")[0]
-    with pytest.raises(DataError, match=r"line 2: 'mpp' of sample 'one' is 0.25, but its spots lie as at 0.5 µm"):
+    with pytest.raises(DataError, match=r"line 2: 'mpp' of sample 'one' is 0.25, but its spots imply 0.5 µm"):
         laboratory.visium().table(slide, "gene_expression")
 
 
 def test_an_image_that_is_too_small_is_told(laboratory):
     Image.new("RGB", (500, 500)).save(laboratory.root / "one.png")
     dataset = laboratory.visium()
-    with pytest.raises(DataError, match=r"of 30 spots of slide 'one' lie outside image '.*one.png' of 500 x 500"):
+    with pytest.raises(DataError, match=r"of 30 spots of slide 'one' are outside image '.*one.png' of 500 x 500"):
         dataset.image(dataset.slides("gene_expression")[0])
 
 
@@ -322,7 +322,7 @@ def test_a_missing_image_is_told(laboratory):
 def test_normalised_counts_are_refused(laboratory):
     matrix = laboratory.outs("two") / "filtered_feature_bc_matrix.h5"
     laboratory.write_matrix(matrix, laboratory.counts / 2, laboratory.barcodes, GENES)
-    with pytest.raises(DataError, match="numbers that are not whole: raw counts are expected"):
+    with pytest.raises(DataError, match="numbers that are not whole: raw counts are needed"):
         table_of(laboratory.visium(), "two")
 
 

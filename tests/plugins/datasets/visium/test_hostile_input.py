@@ -73,7 +73,7 @@ def replace(group: h5py.Group, name: str, values: Any) -> None:
     [
         ("features/feature_type", lambda old: old[:5], "61 names and 5 types"),
         ("features/feature_type", lambda old: np.append(old, old), "61 names and 122 types"),
-        ("features/feature_type", lambda old: np.full(61, b"Antibody Capture"), "holds 40 spots and 0 genes"),
+        ("features/feature_type", lambda old: np.full(61, b"Antibody Capture"), "has 40 spots and 0 genes"),
         ("barcodes", lambda old: np.full(40, old[0]), "repeats"),
         ("data", lambda old: old * 1j, "counts are complex128"),
     ],
@@ -146,7 +146,7 @@ def test_absurd_resolutions_are_told(refused: Any, tmp_path: Path, cut: list[obj
     [
         (lambda table: setattr(table, "obs_names", ["a"] * 3), "spot 'a' repeats"),
         (lambda table: table.obsm.__setitem__("spatial", np.full((3, 2), "x")), "obsm['spatial'] holds no numbers"),
-        (lambda table: setattr(table, "X", np.ones((3, 2)) * 1j), "holds no counts: X is of complex128"),
+        (lambda table: setattr(table, "X", np.ones((3, 2)) * 1j), "has no counts: X is of type complex128"),
     ],
 )
 def test_tables_that_hold_something_else_are_told(
@@ -161,14 +161,16 @@ def test_tables_that_hold_something_else_are_told(
 
 def test_a_table_without_spots_is_told(refused: Any, tmp_path: Path) -> None:
     anndata.AnnData(X=np.ones((0, 2), dtype=np.float32)).write_h5ad(tmp_path / "x.h5ad")
-    assert "holds 0 spots" in refused("vocabulary", tmp_path / "x.h5ad", "--out-file", tmp_path / "v.txt")
+    assert "has 0 spots" in refused("vocabulary", tmp_path / "x.h5ad", "--out-file", tmp_path / "v.txt")
 
 
 def test_genes_that_a_line_cannot_hold_are_told(refused: Any, tmp_path: Path) -> None:
     table = anndata.AnnData(X=np.ones((3, 2), dtype=np.float32))
     table.var_names = ["a", "b\nc"]
     table.write_h5ad(tmp_path / "x.h5ad")
-    assert r"gene 'b\nc' is no name" in refused("vocabulary", tmp_path / "x.h5ad", "--out-file", tmp_path / "v.txt")
+    assert r"'b\nc' does not fit into one line" in refused(
+        "vocabulary", tmp_path / "x.h5ad", "--out-file", tmp_path / "v.txt"
+    )
 
 
 def test_genes_are_missed_before_patches_are_cut(refused: Any, tmp_path: Path, cut: list[object]) -> None:
@@ -193,7 +195,7 @@ def test_a_slide_of_no_colour_is_told_before_patches_are_cut(
 def test_a_pipe_is_not_waited_for(refused: Any, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "he.png")
     said = refused("random", "--wsi-file", tmp_path / "he.png", "--out-file", tmp_path / "o.h5")
-    assert "is no file" in said
+    assert "is not a file" in said
 
 
 @pytest.mark.parametrize("keep", [4, 1000])
@@ -211,16 +213,19 @@ def test_tags_that_say_nothing_are_told(
     content[place + 2 : place + 12] = b"".join(n.to_bytes(b, "little") for n, b in ((4, 2), (1, 4), (size, 4)))
     visium.slide_path.write_bytes(content)
     said = refused("extract", *cut, "--use-wsi-res", "--out-dir", tmp_path / "out")
-    assert "does not say its microns per pixel" in said if tag == 282 else "replace the file" in said
+    assert "does not state its microns per pixel" in said if tag == 282 else "replace the file" in said
 
 
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ('{"type": "Polygon", "coordinates": []}', "holds no polygon"),
-        (json.dumps({"type": "Polygon", "coordinates": [[[0, 0], [float("nan"), 9], [9, 9], [0, 0]]]}), "no GeoJSON"),
-        (json.dumps({"type": "Polygon", "coordinates": [[[0, 0], [10**400, 9], [9, 9], [0, 0]]]}), "no GeoJSON"),
-        ("[" * 100_000, "no GeoJSON"),
+        ('{"type": "Polygon", "coordinates": []}', "has no polygon"),
+        (
+            json.dumps({"type": "Polygon", "coordinates": [[[0, 0], [float("nan"), 9], [9, 9], [0, 0]]]}),
+            "not GeoJSON",
+        ),
+        (json.dumps({"type": "Polygon", "coordinates": [[[0, 0], [10**400, 9], [9, 9], [0, 0]]]}), "not GeoJSON"),
+        ("[" * 100_000, "not GeoJSON"),
     ],
 )
 def test_contours_of_nothing_are_told(refused: Any, tmp_path: Path, visium: Any, shape: str, message: str) -> None:

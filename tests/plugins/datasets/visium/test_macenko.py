@@ -53,5 +53,5 @@ def test_a_crumb_of_tissue_is_too_little():
 
 
 def test_one_colour_has_no_two_stains():
-    with pytest.raises(DataError, match="cannot be told apart: all stained pixels are of one hue"):
+    with pytest.raises(DataError, match="cannot be separated: all stained pixels have one hue"):
         fit_stains(np.full((10, 10, 3), 100, dtype=np.uint8))

@@ -1,5 +1,7 @@
 """Cutting patches from a slide, reading slides by region, and writing patches to files and folders."""
 
+import resource
+
 import h5py
 import numpy as np
 import pytest
@@ -88,7 +90,7 @@ def test_field_is_the_whole_number_of_pixels_that_fit(mpp, slide_px):
 
 
 def test_patch_smaller_than_a_pixel_is_refused():
-    with pytest.raises(ConfigError, match="a patch of 1 µm is less than a pixel of a slide of 2 µm per pixel"):
+    with pytest.raises(ConfigError, match="a patch of 1 µm is less than a pixel of a slide with 2 µm per pixel"):
         PatchField.of(patch_um=1.0, patch_px=8, mpp=2.0)
 
 
@@ -125,7 +127,7 @@ def test_patches_show_their_spot(visium):
 
 
 def test_spots_of_another_image_are_told(visium):
-    with pytest.raises(DataError, match=r"\d+ of 40 spots lie outside 'array' of 600 x 600 pixels, one at"):
+    with pytest.raises(DataError, match=r"\d+ of 40 spots are outside 'array' of 600 x 600 pixels, one at"):
         corners_around(visium.centres * 3, PatchField(slide_px=60, patch_px=8), WholeSlide.of_array(visium.pixels))
 
 
@@ -150,8 +152,20 @@ def test_glass_is_dropped_with_its_barcode(tmp_path):
 
 
 def test_all_glass_is_told(tmp_path):
-    with pytest.raises(DataError, match="every patch is brighter than 10 on average"):
+    with pytest.raises(DataError, match="the mean brightness of every patch exceeds 10"):
         write_patches(tmp_path / "imgs.h5", NOISE[None, :8, :8], patch_px=8, barcodes=None, brightest=10)
+
+
+def test_a_full_disk_ends_the_cutting_early(tmp_path):
+    patches = iter(np.random.default_rng(1).integers(0, 256, (300, 16, 16, 3), dtype=np.uint8))
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, most))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_patches(tmp_path / "imgs.h5", patches, patch_px=16, barcodes=None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert sum(1 for _ in patches) == 300 - 128
 
 
 def test_alphabetical_order_of_the_folder_is_that_of_the_patches(tmp_path):
@@ -182,13 +196,14 @@ def test_damaged_patches_leave_no_folder(tmp_path):
     write_patches(tmp_path / "imgs.h5", NOISE[None, :8, :8].repeat(90, 0), patch_px=8, barcodes=None)
     content = (tmp_path / "imgs.h5").read_bytes()
     (tmp_path / "imgs.h5").write_bytes(content[: len(content) // 2])
-    with pytest.raises(DataError, match=r"imgs.h5' is no readable file of patches"):
+    with pytest.raises(DataError, match=r"imgs.h5' is not a readable file of patches"):
         dump_patches(tmp_path / "imgs.h5", tmp_path / "png", stains=None)
     assert [path.name for path in tmp_path.iterdir()] == ["imgs.h5"]
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "there is no file of patches"), (NOISE[:1], "must be \\(n, h, w, 3\\) uint8")]
+    ("content", "message"),
+    [(None, "does not exist; .*extract"), (NOISE[:1], "must be \\(n, h, w, 3\\) uint8")],
 )
 def test_files_of_something_else_are_told(tmp_path, content, message):
     if content is not None:

@@ -95,7 +95,7 @@ def test_bins_that_do_not_exist_add_nothing():
 
 def test_windows_of_an_even_number_of_bins_are_refused():
     assert window_bins(55.0, 2.0) == 27
-    with pytest.raises(ConfigError, match=r"spans 6 bins of 8 µm, which must be odd: take --patch-sz-um 56"):
+    with pytest.raises(ConfigError, match=r"spans 6 bins of 8 µm, which must be odd: use --patch-sz-um 56"):
         window_bins(55.0, 8.0)
 
 
@@ -109,7 +109,7 @@ def test_two_bins_at_one_place_are_refused(hd):
 def test_bins_and_barcodes_must_be_as_many(hd, rewrite_matrix):
     path = hd.folder / "filtered_feature_bc_matrix.h5"
     rewrite_matrix(path, hd.counts[:-3], hd.barcodes[:-3], hd.genes)
-    with pytest.raises(DataError, match=r"1797 bins lie under tissue, but the matrix has 1794"):
+    with pytest.raises(DataError, match=r"1797 bins are under tissue, but the matrix has 1794"):
         read_pseudo_spots(hd.folder, SpotRules(patch_um=11.0))
 
 

@@ -90,19 +90,19 @@ def test_damaged_factors_are_told(visium, text, message):
 
 
 def test_missing_factors_are_told(tmp_path):
-    with pytest.raises(DataError, match=r"there is no '.*scalefactors_json.json'"):
+    with pytest.raises(DataError, match=r"scalefactors_json.json' does not exist"):
         read_scale_factors(tmp_path)
 
 
 def test_truncated_matrix_is_told(visium):
     path = visium.folder / MATRIX
     path.write_bytes(path.read_bytes()[:3000])
-    with pytest.raises(DataError, match=r"is no readable 10x matrix .*: fetch it again"):
+    with pytest.raises(DataError, match=r"is not a readable 10x matrix .*: fetch it again"):
         read_matrix(path)
 
 
 def test_missing_matrix_is_told(tmp_path):
-    with pytest.raises(DataError, match="there is no matrix"):
+    with pytest.raises(DataError, match=r"matrix '.*' does not exist"):
         read_matrix(tmp_path / MATRIX)
 
 
@@ -114,7 +114,7 @@ def test_negative_counts_are_told(visium, rewrite_matrix):
 
 def test_matrix_with_too_few_barcodes_is_told(visium, rewrite_matrix):
     rewrite_matrix(visium.folder / MATRIX, visium.counts, visium.barcodes[:-1], visium.genes)
-    with pytest.raises(DataError, match="is no readable 10x matrix"):
+    with pytest.raises(DataError, match="is not a readable 10x matrix"):
         read_matrix(visium.folder / MATRIX)
 
 
@@ -145,7 +145,7 @@ def test_position_that_is_no_number_is_told(visium, rewrite_positions):
 
 def test_damaged_parquet_is_told(hd):
     (hd.spatial / "tissue_positions.parquet").write_bytes(b"PAR1 no more")
-    with pytest.raises(DataError, match="is no readable parquet file"):
+    with pytest.raises(DataError, match="is not a readable parquet file"):
         read_positions(hd.spatial)
 
 
@@ -159,7 +159,5 @@ def test_repeated_barcode_is_told(visium, rewrite_positions):
 
 def test_spot_without_position_is_told(visium, rewrite_positions):
     rewrite_positions(visium.spatial, visium.frame.iloc[:-2], "csv")
-    with pytest.raises(
-        DataError, match=r"2 of the matrix's 40 spots have no position under tissue, 'SPOT3\d-1' for one"
-    ):
+    with pytest.raises(DataError, match=r"2 of the matrix's 40 spots have no position under tissue, for example 'SPOT"):
         read_spots(visium.folder)
