@@ -2,8 +2,7 @@
 
 import click
 
-from histobench import hookimpl
-from histobench_leaderboard.cli import leaderboard
+from histobench import hookimpl, lazy_value
 
 __all__ = ["register_commands"]
 
@@ -11,4 +10,4 @@ __all__ = ["register_commands"]
 @hookimpl
 def register_commands(cli: click.Group) -> None:
     """Add ``histobench leaderboard``."""
-    cli.add_command(leaderboard)
+    cli.add_command(lazy_value("histobench_leaderboard.cli:leaderboard")())

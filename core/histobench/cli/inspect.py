@@ -1,6 +1,5 @@
 """``histobench list`` and ``histobench show``."""
 
-import json
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from histobench.cli.page import print_method
 if TYPE_CHECKING:
     from histobench.cli import App
     from histobench.contracts.cards import Card
+    from histobench.contracts.registry import Registry
 
 __all__ = ["list_group", "show"]
 
@@ -23,17 +23,22 @@ KINDS = ("methods", "encoders", "datasets", "metrics")
 @click.pass_obj
 def list_group(app: "App", what: str, as_json: bool) -> None:
     """List what is installed: methods, encoders, datasets, metrics or plugins."""
-    entries = _plugins(app) if what == "plugins" else [_facts(card) for card in getattr(app.registry, what)]
+    registry = app.registry if what == "plugins" else app.read_cards(what)
     if as_json:
+        import json
+
+        entries = _plugins(registry) if what == "plugins" else [_facts(card) for card in getattr(registry, what)]
         app.output.result(json.dumps(entries, indent=1))
         return
-    if not app.registry.plugins:
+    if not registry.plugins:
         app.output.result("no plugins installed.")
-    columns = ("name", "version", "status") if what == "plugins" else ("name", "title", "licence", "plugin")
-    app.output.table([[_cell(entry.get(name)) for name in columns] for entry in entries], columns)
-    if what != "plugins":
-        for broken in app.registry.broken:
-            app.output.warn(f"plugin {broken.name!r} is left out: {broken.cause}")
+    if what == "plugins":
+        app.output.table([list(entry.values()) for entry in _plugins(registry)], ("name", "version", "status"))
+        return
+    rows = [[_cell(value) for value in (c.name, c.title, c.licence, _origin(c))] for c in getattr(registry, what)]
+    app.output.table(rows, ("name", "title", "licence", "plugin"))
+    for broken in registry.broken:
+        app.output.warn(f"plugin {broken.name!r} is left out: {broken.cause}")
 
 
 @click.command()
@@ -54,6 +59,8 @@ def show(app: "App", name: str, as_json: bool) -> None:
         known = [known for kind in KINDS for known in getattr(app.registry, kind).names()]
         raise did_you_mean("plugin", name, known)
     if as_json:
+        import json
+
         app.output.result(json.dumps(found, indent=1))
         return
     if "method" in found:
@@ -66,21 +73,25 @@ def show(app: "App", name: str, as_json: bool) -> None:
                 app.output.result(f"  {key}: {_cell(value)}")
 
 
-def _plugins(app: "App") -> list[dict[str, Any]]:  # Any: JSON values
-    loaded = [{"name": p.name, "version": p.version, "status": "loaded"} for p in app.registry.plugins]
-    return loaded + [{"name": b.name, "version": "", "status": f"broken: {b.cause}"} for b in app.registry.broken]
+def _plugins(registry: "Registry") -> list[dict[str, Any]]:  # Any: JSON values
+    loaded = [{"name": p.name, "version": p.version, "status": "loaded"} for p in registry.plugins]
+    return loaded + [{"name": b.name, "version": "", "status": f"broken: {b.cause}"} for b in registry.broken]
 
 
 def _facts(card: "Card") -> dict[str, Any]:  # Any: JSON values
-    """Turn a card into plain values; functions and types are left out, options are spelled out."""
+    """Turn a card into JSON values; functions and types are left out, options are listed with their defaults."""
     facts = {field.name: _plain(getattr(card, field.name)) for field in fields(card) if field.name != "provenance"}
     facts = {name: value for name, value in facts.items() if value is not _SKIP}
     if card.provenance is not None:
-        facts["plugin"] = f"{card.provenance.plugin} {card.provenance.version}"
+        facts["plugin"] = _origin(card)
     options = getattr(card, "options", None)
     if options is not None:
         facts["options"] = {field.name: _plain(getattr(options(), field.name)) for field in fields(options)}
     return facts
+
+
+def _origin(card: "Card") -> str:
+    return f"{card.provenance.plugin} {card.provenance.version}" if card.provenance is not None else ""
 
 
 _SKIP = object()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from histobench.contracts.protocols import ContextMetric, Metric
-from histobench.data import Kind, Need
+from histobench.data.kinds import Kind, Need
 
 __all__ = ["Card", "MetricCard", "Provenance"]
 

@@ -13,7 +13,7 @@ from histobench.contracts.card import Card, MetricCard, Provenance
 from histobench.contracts.encoder_card import EncoderCard, EncoderSlot, Precision, Transform, Weights
 from histobench.contracts.protocols import Dataset, Method, Options, PatchGeometry
 from histobench.contracts.published import Converted, ConvertRequest, Reproduction
-from histobench.data import Auxiliary, Kind, Lattice
+from histobench.data.kinds import Auxiliary, Kind, Lattice
 from histobench.data.splits import Scheme, leave_one_patient_out
 
 if TYPE_CHECKING:

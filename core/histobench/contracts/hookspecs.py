@@ -1,4 +1,4 @@
-"""The five hooks through which plugins come in, and the marker that plugins use.
+"""The five hooks that plugins implement, and the marker for their functions.
 
 A plugin is a module registered under the entry-point group ``histobench``::
 
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from histobench.contracts.cards import DatasetCard, EncoderCard, MethodCard, MetricCard
-
 if TYPE_CHECKING:
     import click
+
+    from histobench.contracts.cards import DatasetCard, EncoderCard, MethodCard, MetricCard
 
 __all__ = ["ENTRY_POINT_GROUP", "hookimpl", "hookspec"]
 
@@ -32,22 +32,22 @@ hookimpl = pluggy.HookimplMarker("histobench")
 
 
 @hookspec
-def register_encoders() -> Iterable[EncoderCard]:  # type: ignore[empty-body]  # pluggy wants a signature only
+def register_encoders() -> "Iterable[EncoderCard]":  # type: ignore[empty-body]  # pluggy needs the signature only
     """Return the cards of image encoders."""
 
 
 @hookspec
-def register_methods() -> Iterable[MethodCard]:  # type: ignore[empty-body]  # pluggy wants a signature only
+def register_methods() -> "Iterable[MethodCard]":  # type: ignore[empty-body]  # pluggy needs the signature only
     """Return the cards of methods."""
 
 
 @hookspec
-def register_datasets() -> Iterable[DatasetCard]:  # type: ignore[empty-body]  # pluggy wants a signature only
+def register_datasets() -> "Iterable[DatasetCard]":  # type: ignore[empty-body]  # pluggy needs the signature only
     """Return the cards of datasets."""
 
 
 @hookspec
-def register_metrics() -> Iterable[MetricCard]:  # type: ignore[empty-body]  # pluggy wants a signature only
+def register_metrics() -> "Iterable[MetricCard]":  # type: ignore[empty-body]  # pluggy needs the signature only
     """Return the cards of metrics."""
 
 

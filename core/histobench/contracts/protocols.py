@@ -3,26 +3,28 @@
 A card's ``build`` returns one of these. `histobench.testing` proves that it keeps its promise.
 """
 
+from __future__ import annotations  # so that cards are listed without loading numpy
+
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
-from histobench.data import (
-    Float,
-    Generated,
-    LabelledSamples,
-    Pairing,
-    Prediction,
-    Samples,
-    ScoreContext,
-    Slide,
-    SpotTable,
-    UInt8,
-)
-
 if TYPE_CHECKING:
     from torch import nn
+
+    from histobench.data import (
+        Float,
+        Generated,
+        LabelledSamples,
+        Pairing,
+        Prediction,
+        Samples,
+        ScoreContext,
+        Slide,
+        SpotTable,
+        UInt8,
+    )
 
 __all__ = [
     "ContextMetric",
@@ -153,7 +155,7 @@ class Encoder(Protocol):
 class TrainableEncoder(Encoder, Protocol):
     """An encoder that a method may train."""
 
-    def module(self) -> "nn.Module":
+    def module(self) -> nn.Module:
         """Make a fresh module from (n, h, w, 3) uint8 to (n, d) float32, normalisation included.
 
         Random weights are drawn from torch's generator at the time of the call; pretrained ones are loaded.
@@ -204,7 +206,7 @@ class Method(Protocol):
         """Learn; select on ``val`` if there is one, else keep the last epoch."""
         ...
 
-    def predict(self, samples: Samples) -> "Prediction | Pairing | Generated":
+    def predict(self, samples: Samples) -> Prediction | Pairing | Generated:
         """Answer for every spot: a ``Prediction``, (n_spots, n_targets), names as in training.
 
         Where the task is to ``retrieve`` it is a ``Pairing``, where it is to ``generate`` the ``Generated`` patches. To

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from histobench.contracts.protocols import Mode, Options
-from histobench.data import Kind
+from histobench.data.kinds import Kind
 from histobench.errors import DataError
 
 if TYPE_CHECKING:

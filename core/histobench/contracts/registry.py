@@ -1,7 +1,7 @@
-"""From entry points to cards: what is installed, by name and with provenance.
+"""The registry: installed plugins, found by their entry points, and their cards by name.
 
-The registry is an object, not a global: `Registry.load` reads the entry points of the running environment. A plugin
-that fails is kept in `broken` with its cause while all others load.
+The registry is an object, not a global. `Registry.load` reads the entry points of the running environment. A plugin
+that fails is listed in `broken` with its cause; the others load.
 """
 
 import os
@@ -23,14 +23,22 @@ if TYPE_CHECKING:
 __all__ = ["PLUGINS_VARIABLE", "BrokenPlugin", "Catalogue", "Plugin", "Registry"]
 
 PLUGINS_VARIABLE = "HISTOBENCH_PLUGINS"
-"""Environment variable that narrows what loads: comma-separated ``distribution`` or ``distribution:name``."""
+"""Environment variable that limits which plugins load: comma-separated ``distribution`` or ``distribution:name``."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._:+<>\[\]-]{0,99}")
 
 NO_PLUGINS = "none"
-"""Value of ``HISTOBENCH_PLUGINS`` with which nothing loads."""
+"""Value of ``HISTOBENCH_PLUGINS`` with which no plugin loads."""
 
 CardT = TypeVar("CardT", bound=Card)
+
+_CARD_TYPES: Mapping[str, type[Card]] = {
+    "encoders": EncoderCard,
+    "methods": MethodCard,
+    "datasets": DatasetCard,
+    "metrics": MetricCard,
+}
+"""Kind → the card that its hook, ``register_<kind>``, returns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +53,7 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokenPlugin:
-    """A plugin that did not load, or a card that could not be taken, and why."""
+    """A plugin that failed, and why."""
 
     name: str
     distribution: str
@@ -60,7 +68,7 @@ class Catalogue(Generic[CardT]):
     cards: dict[str, CardT] = field(default_factory=dict)
 
     def names(self) -> list[str]:
-        """List the names, sorted."""
+        """Return the names, sorted."""
         return sorted(self.cards)
 
     def __iter__(self) -> Iterator[CardT]:
@@ -68,14 +76,14 @@ class Catalogue(Generic[CardT]):
         return iter([self.cards[name] for name in self.names()])
 
     def get(self, name: str) -> CardT:
-        """Look a card up.
+        """Return the card of a name.
 
-        ``family:member`` is expanded by the family's card, and ``encoder[variant]`` by the encoder's.
+        The family's card expands ``family:member``, and the encoder's card expands ``encoder[variant]``.
 
         Raises
         ------
         UnknownNameError
-            With the nearest name.
+            If there is no such card; the message suggests the nearest name.
         """
         if name in self.cards:
             return self.cards[name]
@@ -91,21 +99,21 @@ class Catalogue(Generic[CardT]):
         raise did_you_mean(self.kind, name, self.cards)
 
     def variants(self, stem: str) -> list[CardT]:
-        """List the cards named ``stem.<weights>``, in the order in which their plugin gave them."""
+        """Return the cards named ``stem.<weights>``, in the order of their plugin."""
         return [card for name, card in self.cards.items() if name.partition(".")[0] == stem]
 
 
 class Registry:
-    """All installed plugins.
+    """The installed plugins and their cards.
 
     Attributes
     ----------
     encoders, methods, datasets, metrics
-        The cards.
+        The cards that `collect` has read.
     plugins
-        What loaded.
+        The plugins that work.
     broken
-        What did not, each with its cause.
+        The plugins that do not, each with its cause.
     """
 
     def __init__(self) -> None:
@@ -115,24 +123,51 @@ class Registry:
         self.metrics: Catalogue[MetricCard] = Catalogue("metric")
         self.plugins: list[Plugin] = []
         self.broken: list[BrokenPlugin] = []
+        self._collected: set[str] = set()
         self._manager = pluggy.PluginManager(hookspecs.ENTRY_POINT_GROUP)
         self._manager.add_hookspecs(hookspecs)
 
     @classmethod
     def load(cls) -> "Registry":
-        """Load every plugin of this environment, narrowed by ``HISTOBENCH_PLUGINS``."""
+        """Import every plugin of this environment, narrowed by ``HISTOBENCH_PLUGINS``, and read all cards."""
+        return cls.find().collect()
+
+    @classmethod
+    def find(cls) -> "Registry":
+        """Import every plugin of this environment, narrowed by ``HISTOBENCH_PLUGINS``, and read no card yet."""
         registry = cls()
         wanted = {name.strip() for name in os.environ.get(PLUGINS_VARIABLE, "").split(",") if name.strip()}
         found = _installed(wanted)
         for plugin in found:
-            registry._load(plugin)
+            registry._import(plugin)
         for name in sorted(wanted - {NO_PLUGINS} - {p.name for p in found} - {p.distribution for p in found}):
-            cause = f"{PLUGINS_VARIABLE} names it, and no installed plugin goes by that name."
+            cause = f"{PLUGINS_VARIABLE} names it, but no installed plugin has this name."
             registry.broken.append(BrokenPlugin(name=name, distribution="", cause=cause))
         return registry
 
+    def collect(self, *kinds: str) -> "Registry":
+        """Read the cards of some kinds, by default of all; a plugin that fails loses all of its cards.
+
+        Parameters
+        ----------
+        kinds
+            ``encoders``, ``methods``, ``datasets``, ``metrics``.
+        """
+        fresh = [kind for kind in kinds or _CARD_TYPES if kind not in self._collected]
+        self._collected.update(fresh)
+        for plugin in tuple(self.plugins) if fresh else ():
+            try:
+                found = [pair for kind in fresh for pair in self._cards(plugin, kind)]
+                self._refuse_taken_names(found)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 -- third-party code may raise anything
+                self._drop(plugin, explain(error))
+                continue
+            for catalogue, card in found:
+                catalogue.cards[card.name] = card
+        return self
+
     def add_commands(self, cli: "click.Group") -> None:
-        """Let every plugin add its commands; one that fails costs only its own."""
+        """Let every plugin add its commands; a plugin that fails loses its commands only."""
         for plugin in self.plugins:
             ours = dict(cli.commands)
             try:
@@ -140,36 +175,31 @@ class Registry:
                 taken = [name for name, command in ours.items() if cli.commands.get(name) is not command]
                 if taken:
                     cli.commands.update(ours)
-                    raise PluginError(f"its command {taken[0]!r} has a name that is taken; rename it.")
-            except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's code raises
+                    raise PluginError(f"the name of its command {taken[0]!r} is taken; rename it.")
+            except (Exception, SystemExit) as error:  # noqa: BLE001 -- third-party code may raise anything
                 self._break(plugin, f"register_commands failed: {explain(error)}")
 
-    def _load(self, plugin: Plugin) -> None:
+    def _import(self, plugin: Plugin) -> None:
         try:
             module = plugin.entry_point.load()
             self._manager.register(module, name=plugin.name)
             _refuse_unknown_hooks(self._manager, module)
-            found = self._collect(plugin)
-            self._refuse_taken_names(found)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's code raises
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- third-party code may raise anything
             if self._manager.has_plugin(plugin.name):
                 self._manager.unregister(name=plugin.name)
             self._break(plugin, explain(error))
-            return
-        self.plugins.append(plugin)
-        for catalogue, card in found:
-            catalogue.cards[card.name] = card
+        else:
+            self.plugins.append(plugin)
 
-    def _collect(self, plugin: Plugin) -> "list[tuple[Catalogue[Any], Card]]":
+    # Any: one list for four kinds of catalogue
+    def _cards(self, plugin: Plugin, kind: str) -> "Iterator[tuple[Catalogue[Any], Card]]":
         origin = Provenance(plugin=plugin.name, distribution=plugin.distribution, version=plugin.version)
-        found: list[tuple[Catalogue[Any], Card]] = []
-        for hook, card_type, catalogue in self._hooks():
-            for card in _iterate(hook, _hook(self._manager, plugin, hook)()):
-                if not isinstance(card, card_type):
-                    raise PluginError(f"{hook} returned {type(card).__name__}, which is no {card_type.__name__}.")
-                _refuse_bad_card(card)
-                found.append((catalogue, replace(card, provenance=origin)))
-        return found
+        hook, card_type = f"register_{kind}", _CARD_TYPES[kind]
+        for card in _iterate(hook, _hook(self._manager, plugin, hook)()):
+            if not isinstance(card, card_type):
+                raise PluginError(f"{hook} must return {card_type.__name__} objects, got {type(card).__name__}.")
+            _refuse_bad_card(card)
+            yield getattr(self, kind), replace(card, provenance=origin)
 
     def _refuse_taken_names(self, found: "list[tuple[Catalogue[Any], Card]]") -> None:
         names: set[tuple[str, str]] = set()
@@ -177,21 +207,20 @@ class Registry:
             taken = catalogue.cards.get(card.name)
             if taken is not None and taken.provenance is not None:
                 raise PluginError(
-                    f"its {catalogue.kind} {card.name!r} has a name that {taken.provenance.plugin!r} took first; "
+                    f"the name of its {catalogue.kind} {card.name!r} is taken by plugin {taken.provenance.plugin!r}; "
                     "rename one of the two."
                 )
             if (catalogue.kind, card.name) in names:
                 raise PluginError(f"it declares the {catalogue.kind} {card.name!r} twice.")
             names.add((catalogue.kind, card.name))
 
-    # Any: one list for four kinds of catalogue
-    def _hooks(self) -> "list[tuple[str, type[Card], Catalogue[Any]]]":
-        return [
-            ("register_encoders", EncoderCard, self.encoders),
-            ("register_methods", MethodCard, self.methods),
-            ("register_datasets", DatasetCard, self.datasets),
-            ("register_metrics", MetricCard, self.metrics),
-        ]
+    def _drop(self, plugin: Plugin, cause: str) -> None:
+        self.plugins.remove(plugin)
+        for kind in _CARD_TYPES:
+            cards = getattr(self, kind).cards
+            for name in [n for n, card in cards.items() if card.provenance.plugin == plugin.name]:
+                del cards[name]
+        self._break(plugin, cause)
 
     def _break(self, plugin: Plugin, cause: str) -> None:
         self.broken.append(BrokenPlugin(name=plugin.name, distribution=plugin.distribution, cause=cause))
@@ -205,7 +234,7 @@ def _installed(wanted: Set[str]) -> list[Plugin]:
             name = f"{owner}:{entry_point.name}"
             if wanted and not {owner, name} & wanted:
                 continue
-            # an editable install can show one distribution twice on the path; the first is the one imported
+            # an editable install can appear twice on the path; the first is the one that is imported
             plugins.setdefault(
                 name, Plugin(name=name, distribution=owner, version=distribution.version, entry_point=entry_point)
             )
@@ -215,12 +244,12 @@ def _installed(wanted: Set[str]) -> list[Plugin]:
 def _entry_points(distribution: Distribution) -> list[EntryPoint]:
     try:
         return [point for point in distribution.entry_points if point.group == hookspecs.ENTRY_POINT_GROUP]
-    except Exception:  # noqa: BLE001 -- somebody's damaged metadata must not take everybody's plugins along
+    except Exception:  # noqa: BLE001 -- the damaged metadata of one package must not break the others
         return []
 
 
 def _built_in_first(name: str) -> tuple[bool, str]:
-    # Whoever comes second with a name is the broken one; that must not be histobench because of the alphabet.
+    # The second plugin to use a name is broken; the alphabet must not make that a built-in plugin.
     return (not name.startswith("histobench:"), name)
 
 
@@ -239,7 +268,7 @@ def _refuse_unknown_hooks(manager: pluggy.PluginManager, module: object) -> None
     try:
         manager.check_pending()
     except pluggy.PluginValidationError as error:
-        raise PluginError(f"it implements a hook that does not exist: {error}") from error
+        raise PluginError(f"it implements an unknown hook: {error}") from error
     if not manager.get_hookcallers(module):
         raise PluginError("it implements no hook; mark its functions with histobench.hookimpl.")
 
@@ -247,11 +276,11 @@ def _refuse_unknown_hooks(manager: pluggy.PluginManager, module: object) -> None
 def _refuse_bad_card(card: Card) -> None:
     if not _NAME.fullmatch(card.name):
         raise PluginError(
-            f"it names a card {card.name[:80]!r}; a name is lower-case letters, digits and any of . _ : + < > -"
+            f"the card name {card.name[:80]!r} is invalid; use lower-case letters, digits and any of . _ : + < > [ ] -"
         )
     if isinstance(card, MethodCard):
         if not is_dataclass(card.options):
-            raise PluginError(f"the options of its method {card.name!r} are no dataclass.")
+            raise PluginError(f"the options of its method {card.name!r} are not a dataclass.")
         card.options()  # every option has a default
 
 

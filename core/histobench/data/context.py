@@ -2,28 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from histobench.data.kinds import Need
 from histobench.data.outcomes import Hidden, ImageFeatures
 from histobench.data.predictions import TrainingFacts
 from histobench.data.types import Float
 
-__all__ = ["Need", "ScoreContext"]
-
-Need: TypeAlias = Literal[
-    "place", "pixels", "training", "regions", "interval", "nb", "zinb", "latent", "hidden", "oracle", "features"
-]
-"""What a metric asks for beside prediction and observation.
-
-``place``: where the spots lie. ``pixels``: and how many microns a pixel of the image spans. ``training``: what the
-training spots say of each target. ``regions``: an annotation of the spots. ``interval``: the ends of 90 % predictive
-intervals. ``nb``, ``zinb``: the parameters of a negative binomial, without and with zero inflation. ``latent``: what
-an enhancing method makes of each spot. ``hidden``: what was kept from it. ``oracle``: and the expression that the
-counts were drawn from. ``features``: of generated and real patches.
-"""
+__all__ = ["ScoreContext"]
 
 _PARAMETERS: Mapping[str, tuple[str, ...]] = {
     "interval": ("low", "high"),

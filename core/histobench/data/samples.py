@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench.data._checks import check_rows, check_shape
+from histobench.data.kinds import Lattice
 from histobench.data.tables import Counts, Targets
-from histobench.data.types import Float, Int, Lattice, Patches
+from histobench.data.types import Float, Int, Patches
 from histobench.errors import DataError, ShapeError
 
 __all__ = ["LabelledSamples", "Samples"]

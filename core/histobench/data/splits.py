@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from histobench.data import Slide, Split
+from histobench.data.slides import Slide, Split
 from histobench.errors import DataError
 
 __all__ = ["Folds", "PublishedFold", "Scheme", "leave_one_patient_out", "leave_one_slide_out", "make_folds"]

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from histobench.data._checks import check_finite, check_rows, check_shape, check_table
+from histobench.data.kinds import Kind, Lattice
 from histobench.data.slides import Slide
-from histobench.data.types import Float, Int, Kind, Lattice
+from histobench.data.types import Float, Int
 from histobench.errors import DataError, ShapeError
 
 __all__ = ["Counts", "SpotTable", "Targets"]

@@ -1,41 +1,27 @@
 """Weights: where they are, how foreign files are read and converted, which encoder fills a slot, pretraining.
 
-The names that plugins use are imported when they are first asked for: finding a file loads no torch.
+The names that plugins use are imported when they are first used: finding a file loads no torch.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from histobench.exports import exports
 
 if TYPE_CHECKING:
     from histobench.contracts.published import Converted, ConvertRequest, Reproduction, View, length, renamed
     from histobench.weights.facts import PretrainedFacts, read_facts
     from histobench.weights.locate import find_file, find_weights, locate_weights, weights_hash, weights_root
+else:
+    __getattr__ = exports(
+        __name__,
+        {
+            "histobench.contracts.published": "ConvertRequest Converted Reproduction View length renamed",
+            "histobench.weights.facts": "PretrainedFacts read_facts",
+            "histobench.weights.locate": "find_file find_weights locate_weights weights_hash weights_root",
+        },
+    )
 
 __all__ = [
-    "ConvertRequest",
-    "Converted",
-    "PretrainedFacts",
-    "Reproduction",
-    "View",
-    "find_file",
-    "find_weights",
-    "length",
-    "locate_weights",
-    "read_facts",
-    "renamed",
-    "weights_hash",
-    "weights_root",
-]
-
-_HOMES = {
-    "histobench.contracts.published": {"ConvertRequest", "Converted", "Reproduction", "View", "length", "renamed"},
-    "histobench.weights.facts": {"PretrainedFacts", "read_facts"},
-    "histobench.weights.locate": {"find_file", "find_weights", "locate_weights", "weights_hash", "weights_root"},
-}
-
-
-def __getattr__(name: str) -> object:
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(home), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    "ConvertRequest", "Converted", "PretrainedFacts", "Reproduction", "View", "find_file", "find_weights", "length",
+    "locate_weights", "read_facts", "renamed", "weights_hash", "weights_root",
+]  # fmt: skip

@@ -5,14 +5,18 @@ metric whose card has ``needs`` raises `DataError` if its `ScoreContext` lacks t
 """
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from histobench import MetricCard, hookimpl
-from histobench_metrics.catalogue import CARDS
+from histobench import hookimpl, lazy_value
+
+if TYPE_CHECKING:
+    from histobench import MetricCard
 
 __all__ = ["register_metrics"]
 
 
 @hookimpl
-def register_metrics() -> Iterable[MetricCard]:
+def register_metrics() -> "Iterable[MetricCard]":
     """Return the built-in metrics."""
-    return CARDS
+    cards: Iterable[MetricCard] = lazy_value("histobench_metrics.catalogue:CARDS")()
+    return cards
