@@ -100,7 +100,7 @@ BROKEN = {
     "takes-a-taken-name": (
         "from histobench import hookimpl\n"
         "from histobench_example.catalogue import METRICS\n@hookimpl\ndef register_metrics():\n    return METRICS",
-        "its metric 'median-error' has a name that 'histobench-example:example' took first",
+        "the name of its metric 'median-error' is taken by plugin 'histobench-example:example'",
     ),
 }
 

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from histobench.cli.page import print_method
-
 if TYPE_CHECKING:
     from histobench.cli import App
     from histobench.contracts.cards import Card
@@ -64,6 +62,8 @@ def show(app: "App", name: str, as_json: bool) -> None:
         app.output.result(json.dumps(found, indent=1))
         return
     if "method" in found:
+        from histobench.cli.page import print_method
+
         print_method(app.output, app.registry.methods.get(name))
         del found["method"]
     for kind, facts in found.items():

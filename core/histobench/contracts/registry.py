@@ -229,14 +229,16 @@ class Registry:
 def _installed(wanted: Set[str]) -> list[Plugin]:
     plugins: dict[str, Plugin] = {}
     for distribution in distributions():
-        for entry_point in _entry_points(distribution):
-            owner = distribution.metadata["Name"]
+        entry_points = _entry_points(distribution)
+        metadata = distribution.metadata if entry_points else {}  # slow to read
+        for entry_point in entry_points:
+            owner = metadata["Name"]
             name = f"{owner}:{entry_point.name}"
             if wanted and not {owner, name} & wanted:
                 continue
             # an editable install can appear twice on the path; the first is the one that is imported
             plugins.setdefault(
-                name, Plugin(name=name, distribution=owner, version=distribution.version, entry_point=entry_point)
+                name, Plugin(name=name, distribution=owner, version=metadata["Version"], entry_point=entry_point)
             )
     return [plugins[name] for name in sorted(plugins, key=_built_in_first)]
 

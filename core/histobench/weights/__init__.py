@@ -9,19 +9,19 @@ from histobench.exports import exports
 
 if TYPE_CHECKING:
     from histobench.contracts.published import Converted, ConvertRequest, Reproduction, View, length, renamed
-    from histobench.weights.facts import PretrainedFacts, read_facts
+    from histobench.weights.facts import FACTS_KEY, PretrainedFacts, read_facts
     from histobench.weights.locate import find_file, find_weights, locate_weights, weights_hash, weights_root
 else:
     __getattr__ = exports(
         __name__,
         {
             "histobench.contracts.published": "ConvertRequest Converted Reproduction View length renamed",
-            "histobench.weights.facts": "PretrainedFacts read_facts",
+            "histobench.weights.facts": "FACTS_KEY PretrainedFacts read_facts",
             "histobench.weights.locate": "find_file find_weights locate_weights weights_hash weights_root",
         },
     )
 
 __all__ = [
-    "ConvertRequest", "Converted", "PretrainedFacts", "Reproduction", "View", "find_file", "find_weights", "length",
-    "locate_weights", "read_facts", "renamed", "weights_hash", "weights_root",
+    "FACTS_KEY", "ConvertRequest", "Converted", "PretrainedFacts", "Reproduction", "View", "find_file", "find_weights",
+    "length", "locate_weights", "read_facts", "renamed", "weights_hash", "weights_root",
 ]  # fmt: skip

@@ -106,11 +106,11 @@ BROKEN = {
     "unmarked": ("def register_metrics():\n    return []", "it implements no hook; mark its functions with"),
     "misspelt": (
         "from histobench import hookimpl\n@hookimpl\ndef register_metric():\n    return []",
-        "it implements a hook that does not exist: .*register_metric",
+        "it implements an unknown hook: .*register_metric",
     ),
     "non-card": (
         "from histobench import hookimpl\n@hookimpl\ndef register_metrics():\n    return ['pearson']",
-        "register_metrics returned str, which is no MetricCard",
+        "register_metrics must return MetricCard objects, got str",
     ),
     "one-card": (
         "from histobench import hookimpl\n@hookimpl\ndef register_metrics():\n    return 7",
@@ -122,7 +122,7 @@ BROKEN = {
     ),
     "wrong-kind": (
         METRIC.format(name="x").replace("register_metrics", "register_encoders"),
-        "register_encoders returned MetricCard, which is no EncoderCard",
+        "register_encoders must return EncoderCard objects, got MetricCard",
     ),
     "fails": (
         "from histobench import hookimpl\n@hookimpl\ndef register_metrics():\n    raise OSError('disk on fire')",
@@ -159,7 +159,7 @@ def test_taken_name_names_both_plugins(install: Install) -> None:
         BrokenPlugin(
             name="second:main",
             distribution="second",
-            cause="its metric 'pearson' has a name that 'first:main' took first; rename one of the two.",
+            cause="the name of its metric 'pearson' is taken by plugin 'first:main'; rename one of the two.",
         )
     ]
 
@@ -201,6 +201,22 @@ def test_built_in_plugins_come_first_whatever_the_alphabet_says(
     assert provenance is not None
     assert provenance.distribution == "histobench"
     assert [broken.distribution for broken in registry.broken] == ["aaa-early"]
+
+
+def test_reading_one_kind_of_card_leaves_the_others(install: Install) -> None:
+    install("toy-plugin", METRIC.format(name="toy"))
+    registry = Registry.find().collect("methods")
+    assert registry.metrics.names() == []
+    assert registry.collect().metrics.names() == ["toy"]
+
+
+def test_plugin_that_breaks_later_loses_the_cards_that_were_read_before(install: Install) -> None:
+    failing = "\n@hookimpl\ndef register_methods():\n    raise OSError('disk on fire')\n"
+    install("toy-plugin", METRIC.format(name="toy") + failing)
+    registry = Registry.find().collect("metrics")
+    assert registry.metrics.names() == ["toy"]
+    assert registry.collect().metrics.names() == []
+    assert [broken.cause for broken in registry.broken] == ["OSError: disk on fire"]
 
 
 def test_registries_are_independent(install: Install) -> None:
@@ -265,5 +281,5 @@ def test_plugin_asked_for_by_a_name_that_nothing_has_is_named(monkeypatch: pytes
     registry = Registry.load()
     assert [plugin.name for plugin in registry.plugins] == ["histobench:metrics"]
     assert [(broken.name, broken.cause) for broken in registry.broken] == [
-        ("histobench:metricks", "HISTOBENCH_PLUGINS names it, and no installed plugin goes by that name.")
+        ("histobench:metricks", "HISTOBENCH_PLUGINS names it, but no installed plugin has this name.")
     ]

@@ -110,7 +110,7 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(
     assert first.returncode == 130
     assert "Traceback" not in said
     assert (
-        said.strip().splitlines()[-1] == "histobench: stopped; nothing is lost, the same command goes on where it was."
+        said.strip().splitlines()[-1] == "histobench: stopped; nothing is lost. Run the same command again to resume."
     )
     second = spawn(*study(her2st_root, tmp_path))
     second.communicate()
