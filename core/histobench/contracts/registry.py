@@ -230,7 +230,9 @@ def _installed(wanted: Set[str]) -> list[Plugin]:
     plugins: dict[str, Plugin] = {}
     for distribution in distributions():
         entry_points = _entry_points(distribution)
-        metadata = distribution.metadata if entry_points else {}  # slow to read
+        if not entry_points:
+            continue
+        metadata = distribution.metadata  # slow to read: once for all of its plugins
         for entry_point in entry_points:
             owner = metadata["Name"]
             name = f"{owner}:{entry_point.name}"
