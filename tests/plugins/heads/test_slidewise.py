@@ -239,7 +239,7 @@ def test_samples_without_patches_are_refused(fold: ToyFold) -> None:
 
 
 def test_patches_of_another_side_are_refused(fold: ToyFold) -> None:
-    wanted = r"patches must be 40 x 40 pixels in RGB, as the option 'patch_px' says, got \(32, 32, 3\)"
+    wanted = r"patches must be 40 x 40 pixels in RGB, as set by the option 'patch_px', got \(32, 32, 3\)"
     with pytest.raises(DataError, match=wanted):
         _method(patch_px=40).fit(fold.train, None, FitContext(seed=0))
 

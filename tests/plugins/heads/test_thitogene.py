@@ -376,13 +376,13 @@ def test_a_checkpoint_with_a_head_too_few_is_refused(tmp_path: Path, registry: R
 
 @pytest.mark.parametrize("name", ["stride", "capsules", "depth", "heads", "graph_heads", "embedding"])
 def test_sizes_below_one_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"thitogene: option '{name}' must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match=f"{name} must be at least 1, got 0"):
         ThitogeneOptions(**{name: 0})
 
 
 @pytest.mark.parametrize("width", [0, 2, 6])
 def test_a_width_that_makes_no_capsules_is_refused(width: int) -> None:
-    with pytest.raises(ConfigError, match=f"option 'width' must be a multiple of 4 and at least 4, got {width}"):
+    with pytest.raises(ConfigError, match=f"width must be a multiple of 4 and at least 4, got {width}"):
         ThitogeneOptions(width=width)
 
 

@@ -1,4 +1,4 @@
-"""Hist2ST."""
+"""The card of Hist2ST."""
 
 from histobench import MethodCard, lazy
 from histobench_heads.frames.cards import CONTINUOUS
@@ -21,7 +21,7 @@ HIST2ST = MethodCard(
     unit="slide",
     patch=slide_patch,
     optional=("counts",),
-    # hist2st.md, Inputs, Graph construction and Defaults: the options' defaults are CUCA's, these the authors'
+    # hist2st.md, Inputs, Graph construction and Defaults: the options' defaults are CUCA's, these are the authors'
     kind_options={
         "gene_expression": {
             "inputs": "original", "weight_decay": 0.0, "n_pos": 64, "prune": "grid", "weight_counts": 0.25,
@@ -38,8 +38,8 @@ HIST2ST = MethodCard(
     },
     convert=convert,
     reproductions=REPRODUCTIONS,
-    # short runs need what long ones do not: the spot among its own neighbours, stronger decay against learning places
-    # by heart, and counts whose likelihood does not outweigh the squared error
+    # Short runs need what long ones do not: the spot among its own neighbours, stronger decay against memorising
+    # positions, and a likelihood of the counts that does not outweigh the squared error.
     presets={
         "quick": {
             "epochs": 60, "lr": 1e-3, "weight_decay": 1e-3, "patch_px": 32, "stride": 16, "channels": 128, "kernel": 3,
@@ -49,4 +49,4 @@ HIST2ST = MethodCard(
         "quick@gene_expression": {"epochs": 40, "lr": 2e-3, "weight_counts": 0.02},
     },
 )  # fmt: skip
-"""With the settings of CUCA's comparison for cell types, and its authors' for genes."""
+"""CUCA's settings for cell types, the authors' settings for genes."""

@@ -1,4 +1,4 @@
-"""Hist2ST's self-distillation: a slide's prediction is drawn towards those of its augmented copies.
+"""Hist2ST's self-distillation: the prediction for a slide is pulled towards those for its augmented copies.
 
 Written from the specification ``hist2st.md``, Inputs and Loss.
 """
@@ -13,13 +13,13 @@ from torchvision.transforms.v2 import functional as vision
 __all__ = ["augmented", "distilled"]
 
 _GREY, _FLIPPED, _DEGREES = 0.1, 0.2, 90.0  # hist2st.md, Inputs
-_SPOTS_AT_ONCE = 256  # turning makes floats of them
+_SPOTS_AT_ONCE = 256  # rotation converts them to float
 
 
 def augmented(patches: Tensor, /) -> Tensor:
-    """Change all of (n, p, p, 3) uint8 patches alike: grey or not, turned, flipped or not; torch's generator draws.
+    """Augment all of (n, p, p, 3) uint8 patches alike: greyscale, rotation and flip, drawn from torch's generator.
 
-    Published patches have their columns first, so that what is flipped left to right there is upside down here.
+    Published patches have their columns first, so that a left-right flip there is an upside-down flip here.
     """
     grey, flipped, turned = torch.rand(3).tolist()
     degrees = (2 * turned - 1) * _DEGREES
@@ -34,6 +34,6 @@ def augmented(patches: Tensor, /) -> Tensor:
 
 
 def distilled(values: Sequence[Tensor], scores: Sequence[Tensor]) -> Tensor:
-    """Weigh the (n, t) predictions of all copies by the softmax of their (n, 1) scores, spot by spot: (n, t)."""
+    """Average the (n, t) predictions of all copies, weighted by the softmax of their (n, 1) scores: (n, t)."""
     weights = torch.stack(list(scores)).softmax(dim=0)
     return (weights * torch.stack(list(values))).sum(dim=0)

@@ -1,4 +1,4 @@
-"""Hist2ST: a ConvMixer per patch, a transformer over the slide, graph layers over near spots and an LSTM over those.
+"""Hist2ST: a ConvMixer per patch, a transformer over the slide, graph layers over nearby spots, and an LSTM.
 
 Zeng et al. (2022), Briefings in Bioinformatics; authors' code https://github.com/biomed-AI/Hist2ST (no licence file:
 nothing of it was read), and its copy for cell abundances in https://github.com/lyotvincent/CUCA (Yan et al. 2025,
@@ -11,34 +11,34 @@ from 0 to 255 with columns first, 64 positions, neighbours up to two steps away,
 
 Differences from the published method
 -------------------------------------
-* Each spot averages its neighbours. CUCA's copy keeps a batch axis that makes it divide by how many spots look at the
-  neighbour instead, and predicts NaN for the whole slide where nobody looks at some spot; it reports no Hist2ST.
+* Each spot averages its neighbours. CUCA's copy keeps a batch axis, divides by the number of spots that see the
+  neighbour instead, and predicts NaN for the whole slide if some spot is seen by no other; it reports no Hist2ST.
 * A spot without neighbours (pruned, or alone on its slide) averages to zero; published: NaN for the whole slide.
-* Equally near spots are taken in the table's order and a spot is never its own neighbour; published: arbitrary order,
-  the first of which is assumed to be the spot itself.
-* The graph is a list of edges and attention never holds an (n, n) table. On slides above ``recompute_above`` spots,
-  augmented copies counted, the inside of a stage is computed again in the backward pass: the same numbers.
-* Positions are the spots' places on the capture lattice; CUCA's copy rounds pixels by a square step. A lattice that
-  does not begin at zero, or ends beyond the tables, is moved; one that is wider than the tables is refused.
-* Patches at the border of the image are filled with white. A spot's centre is rounded to the nearest pixel, the
-  authors round it down. CUCA's copy resizes normalised patches, here they are whole numbers when resized.
-* The coefficient network of the distillation is made only where there is distillation; CUCA's copy has it and never
-  trains it. Converted checkpoints may have it.
-* The counts' likelihood is computed from logarithms (`frames.zinb`): equal to the published one, with its
-  limits on mean and dispersion, but for the 1e-10 inside its logarithms.
-* The epoch is selected on validation slides, as in CUCA's comparison; the last one is kept where there are none, as
-  the authors do.
+* Spots at equal distance are taken in the order of the table, and a spot is never its own neighbour; published: in
+  arbitrary order, assuming that the first is the spot itself.
+* The graph is a list of edges, and attention never makes an (n, n) table. On slides above ``recompute_above`` spots,
+  including augmented copies, the inside of a stage is computed again in the backward pass: the same numbers.
+* Positions are those on the capture lattice; CUCA's copy rounds pixels by a square step. A lattice that does not begin
+  at zero, or ends beyond the tables, is shifted; one that is wider than the tables is refused.
+* Patches at the border of the image are filled with white. A spot's centre is rounded to the nearest pixel; the
+  authors round it down. Patches are resized as whole numbers; CUCA's copy resizes normalised patches.
+* The coefficient network exists only with distillation; CUCA's copy has it and never trains it. Converted checkpoints
+  may have it.
+* The likelihood of the counts is computed from logarithms (`frames.zinb`). It equals the published one, with its limits
+  on mean and dispersion, except for the 1e-10 inside its logarithms.
+* The epoch is selected on validation slides, as in CUCA's comparison; without any, the last one is kept, as in the
+  authors' code.
 * Gene expression is the benchmark's panel, ln(1 + counts per 10,000), chosen on training slides and scaled by all
   genes; published: 785 genes chosen on all sections, scaled by their own sum, log10. Size factors are published:
   a spot's counts of these genes over their median on its slide; only training slides need any.
-* Folds never split a patient, unless leave-one-slide-out is asked for; the published leave-one-section-out trains on
-  up to five sections of the same patient.
-* Predictions are scored as every method's; CUCA's evaluation scripts fail for this one.
-* Dropped: graph layers that join a spot to its neighbours' mean, which no publication uses.
+* Folds never split a patient, unless leave-one-slide-out is requested; the published leave-one-section-out trains on
+  up to five sections of the test patient.
+* Predictions are scored like those of every method; CUCA's evaluation scripts fail for this one.
+* Left out: graph layers that concatenate a spot and the mean of its neighbours, which no publication uses.
 
-Kept: no self loops, so that what a spot looks like reaches its prediction through the spots around it only (option
-``self_loops``); rows of zeros that rectifying and then normalising can give; normalisation over all spots of a slide
-behind a dropout; no gradient stops at the distilled prediction.
+Kept: no self loops, so that a spot's own patch reaches its prediction only through its neighbours (option
+``self_loops``); rows of zeros, which can result from the ReLU before the normalisation; batch normalisation over all
+spots of a slide after a dropout; no stop of the gradient at the distilled prediction.
 """
 
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ __all__ = ["Hist2ST", "counts_loss", "log_size_factors"]
 
 
 class Hist2ST(SlideMethod[Hist2STOptions]):
-    """Predict each spot from its patch, its place, its slide and its nearest spots."""
+    """Predict each spot from its patch, its position, its slide and its nearest spots."""
 
     uses = ("counts",)
 
@@ -80,39 +80,39 @@ class Hist2ST(SlideMethod[Hist2STOptions]):
 
     @override
     def run(self, module: nn.Module, batch: SlideBatch) -> Tensor:
-        return _look(module, batch, batch.patches).values
+        return _run(module, batch, batch.patches).values
 
     @override
     def losses(self, module: nn.Module, batch: SlideBatch) -> Mapping[str, Tensor]:
-        said = _look(module, batch, batch.patches)
-        losses = {"mse": functional.mse_loss(said.values, batch.targets)}
+        output = _run(module, batch, batch.patches)
+        losses = {"mse": functional.mse_loss(output.values, batch.targets)}
         loss = losses["mse"]
-        if said.counts:
-            losses["counts"] = counts_loss(batch.beside["counts"], said.counts)
+        if output.counts:
+            losses["counts"] = counts_loss(batch.beside["counts"], output.counts)
             loss = loss + self.options.weight_counts * losses["counts"]
         if self.options.weight_distilled:
-            copies = [_look(module, batch, augmented(batch.patches)) for _ in range(self.options.copies)]
+            copies = [_run(module, batch, augmented(batch.patches)) for _ in range(self.options.copies)]
             together = distilled([copy.values for copy in copies], [copy.score for copy in copies])
-            losses["distilled"] = functional.mse_loss(together, said.values)
+            losses["distilled"] = functional.mse_loss(together, output.values)
             loss = loss + self.options.weight_distilled * losses["distilled"]
         return {"loss": loss, **losses}
 
 
-def counts_loss(counts: Tensor, said: tuple[Tensor, ...]) -> Tensor:
-    """Compute the negative log-likelihood of one slide's (n, t) counts under what the network says of them."""
-    if len(said) == 2:
-        return hist2st_nb_loss(counts, *said)
-    zinb: Zinb = hist2st_zinb(*said)
+def counts_loss(counts: Tensor, output: tuple[Tensor, ...]) -> Tensor:
+    """Compute the negative log-likelihood of (n, t) counts of one slide under `Hist2STOutput.counts`."""
+    if len(output) == 2:
+        return hist2st_nb_loss(counts, *output)
+    zinb: Zinb = hist2st_zinb(*output)
     return zinb_loss(counts, zinb.offset(log_size_factors(counts)))
 
 
 def log_size_factors(counts: Tensor) -> Tensor:
-    """Give the logarithm of each spot's total over the median total of the slide: (n, t) counts to (n, 1)."""
+    """Return the logarithm of each spot's total over the median total of the slide: (n, t) counts to (n, 1)."""
     totals = counts.sum(dim=1, keepdim=True)
     median = totals.quantile(0.5).clamp(min=1.0)  # a slide on which most spots are empty
-    return torch.log((totals / median).clamp(min=1e-6))  # an empty spot: far below any factor there is
+    return torch.log((totals / median).clamp(min=1e-6))  # an empty spot: far below any real factor
 
 
-def _look(module: nn.Module, batch: SlideBatch, patches: Tensor) -> Hist2STOutput:
-    said: Hist2STOutput = module(patches, batch.positions, batch.edges)
-    return said
+def _run(module: nn.Module, batch: SlideBatch, patches: Tensor) -> Hist2STOutput:
+    output: Hist2STOutput = module(patches, batch.positions, batch.edges)
+    return output

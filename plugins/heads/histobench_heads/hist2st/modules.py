@@ -1,4 +1,4 @@
-"""The parts of Hist2ST that stand before and behind its transformer.
+"""The parts of Hist2ST before and after its transformer.
 
 Written from the specification ``hist2st.md`` of Zeng et al. (2022), Briefings in Bioinformatics.
 """
@@ -17,7 +17,7 @@ __all__ = ["ConvMixer", "GraphLayer", "JumpingKnowledge", "PatchEmbedding", "nei
 
 
 class PatchEmbedding(nn.Conv2d):
-    """Cut a patch into squares and look at each; of original inputs with columns first, as their authors feed them."""
+    """Cut a patch into squares and embed each; ``original`` inputs have columns first, as in the authors' code."""
 
     def __init__(self, options: Hist2STOptions) -> None:
         super().__init__(3, options.channels, options.stride, stride=options.stride)
@@ -31,7 +31,7 @@ class PatchEmbedding(nn.Conv2d):
 
 
 class ConvMixer(nn.Module):
-    """Mix within each channel, with a way around; then mix the channels, without one."""
+    """Mix within each channel, with a residual connection; then mix the channels, without one."""
 
     def __init__(self, channels: int, *, kernel: int) -> None:
         super().__init__()
@@ -46,13 +46,13 @@ class ConvMixer(nn.Module):
 
     @override
     def forward(self, maps: Tensor) -> Tensor:
-        """Transform (n, c, s, s); normalised over all spots and places together."""
+        """Transform (n, c, s, s); normalised over all spots and pixels together."""
         out: Tensor = self.pw(self.dw(maps) + maps)
         return out
 
 
 class GraphLayer(nn.Module):
-    """Sum up each spot's neighbours, itself left out, transform, rectify, and give every spot the length 1."""
+    """Aggregate the neighbours of each spot, without itself; transform, rectify, and scale to length 1."""
 
     def __init__(self, dim: int, *, policy: Literal["mean", "max"]) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class GraphLayer(nn.Module):
 
 
 class JumpingKnowledge(nn.Module):
-    """Read the outputs of the graph layers one after the other with an LSTM and average what it says."""
+    """Read the outputs of the graph layers in sequence with an LSTM and average its outputs."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -75,20 +75,20 @@ class JumpingKnowledge(nn.Module):
 
     @override
     def forward(self, *layers: Tensor) -> Tensor:
-        """Turn some times (n, dim) into (n, dim)."""
-        said: Tensor = self.lstm(torch.stack(layers))[0]
-        return said.mean(dim=0)
+        """Turn (n, dim) of each layer into (n, dim)."""
+        outputs: Tensor = self.lstm(torch.stack(layers))[0]
+        return outputs.mean(dim=0)
 
 
 def neighbour_mean(nodes: Tensor, edges: Tensor) -> Tensor:
-    """Average each spot's neighbours: (n, d) and (2, e) to (n, d); zero where a spot has none."""
+    """Average each spot's neighbours: (n, d) and (2, e) to (n, d); zero for a spot without any."""
     source, target = edges
     counts = torch.bincount(target, minlength=len(nodes)).clamp(min=1)
     return torch.zeros_like(nodes).index_add(0, target, nodes[source]) / counts.to(nodes.dtype)[:, None]
 
 
 def neighbour_most(nodes: Tensor, edges: Tensor) -> Tensor:
-    """Take the maximum over each spot's neighbours: (n, d) and (2, e) to (n, d); zero where a spot has none."""
+    """Take the maximum over each spot's neighbours: (n, d) and (2, e) to (n, d); zero for a spot without any."""
     source, target = edges
     place = target[:, None].expand(-1, nodes.shape[1])
     return torch.zeros_like(nodes).scatter_reduce(0, place, nodes[source], "amax", include_self=False)

@@ -1,4 +1,4 @@
-"""The Hist2ST network: patches, places and near spots of one slide to predictions.
+"""The Hist2ST network: patches, positions and nearby spots of one slide to predictions.
 
 Written from the specification ``hist2st.md`` of Zeng et al. (2022), Briefings in Bioinformatics.
 """
@@ -17,17 +17,17 @@ __all__ = ["Hist2STNetwork", "Hist2STOutput"]
 
 
 class Hist2STOutput(NamedTuple):
-    """What the network says of n spots.
+    """The output of the network for n spots.
 
     Attributes
     ----------
     values
         (n, t) predictions.
     counts
-        Three times (n, t): what the linear layers for mean, dispersion and zero share of the counts give; two times,
-        size and odds, for the plain negative binomial; empty without a likelihood.
+        Three times (n, t): outputs of the linear layers for mean, dispersion and zero share of the counts. Twice, size
+        and odds, for the plain negative binomial. Empty without a likelihood.
     score
-        (n, 1) how much a distilled copy counts, before the softmax over copies; (n, 0) without distillation.
+        (n, 1) weight of a distilled copy, before the softmax over copies; (n, 0) without distillation.
     """
 
     values: Tensor
@@ -36,14 +36,14 @@ class Hist2STOutput(NamedTuple):
 
 
 class Hist2STNetwork(nn.Module):
-    """Patches, places and neighbours of one slide's spots to predictions.
+    """Map the patches, positions and neighbours of one slide to predictions.
 
     Parameters
     ----------
     n_targets
         Number t of targets.
     models_counts
-        True to make the heads of the counts' likelihood.
+        True to make the heads for the likelihood of the counts.
     """
 
     def __init__(self, n_targets: int, options: Hist2STOptions, *, models_counts: bool) -> None:
@@ -71,19 +71,19 @@ class Hist2STNetwork(nn.Module):
     def forward(self, patches: Tensor, positions: Tensor, edges: Tensor) -> Hist2STOutput:
         """Predict from (n, p, p, 3) uint8 patches, (n, 2) positions and (2, e) edges, source and target."""
         if self._saves_memory(len(patches)):
-            looked = in_chunks(self.patch_embedding, patches, spots=self.options.chunk_spots)
+            embedded = in_chunks(self.patch_embedding, patches, spots=self.options.chunk_spots)
         else:
-            looked = self.patch_embedding(patches)
-        hidden = self.embed(looked, positions, edges)
+            embedded = self.patch_embedding(patches)
+        hidden = self.embed(embedded, positions, edges)
         return Hist2STOutput(
             values=self.gene_head(hidden),
             counts=tuple(head(hidden) for head in self.counts.values()),
             score=hidden[:, :0] if self.coef is None else self.coef(hidden),
         )
 
-    def embed(self, looked: Tensor, positions: Tensor, edges: Tensor) -> Tensor:
-        """Turn (n, c, s, s) embedded patches into the (n, dim) that every head reads."""
-        maps = self.dropout(looked)
+    def embed(self, embedded: Tensor, positions: Tensor, edges: Tensor) -> Tensor:
+        """Turn (n, c, s, s) embedded patches into (n, dim), the input of every head."""
+        maps = self.dropout(embedded)
         for mixer in self.mixers:
             maps = self._stage(mixer, maps)
         placed = self._stage(self.down, maps) + self.x_embed(positions[:, 0]) + self.y_embed(positions[:, 1])
@@ -95,12 +95,12 @@ class Hist2STNetwork(nn.Module):
         return self._stage(self.jumping, *layers)
 
     def _stage(self, stage: nn.Module, *inputs: Tensor) -> Tensor:
-        """Run one stage over all spots, which batch normalisation needs together."""
+        """Run one stage over all spots together, as batch normalisation requires."""
         if self._saves_memory(len(inputs[0])):
             return recomputed(stage, *inputs)
         out: Tensor = stage(*inputs)
         return out
 
     def _saves_memory(self, n_spots: int) -> bool:
-        copies = self.options.copies if self.options.weight_distilled else 0  # they are kept at the same time
+        copies = self.options.copies if self.options.weight_distilled else 0  # held in memory at the same time
         return n_spots * (1 + copies) > self.options.recompute_above

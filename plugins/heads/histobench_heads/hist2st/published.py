@@ -1,10 +1,10 @@
-"""Hist2ST's published checkpoints and number (``hist2st.md``, Parameters in order, Evaluation original)."""
+"""The published checkpoints and number of Hist2ST (``hist2st.md``, Parameters in order, Evaluation original)."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from histobench.weights import Converted, ConvertRequest, Reproduction, length, renamed
-from histobench_heads.frames.slidewise.published import count_layers
+from histobench_heads.frames.slidewise.published import block_names, block_sizes, count_layers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,11 +36,7 @@ REPRODUCTIONS = (
 _LAYER = r"vit\.transformer\."
 _NAMES = {
     rf"{_LAYER}layer1\.": "mixers.",
-    rf"{_LAYER}layer2\.(\d+)\.attn\.norm\.": r"blocks.\1.attn.norm.",
-    rf"{_LAYER}layer2\.(\d+)\.attn\.fn\.to_qkv\.": r"blocks.\1.attn.to_qkv.",
-    rf"{_LAYER}layer2\.(\d+)\.attn\.fn\.to_out\.0\.": r"blocks.\1.attn.to_out.",
-    rf"{_LAYER}layer2\.(\d+)\.ff\.norm\.": r"blocks.\1.ff.norm.",
-    rf"{_LAYER}layer2\.(\d+)\.ff\.fn\.net\.": r"blocks.\1.ff.net.",
+    **block_names(rf"{_LAYER}layer2", "attn", "ff"),
     rf"{_LAYER}layer3\.": "graph.",
     rf"{_LAYER}jknet\.0\.": "jumping.lstm.",
     rf"{_LAYER}down\.0\.": "down.0.",
@@ -52,27 +48,27 @@ _NAMES = {
 def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
     """Convert a checkpoint of the authors (option ``inputs`` is ``original``) or of CUCA's copy (``adapted``).
 
-    Heads that only training needs are taken where the options train them, and left out otherwise: CUCA's copy carries
-    a coefficient network that was never trained.
+    Heads that only training needs are kept if the options train them, and left out otherwise: CUCA's copy has a
+    coefficient network that was never trained.
 
     Raises
     ------
     DataError
-        If this is no such checkpoint.
+        If this is not such a checkpoint.
     """
     names = request.target_names(length(tensors, "gene_head.1.bias"))
     ours = renamed(tensors, _NAMES)
-    models_counts = bool(request.options.weight_counts) and any(name.startswith("counts.") for name in ours)
-    distils = bool(request.options.weight_distilled) and "coef.0.weight" in ours
-    without = tuple(part for part, taken in (("counts.", models_counts), ("coef.", distils)) if not taken)
+    has_counts = bool(request.options.weight_counts) and any(name.startswith("counts.") for name in ours)
+    has_coefficients = bool(request.options.weight_distilled) and "coef.0.weight" in ours
+    without = tuple(part for part, taken in (("counts.", has_counts), ("coef.", has_coefficients)) if not taken)
     return Converted(
         tensors={name: tensor for name, tensor in ours.items() if not name.startswith(without)} if without else ours,
-        facts={"targets": names, "beside": ("counts",) if models_counts else ()},
+        facts={"targets": names, "beside": ("counts",) if has_counts else ()},
         targets=names,
         options={
             **_sizes(tensors, ours),
-            **({} if models_counts else {"weight_counts": 0.0}),
-            **({} if distils else {"weight_distilled": 0.0}),
+            **({} if has_counts else {"weight_counts": 0.0}),
+            **({} if has_coefficients else {"weight_distilled": 0.0}),
         },
         left_out={name: "only training needs it" for name in ours if without and name.startswith(without)},
     )
@@ -87,10 +83,8 @@ def _sizes(tensors: "Mapping[str, Tensor]", ours: "Mapping[str, Tensor]") -> dic
         "stride": stride,
         "patch_px": round(squares**0.5) * stride,
         "kernel": length(ours, "mixers.0.dw.0.weight", axis=2),
-        "n_pos": length(tensors, "x_embed.weight"),
-        "mixers": count_layers(tensors, r"vit\.transformer\.layer1"),
-        "depth": count_layers(tensors, r"vit\.transformer\.layer2"),
-        "graph_layers": count_layers(tensors, r"vit\.transformer\.layer3"),
-        "heads": length(ours, "blocks.0.attn.to_qkv.weight") // (3 * 64),
+        "mixers": count_layers(ours, "mixers"),
+        "graph_layers": count_layers(ours, "graph"),
+        **block_sizes(ours),
         "likelihood": "nb" if "counts.hr.weight" in ours else "zinb",
     }

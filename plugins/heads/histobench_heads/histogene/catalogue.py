@@ -1,4 +1,4 @@
-"""HisToGene."""
+"""The card of HisToGene."""
 
 from histobench import MethodCard, lazy
 from histobench_heads.frames.cards import CONTINUOUS
@@ -20,7 +20,7 @@ HISTOGENE = MethodCard(
     targets=CONTINUOUS,
     unit="slide",
     patch=slide_patch,
-    # histogene.md, Inputs and Defaults: the options' defaults are CUCA's, these the authors'
+    # histogene.md, Inputs and Defaults: the defaults of the options are CUCA's, these are the authors'
     kind_options={"gene_expression": {"inputs": "original", "weight_decay": 0.0, "n_pos": 64}},
     parameters={
         "80 cell types, 8 blocks, 128 positions": 106_056_784,
@@ -29,7 +29,7 @@ HISTOGENE = MethodCard(
         "1000 genes, 4 blocks, 64 positions": 73_281_512,
     },
     convert=lazy("histobench_heads.histogene.published:convert"),
-    # as CUCA's authors ran it
+    # as run by CUCA's authors
     reproductions=cuca_comparison(
         {"humanlung": 0.085, "her2st": 0.21, "stnet": 0.21}, {"humanlung": 0.04, "her2st": 0.24, "stnet": 0.25}
     ),
@@ -40,4 +40,4 @@ HISTOGENE = MethodCard(
         }
     },
 )  # fmt: skip
-"""With the settings of CUCA's comparison for cell types, and its authors' for genes."""
+"""CUCA's settings for cell types, the authors' settings for genes."""

@@ -1,4 +1,4 @@
-"""The HisToGene network: one token a spot, made of its pixels and its place, and a transformer over the slide.
+"""The HisToGene network: one token per spot, from its pixels and position, and a transformer over the slide.
 
 Written from the specification ``histogene.md`` of Pang, Su & Li (2021), bioRxiv 2021.11.28.470212.
 """
@@ -15,7 +15,7 @@ __all__ = ["HisToGeneNetwork", "PatchEmbedding"]
 
 
 class PatchEmbedding(nn.Linear):
-    """All pixels of a patch to one token; channel slowest, then row, then column, whatever the scale."""
+    """Map all pixels of a patch to one token; channel varies slowest, then row, then column."""
 
     def __init__(self, options: HisToGeneOptions) -> None:
         super().__init__(3 * options.patch_px**2, options.dim)
@@ -28,7 +28,7 @@ class PatchEmbedding(nn.Linear):
 
 
 class HisToGeneNetwork(nn.Module):
-    """Patches and places of one slide's spots to predictions."""
+    """Map the patches and positions of one slide to predictions."""
 
     def __init__(self, n_targets: int, options: HisToGeneOptions) -> None:
         super().__init__()
@@ -47,15 +47,15 @@ class HisToGeneNetwork(nn.Module):
     def forward(self, patches: Tensor, positions: Tensor) -> Tensor:
         """Predict (n, t) from (n, p, p, 3) uint8 patches and (n, 2) positions."""
         if self._saves_memory(len(patches)):
-            looked = in_chunks(self.patch_embedding, patches, spots=self.options.chunk_spots)
+            embedded = in_chunks(self.patch_embedding, patches, spots=self.options.chunk_spots)
         else:
-            looked = self.patch_embedding(patches)
-        predicted: Tensor = self.gene_head(self.tokens(looked, positions))
+            embedded = self.patch_embedding(patches)
+        predicted: Tensor = self.gene_head(self.tokens(embedded, positions))
         return predicted
 
-    def tokens(self, looked: Tensor, positions: Tensor) -> Tensor:
-        """Place (n, dim) embedded patches at (n, 2) positions and let them attend to each other: (n, dim)."""
-        placed: Tensor = self.dropout(looked + self.x_embed(positions[:, 0]) + self.y_embed(positions[:, 1]))
+    def tokens(self, embedded: Tensor, positions: Tensor) -> Tensor:
+        """Add (n, 2) positions to (n, dim) embedded patches and let them attend to each other: (n, dim)."""
+        placed: Tensor = self.dropout(embedded + self.x_embed(positions[:, 0]) + self.y_embed(positions[:, 1]))
         for block in self.blocks:
             placed = recomputed(block, placed) if self._saves_memory(len(placed)) else block(placed)
         return placed

@@ -1,8 +1,8 @@
-"""The options of HisToGene and where their defaults come from; free of torch, so that listing stays light."""
+"""The options of HisToGene and the sources of their defaults; no import here is heavy."""
 
 from dataclasses import dataclass
 
-from histobench import ConfigError
+from histobench_heads.frames.checks import at_least
 from histobench_heads.frames.slidewise.options import SlideOptions
 
 __all__ = ["HisToGeneOptions"]
@@ -10,7 +10,7 @@ __all__ = ["HisToGeneOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HisToGeneOptions(SlideOptions):
-    """How HisToGene is built and trained; beside the options of every whole-slide method.
+    """How HisToGene is built and trained, in addition to the options of every whole-slide method.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class HisToGeneOptions(SlideOptions):
 
     epochs: int = 100  # histogene.md, Defaults: both
     weight_decay: float = 1e-4  # histogene.md, Defaults: CUCA; the original's 0 is the card's for gene expression
-    n_pos: int = 128  # histogene.md, Architecture: CUCA; the original's is 64
+    n_pos: int = 128  # histogene.md, Architecture: CUCA; the original has 64
     dropout: float = 0.1  # histogene.md, Architecture
     dim: int = 1024  # histogene.md, Architecture
     depth: int = 8  # histogene.md, Architecture: tutorial and CUCA; the constructor's own default is 4
@@ -34,8 +34,6 @@ class HisToGeneOptions(SlideOptions):
     hidden: int = 2048  # histogene.md, Architecture
 
     def __post_init__(self) -> None:
-        """Refuse sizes that make no network."""
+        """Refuse sizes below 1."""
         SlideOptions.__post_init__(self)  # super() does not work in a slotted dataclass
-        for name in ("dim", "depth", "heads", "hidden"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        at_least(self, 1, "dim", "depth", "heads", "hidden")

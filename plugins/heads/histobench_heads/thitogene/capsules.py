@@ -11,7 +11,7 @@ from histobench_heads.frames.slidewise.memory import recomputed
 __all__ = ["CAPSULE_DIM", "CapsuleEncoder", "DigitCapsules", "PrimaryCapsules", "Stage", "last_side", "squash"]
 
 CAPSULE_DIM = 8
-"""Entries of a primary capsule."""
+"""Width of a primary capsule."""
 
 _KERNELS = (5, 3, 3, 3)
 _STRIDES = (1, 1, 1, 2)
@@ -20,13 +20,13 @@ _STRIDES = (1, 1, 1, 2)
 def squash(capsules: Tensor, /) -> Tensor:
     """Shorten (..., d) capsules to a length below one: (1 - exp(-|v|)) v / |v|."""
     length = torch.linalg.vector_norm(capsules, dim=-1, keepdim=True)
-    # published: 1 - 1 / (exp(|v|) + 1e-20), whose gradient is not a number for |v| > 88; the same otherwise
+    # published: 1 - 1 / (exp(|v|) + 1e-20), with a NaN gradient for |v| > 88; equal otherwise
     shortened: Tensor = -torch.expm1(-length) * capsules / (length + 1e-20)
     return shortened
 
 
 def last_side(side: int, /) -> int:
-    """Give the side of the last convolution's map, for a map of this side; below one, the map is too small."""
+    """Return the side of the last convolution's map for an input of this side; below 1 the input is too small."""
     for kernel, stride in zip(_KERNELS, _STRIDES, strict=True):
         side = (side - kernel) // stride + 1
     return side
@@ -47,7 +47,7 @@ class Stage(nn.Module):
 
 
 class PrimaryCapsules(nn.Module):
-    """One number a channel, as wide as the map; eight neighbouring channels are a capsule."""
+    """Reduce each channel to one number by a filter as large as the map; eight consecutive channels are a capsule."""
 
     def __init__(self, channels: int, side: int) -> None:
         super().__init__()
@@ -59,9 +59,9 @@ class PrimaryCapsules(nn.Module):
 
 
 class DigitCapsules(nn.Module):
-    """Let primary capsules vote for output capsules and weigh each vote by its agreement with all others.
+    """Let primary capsules vote for output capsules, and weight each vote by its agreement with all others.
 
-    The weights are normalised over the *output* capsules, and the bias is added after that, as published: they are no
+    The weights are normalised over the *output* capsules and the bias is added afterwards, as published: they are not
     probabilities.
 
     References
@@ -84,7 +84,7 @@ class DigitCapsules(nn.Module):
 
 
 class CapsuleEncoder(nn.Module):
-    """From (n, w/2, s, s) maps to (n, k, d) capsules.
+    """Map (n, w/2, s, s) maps to (n, k, d) capsules.
 
     Parameters
     ----------
@@ -107,9 +107,9 @@ class CapsuleEncoder(nn.Module):
         self.digits = DigitCapsules(4 * width // CAPSULE_DIM, capsules, dim)
 
     def forward(self, maps: Tensor, *, recompute: bool = False) -> Tensor:
-        """Turn (n, w/2, s, s) maps into (n, k, d) capsules; batch statistics are those of all n.
+        """Turn (n, w/2, s, s) maps into (n, k, d) capsules; batch statistics are taken over all n.
 
-        ``recompute`` keeps of every part only what goes in, and runs it again for the gradient.
+        With ``recompute`` only the input of every part is kept, and the part is run again for the gradient.
         """
         for part in (*self.stages, self.primary, self.digits):
             maps = recomputed(part, maps) if recompute else part(maps)

@@ -1,4 +1,4 @@
-"""THItoGene."""
+"""The card of THItoGene."""
 
 from histobench import MethodCard, lazy
 from histobench_heads.frames.cards import CONTINUOUS
@@ -26,43 +26,27 @@ THITOGENE = MethodCard(
         "39 cell types (her2st, stnet), tables of 128 places": 62_830_254,
         "785 genes (her2st), tables of 64 places": 63_586_712,
     },
-    # thitogene.md, Defaults: CUCA's are the options' own. The authors' script trains 300 epochs and their read-me says
-    # 200: the script is what ran.
+    # thitogene.md, Defaults: the defaults of the options are CUCA's. The authors' script, which was run, trains 300
+    # epochs; their read-me states 200.
     kind_options={
         "gene_expression": {"epochs": 300, "weight_decay": 0.0, "n_pos": 64, "inputs": "original"},
     },
     dataset_options={"cscc": {"depth": 8}},  # thitogene.md, Defaults
     convert=lazy("histobench_heads.thitogene.published:convert"),
-    # as CUCA's authors ran it; across the slides of humanlung the figure tells only that it is below 0.02
+    # as run by CUCA's authors; for the slides of humanlung the figure shows only that it is below 0.02
     reproductions=cuca_comparison(
         {"humanlung": 0.04, "her2st": 0.085, "stnet": 0.14}, {"her2st": 0.065, "stnet": 0.16}
     ),
     presets={
-        # few capsules, so that a patch is not drowned by its place; self loops, because of generated tissue a spot's
-        # neighbours say little
+        # few capsules, so that the position does not outweigh the patch; self loops, because the neighbours of a spot
+        # of synthetic tissue carry little information
         "quick": {
-            "epochs": 40,
-            "lr": 2e-3,
-            "weight_decay": 1e-2,
-            "dropout": 0.1,
-            "inputs": "adapted",
-            "patch_px": 32,
-            "stride": 2,
-            "width": 16,
-            "capsules": 4,
-            "route_dim": 16,
-            "depth": 1,
-            "heads": 2,
-            "hidden": 64,
-            "graph_heads": 2,
-            "graph_dim": 64,
-            "embedding": 64,
-            "head_hidden": 128,
-            "n_pos": 128,
-            "self_loops": True,
+            "epochs": 40, "lr": 2e-3, "weight_decay": 1e-2, "dropout": 0.1, "inputs": "adapted", "patch_px": 32,
+            "stride": 2, "width": 16, "capsules": 4, "route_dim": 16, "depth": 1, "heads": 2, "hidden": 64,
+            "graph_heads": 2, "graph_dim": 64, "embedding": 64, "head_hidden": 128, "n_pos": 128, "self_loops": True,
         },
-        # the loss over hundreds of genes is small beside that decay, and leaves its plateau after some 500 steps only
+        # the loss over hundreds of genes is small compared with that decay, and leaves its plateau after 500 steps
         "quick@gene_expression": {"epochs": 90, "lr": 4e-3, "weight_decay": 1e-4, "dropout": 0.0},
     },
-)
-"""With CUCA's settings for abundances and the authors' for expression."""
+)  # fmt: skip
+"""CUCA's settings for cell types, the authors' settings for genes."""

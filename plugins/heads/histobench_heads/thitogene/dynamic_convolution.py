@@ -1,7 +1,7 @@
-"""Omni-dimensional dynamic convolution: every patch is convolved with a kernel of its own.
+"""Omni-dimensional dynamic convolution: every patch is convolved with its own kernel.
 
-A patch's average colour decides, through gates, how the candidate kernels are mixed and which of their input channels,
-positions and filters count.
+From the average colour of a patch, gates compute how the candidate kernels are mixed and how their input channels,
+positions and filters are weighted.
 """
 
 import torch
@@ -11,7 +11,7 @@ from torch.nn import functional
 __all__ = ["CANDIDATES", "KERNEL_PX", "DynamicConvolution", "map_side"]
 
 CANDIDATES = 4
-"""Kernels that a patch's own is mixed from."""
+"""Number of kernels that are mixed to the kernel of a patch."""
 
 KERNEL_PX = 4
 """Side of a kernel."""
@@ -21,12 +21,12 @@ _CONTEXT = 16  # max(3 / 16, 16): the published reduction has no effect at three
 
 
 def map_side(patch_px: int, stride: int, /) -> int:
-    """Give the side of the map that a patch becomes."""
+    """Return the side of the map of a patch."""
     return (patch_px - KERNEL_PX) // stride + 1
 
 
 class _Gates(nn.Module):
-    """From (n, 3) average colours to the four gates of each patch."""
+    """Map (n, 3) average colours to the four gates of each patch."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class _Gates(nn.Module):
                     nn.init.zeros_(layer.bias)
 
     def forward(self, colours: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Give (n, 3) channel, (n, w) filter, (n, 16) position and (n, 4) candidate weights."""
+        """Return (n, 3) channel, (n, w) filter, (n, 16) position and (n, 4) candidate weights."""
         context = functional.relu(self.bn(self.fc(colours[:, :, None, None])))
         channel, filters, position, candidate = (
             layer(context).flatten(1) for layer in (self.channel_fc, self.filter_fc, self.spatial_fc, self.kernel_fc)
@@ -83,8 +83,8 @@ class DynamicConvolution(nn.Module):
         return maps
 
     def _kernels(self, colours: Tensor) -> Tensor:
-        """Mix every patch's (w, 48) kernel, the gates on channels and filters multiplied in."""
-        # a patch's kernel depends on the other patches only through the batch normalisation in here
+        """Mix the (w, 48) kernel of every patch, with all gates applied."""
+        # the kernel of a patch depends on other patches only through the batch normalisation of the gates
         channel, filters, position, candidate = self.attention(colours)
         mixed = torch.einsum("nk,kwcp->nwcp", candidate, self.weight.flatten(3))
         gates = filters[:, :, None, None] * channel[:, None, :, None] * position[:, None, None, :]

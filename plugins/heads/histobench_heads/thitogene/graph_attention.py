@@ -1,8 +1,7 @@
 """Graph attention over the edges alone, with the published softmax over receivers or the intended one.
 
-No (n, n) table is ever made. The dense form writes -9e15 where there is no edge; its softmax gives such entries exactly
-nothing, except where a whole column (or row) has no edge at all: there every entry gets 1/n. The sparse form adds that
-share as one average to every row.
+No (n, n) table is made. The dense form writes -9e15 where there is no edge. Its softmax is exactly zero there, unless a
+whole column (or row) has no edge: then every entry is 1/n. The sparse form adds that share as one average to every row.
 """
 
 from dataclasses import dataclass
@@ -15,17 +14,17 @@ from torch.nn import functional
 __all__ = ["Axis", "GraphAttention", "GraphAttentionHead", "Links"]
 
 Axis: TypeAlias = Literal["receivers", "neighbours"]
-"""What a spot's weights sum to one over: those that look at it, or those that it looks at."""
+"""Over what the weights of a spot sum to one: the spots that see it, or the spots that it sees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Links:
-    """Who looks at whom, ready for sparse sums.
+    """The edges, prepared for sparse sums.
 
     Attributes
     ----------
     source, receiver
-        (e,) int64: the receiver looks at the source; sorted by receiver.
+        (e,) int64: the receiver sees the source; sorted by receiver.
     offsets
         (n,) int64, where each receiver's edges begin.
     n
@@ -39,7 +38,7 @@ class Links:
 
     @classmethod
     def of(cls, edges: Tensor, n: int, *, self_loops: bool) -> "Links":
-        """Sort (2, e) edges, source and receiver; ``self_loops`` lets every spot look at itself too."""
+        """Sort (2, e) edges, source and receiver; ``self_loops`` lets every spot see itself too."""
         if self_loops:
             itself = torch.arange(n, device=edges.device).expand(2, n)
             edges = torch.cat([edges[:, edges[0] != edges[1]], itself], dim=1)
@@ -48,14 +47,14 @@ class Links:
         return cls(source=edges[0], receiver=edges[1], offsets=counts.cumsum(0) - counts, n=n)
 
     def weights(self, scores: Tensor, axis: Axis) -> Tensor:
-        """Take the softmax of (e,) scores among the edges that share a source, or a receiver: (e,)."""
+        """Take the softmax of (e,) scores over the edges that share a source, or a receiver: (e,)."""
         group = self._group(axis)
         highest = scores.new_full((self.n,), -torch.inf).scatter_reduce(0, group, scores.detach(), "amax")
         raised = (scores - highest[group]).exp()
         return raised / raised.new_zeros(self.n).index_add(0, group, raised)[group]
 
     def alone(self, axis: Axis) -> Tensor:
-        """Tell the spots without an edge: that nobody looks at, or that look at nobody; (n,) bool."""
+        """Return which spots have no edge, because no spot sees them or they see none: (n,) bool."""
         return torch.bincount(self._group(axis), minlength=self.n) == 0
 
     def _group(self, axis: Axis) -> Tensor:
@@ -82,8 +81,8 @@ class GraphAttentionHead(nn.Module):
     def forward(self, nodes: Tensor, links: Links) -> Tensor:
         """Mix the projected nodes along the links: (n, w), before any activation.
 
-        Dropout zeroes the weights of single edges. The dense form also drops single entries of a column or row that
-        has no edge; here that uniform share, an average over (almost) all spots, is kept whole, which is its mean.
+        Dropout zeroes the weights of single edges. The dense form also drops single entries of a column or row without
+        edges. Here that uniform share, an average over (almost) all spots, is kept whole, which is its expectation.
         """
         sent = nodes @ self.W
         asking, asked = self.a.squeeze(1).chunk(2)
@@ -95,7 +94,7 @@ class GraphAttentionHead(nn.Module):
         return mixed + self._uniform_share(sent, links)
 
     def _uniform_share(self, sent: Tensor, links: Links) -> Tensor:
-        """Give what every receiver gets from spots that nobody looks at, or a spot that looks at nobody gets."""
+        """Return the share from spots that no spot sees, or the share of a spot that sees none."""
         alone = links.alone(self._axis).to(sent.dtype)
         if self._axis == "receivers":
             return (alone @ sent / links.n).expand_as(sent)
@@ -103,7 +102,7 @@ class GraphAttentionHead(nn.Module):
 
 
 class GraphAttention(nn.Module):
-    """Heads side by side and one over all of them, each followed by an ELU.
+    """Parallel heads and one head over all of them, each followed by an ELU.
 
     Parameters
     ----------

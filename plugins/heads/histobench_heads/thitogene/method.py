@@ -6,28 +6,28 @@ Licence of the authors' code: none in the tree, so this is a clean-room implemen
 
 Differences from the published method
 -------------------------------------
-- *Graph attention* is computed over edges, never as (n, n) tables. The softmax over receivers, under which a spot that
-  nobody looks at is spread evenly over all spots, is kept as the default (``attention_axis``): released weights were
-  trained so. Without dropout the result is the dense one's; with it, that even share is kept whole instead of losing
+- *Graph attention* is computed over edges, never as (n, n) tables. The softmax over receivers spreads a spot that no
+  spot sees evenly over all spots. It is kept as the default (``attention_axis``), because released weights were trained
+  with it. Without dropout the result equals the dense one; with it, the even share is kept whole instead of losing
   single entries.
-- *No self loop*, kept: a spot's own patch reaches its prediction through its neighbours only; ``self_loops`` adds them.
-- *Graph*: nearest spots on the capture lattice; ties go to the spot that stands first, a spot never looks at itself.
+- *No self loop*, kept: a spot's own patch reaches its prediction only through its neighbours; ``self_loops`` adds them.
+- *Graph*: nearest spots on the capture lattice; ties go to the first spot in the table, and a spot never sees itself.
   Published: an unstable sort, and in CUCA's copy pixels rounded to a square step, on which hexagonal spots collide.
-- *Capsules*: the coupling weights are normalised over output capsules and the bias is added after that, kept. `squash`
-  is written so that long capsules have a gradient; values are the same.
-- *Places* beyond the tables are moved to begin at zero and a slide wider than them is refused; published: an error deep
-  in training. Patches at the border of the image are filled with white, and a spot's centre is rounded.
-- *Memory*: published, a slide goes through at once and everything is kept. Here slides of more than ``recompute_above``
-  spots compute convolutions and capsules again for the gradient, with the same batch statistics; in prediction
-  ``chunk_spots`` patches are looked at together, which batch normalisation allows there alone.
-- *Inputs*: abundances are predicted from normalised patches, as in CUCA's copy, though the learning rate was tuned on
-  0-255; its results near zero on lung are no measure of the method. Expression gets the authors' own pixels.
-- *Epochs* of expression are the 300 of the authors' training script, which made their results; their read-me says 200.
+- *Capsules*: the coupling weights are normalised over output capsules and the bias is added afterwards, kept. `squash`
+  is written so that long capsules have a gradient; its values are the same.
+- *Positions* beyond the tables are shifted to begin at zero, and a slide wider than the tables is refused; published:
+  an error deep in training. Patches at the border of the image are filled with white, and a spot's centre is rounded.
+- *Memory*: published, a slide is processed at once and everything is kept. Here slides of more than ``recompute_above``
+  spots compute convolutions and capsules again for the gradient, with the same batch statistics. In prediction
+  ``chunk_spots`` patches are processed together, which batch normalisation allows only there.
+- *Inputs*: abundances are predicted from normalised patches, as in CUCA's copy, although the learning rate was tuned on
+  0-255; its results near zero on lung do not measure the method. Expression is predicted from the authors' own pixels.
+- *Epochs* of expression are the 300 of the authors' training script, which made their results; their read-me has 200.
 - *Expression* is the platform's panel and unit, ln(1 + CP10k); published: 785 genes (her2st) or 171 (cSCC), scaled to
   10,000 over those genes alone, log10(1 + v).
 - *Folds*: the published leave-one-section-out has sections of the test patient in training. Here patients are held out.
-  The epoch is chosen on validation slides; the authors keep the last one, and CUCA chose it on the test donor of lung.
-- *Super-resolution*, which calls the network without its graph, is left out.
+  The epoch is chosen on validation slides; the authors keep the last one, and CUCA chose it on the lung test donor.
+- *Super-resolution*, which runs the network without its graph, is left out.
 """
 
 from torch import Tensor, nn
@@ -43,7 +43,7 @@ __all__ = ["Thitogene"]
 
 
 class Thitogene(SlideMethod[ThitogeneOptions]):
-    """Predict every spot of a slide from its own patch's capsules, all spots' and its neighbours'."""
+    """Predict every spot of a slide from its own capsules, those of all spots, and those of its neighbours."""
 
     @override
     def make_module(self, blueprint: SlideBlueprint) -> nn.Module:

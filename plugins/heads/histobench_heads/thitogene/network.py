@@ -1,4 +1,4 @@
-"""The THItoGene network: every spot of one slide at once, from patches, places and neighbours to predictions.
+"""The THItoGene network: every spot of one slide at once, from patches, positions and neighbours to predictions.
 
 Written from the specification ``thitogene.md`` (Jia et al. 2024, *Brief. Bioinform.* 25(1), bbad464).
 """
@@ -19,7 +19,7 @@ __all__ = ["PatchMaps", "ThitogeneNetwork"]
 
 
 class PatchMaps(nn.Module):
-    """From (n, p, p, 3) uint8 patches to (n, w/2, s, s) maps: scale, dynamic convolution, ReLU."""
+    """Map (n, p, p, 3) uint8 patches to (n, w/2, s, s) maps: scaling, dynamic convolution, ReLU."""
 
     def __init__(self, options: ThitogeneOptions) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class PatchMaps(nn.Module):
 
     def _scaled(self, patches: Tensor) -> Tensor:
         images = scaled(patches, self._options.inputs)
-        # the authors' patches have the horizontal axis first, and their weights were trained so
+        # the authors' patches have the horizontal axis first, and their weights were trained with them
         return images.transpose(2, 3) if self._options.inputs == "original" else images
 
 
@@ -42,8 +42,6 @@ class ThitogeneNetwork(nn.Module):
 
     Parameters
     ----------
-    options
-        Its sizes.
     n_targets
         Number t of targets.
     """
@@ -87,7 +85,7 @@ class ThitogeneNetwork(nn.Module):
         return out
 
     def embed(self, patches: Tensor, positions: Tensor, edges: Tensor) -> Tensor:
-        """Give the (n, 512) result of graph attention.
+        """Return the (n, 512) result of graph attention.
 
         Parameters
         ----------
@@ -96,7 +94,7 @@ class ThitogeneNetwork(nn.Module):
         positions
             (n, 2) int64 column and row on the capture lattice.
         edges
-            (2, e) int64 source, which is the neighbour, and receiver, the spot that looks at it.
+            (2, e) int64 source, the neighbour, and receiver, the spot that sees it.
         """
         tokens = self._tokens(patches, positions)
         for block in self.blocks:
@@ -106,16 +104,16 @@ class ThitogeneNetwork(nn.Module):
         return out
 
     def _tokens(self, patches: Tensor, positions: Tensor) -> Tensor:
-        """Lay each spot's capsules and its two places side by side: (n, 1408)."""
-        # in training batch normalisation needs all spots together
+        """Concatenate the capsules and the two position embeddings of each spot: (n, 1408)."""
+        # in training, batch normalisation needs all spots together
         together = len(patches) if self.training else self._options.chunk_spots
         capsules = torch.cat([self._capsules(part) for part in torch.split(patches, together)])
-        places = self.x_embed(positions[:, 0]), self.y_embed(positions[:, 1])
-        tokens: Tensor = self.dropout(torch.cat([capsules.flatten(1), *places], dim=1))
+        embedded = self.x_embed(positions[:, 0]), self.y_embed(positions[:, 1])
+        tokens: Tensor = self.dropout(torch.cat([capsules.flatten(1), *embedded], dim=1))
         return tokens
 
     def _capsules(self, patches: Tensor) -> Tensor:
-        """Give each patch's (n, k, d) capsules."""
+        """Compute the (n, k, d) capsules of the patches."""
         recompute = len(patches) > self._options.recompute_above
         maps = recomputed(self.maps, patches) if recompute else self.maps(patches)
         capsules: Tensor = self.capsules(maps, recompute=recompute)

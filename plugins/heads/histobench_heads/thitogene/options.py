@@ -1,9 +1,10 @@
-"""The options of THItoGene and where their defaults come from; free of torch, so that listing stays light."""
+"""The options of THItoGene and the sources of their defaults; no import here is heavy."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from histobench import ConfigError
+from histobench_heads.frames.checks import at_least
 from histobench_heads.frames.slidewise.options import GraphOptions
 
 __all__ = ["ThitogeneOptions", "smallest_patch_px"]
@@ -11,29 +12,29 @@ __all__ = ["ThitogeneOptions", "smallest_patch_px"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThitogeneOptions(GraphOptions):
-    """How THItoGene is built and trained; see `GraphOptions` for what it shares with other whole-slide methods.
+    """How THItoGene is built and trained; see `GraphOptions` for the options shared with other whole-slide methods.
 
     Attributes
     ----------
     stride
-        Step of the dynamic convolution, in pixels; smaller patches need a smaller one.
+        Stride of the dynamic convolution, in pixels; smaller patches need a smaller one.
     width
-        Channels of the first convolution behind it, a multiple of 4; all other channels are in proportion.
+        Channels of the first convolution after it, a multiple of 4; all other channels are in proportion.
     capsules, route_dim
-        Capsules of a spot and the width of each.
+        Number of capsules of a spot and the width of each.
     depth, heads, hidden
         Transformer blocks, their attention heads of 64 dimensions, and the width of their feed-forward part.
     graph_heads, graph_dim
-        Graph attention heads and the width of each.
+        Number of graph attention heads and the width of each.
     embedding
-        Width of what graph attention gives.
+        Width of the output of graph attention.
     head_hidden
         Width of the layer before the prediction.
     attention_axis
-        What graph attention weights sum to one over. ``receivers``: the spots that look at a spot, as published and
-        as released weights were trained. ``neighbours``: the spots that a spot looks at, as graph attention is meant.
+        Over what the weights of graph attention sum to one. ``receivers``: the spots that see a spot, as published and
+        as in released weights. ``neighbours``: the spots that a spot sees, as graph attention is defined.
     self_loops
-        Let every spot look at itself too.
+        Let every spot see itself too.
     """
 
     epochs: int = 200  # protocol, section 6
@@ -52,24 +53,20 @@ class ThitogeneOptions(GraphOptions):
     self_loops: bool = False  # thitogene.md, Known defects: none
 
     def __post_init__(self) -> None:
-        """Refuse sizes that make no network."""
+        """Refuse sizes of which no network can be built."""
         GraphOptions.__post_init__(self)  # super() does not work in a slotted dataclass
-        for name in (
-            "stride", "capsules", "route_dim", "depth", "heads", "hidden", "graph_heads", "graph_dim", "embedding",
-            "head_hidden",
-        ):  # fmt: skip
-            if getattr(self, name) < 1:
-                raise ConfigError(f"thitogene: option {name!r} must be at least 1, got {getattr(self, name)}.")
+        at_least(self, 1, "stride", "capsules", "route_dim", "depth", "heads", "hidden", "graph_heads", "graph_dim")
+        at_least(self, 1, "embedding", "head_hidden")
         if self.width < 4 or self.width % 4:
-            raise ConfigError(f"thitogene: option 'width' must be a multiple of 4 and at least 4, got {self.width}.")
+            raise ConfigError(f"width must be a multiple of 4 and at least 4, got {self.width}.")
         if self.patch_px < smallest_patch_px(self.stride):
             raise ConfigError(
-                f"thitogene: with stride {self.stride} patches must be at least "
-                f"{smallest_patch_px(self.stride)} pixels a side, got patch_px {self.patch_px}; take a smaller stride."
+                f"with stride {self.stride} patches must be at least "
+                f"{smallest_patch_px(self.stride)} pixels a side, got patch_px {self.patch_px}; use a smaller stride."
             )
 
 
 def smallest_patch_px(stride: int, /) -> int:
-    """Give the side of the smallest patch of which the four convolutions leave one pixel."""
+    """Return the side of the smallest patch of which the four convolutions leave one pixel."""
     # 5 + 3 + 3 + 3 pixels of valid convolutions take a map of 11; the kernel before them is 4 wide
     return 10 * stride + 4

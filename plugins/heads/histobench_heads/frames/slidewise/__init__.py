@@ -1,1 +1,1 @@
-"""What HisToGene, Hist2ST and THItoGene share: a module that reads one whole slide at a time, and how it is trained."""
+"""What HisToGene, Hist2ST and THItoGene share: a module that reads one whole slide at a time, and its training."""

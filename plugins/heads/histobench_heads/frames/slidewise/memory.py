@@ -1,7 +1,7 @@
-"""Training a whole slide in bounded memory: stages that are computed again in the backward pass, and chunks of spots.
+"""Training on a whole slide in bounded memory: recomputed stages and chunks of spots.
 
-Neither changes a result beyond rounding. Dropout draws the same masks the second time (torch puts its generator back),
-and batch normalisation updates its running statistics the first time only.
+Neither changes a result beyond rounding. Dropout draws the same masks the second time, because torch restores its
+generator. Batch normalisation updates its running statistics the first time only.
 """
 
 from collections.abc import Iterator
@@ -15,10 +15,7 @@ __all__ = ["in_chunks", "recomputed"]
 
 
 def recomputed(stage: nn.Module, *inputs: Tensor) -> Tensor:
-    """Run a stage, keeping of it for the backward pass only what went in.
-
-    Without gradients it simply runs.
-    """
+    """Run a stage, and keep only its inputs for the backward pass, which computes the stage again."""
     if not torch.is_grad_enabled():
         plain: Tensor = stage(*inputs)
         return plain
@@ -31,13 +28,13 @@ def recomputed(stage: nn.Module, *inputs: Tensor) -> Tensor:
 
 
 def in_chunks(stage: nn.Module, rows: Tensor, /, *, spots: int) -> Tensor:
-    """Run a stage in which spots do not see each other on some at a time, recomputed: (n, …) to (n, …)."""
+    """Run a stage that treats each spot alone, recomputed and on some spots at a time: (n, …) to (n, …)."""
     return torch.cat([recomputed(stage, part) for part in torch.split(rows, spots)])
 
 
 @contextmanager
 def _same_statistics(stage: nn.Module) -> Iterator[None]:
-    """Leave every buffer of the stage as it was: batch normalisation has counted these spots already."""
+    """Restore every buffer of the stage afterwards: batch normalisation has counted these spots already."""
     before = [(buffer, buffer.clone()) for buffer in stage.buffers()]
     try:
         yield

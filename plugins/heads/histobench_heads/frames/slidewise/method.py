@@ -2,8 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -12,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from histobench import ConfigError, DataError, FitContext, Float, Int, LabelledSamples, Method, Prediction, Samples
-from histobench.training import Fitted, Recipe, fit_module, load_weights, mean_pearson, save_weights, seeded, shuffled
-from histobench_heads.frames.saved import read_facts, write_facts
+from histobench import DataError, FitContext, Float, Int, LabelledSamples, Prediction, Samples
+from histobench.training import Fitted, Recipe, fit_module, mean_pearson, seeded, shuffled
+from histobench_heads.frames.single_module import ModuleMethod
 from histobench_heads.frames.slidewise.options import SlideOptions
 from histobench_heads.frames.slidewise.slides import SlideBatch, read_slide
 
@@ -22,49 +21,48 @@ __all__ = ["SlideBlueprint", "SlideMethod"]
 
 OptionsT = TypeVar("OptionsT", bound=SlideOptions)
 
-_WEIGHTS = "weights.safetensors"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlideBlueprint:
-    """What a module is made from, beside the options; kept with its weights.
+    """What a module is made from, in addition to the options; saved with its weights.
 
     Attributes
     ----------
     targets
-        Names of what is predicted.
+        Names of the predicted targets.
     beside
-        What was there to train with beside the targets, of all that the method uses.
+        Which of the auxiliary targets in `SlideMethod.uses` the training samples had.
     """
 
     targets: tuple[str, ...]
     beside: tuple[str, ...] = ()
 
 
-class SlideMethod(Method, Generic[OptionsT]):
-    """Train a module on whole slides, one a step, and predict each slide as a whole.
+class SlideMethod(ModuleMethod[SlideBlueprint, nn.Module], Generic[OptionsT]):
+    """Train a module on whole slides, one slide per step, and predict each slide as a whole.
 
-    A method says how its module is made; where it is not called with a slide's patches and positions, or has more than
-    one loss, it says that too.
+    A method implements `make_module`. It overrides `run` if its module takes more than patches and positions, and
+    `losses` if it has more than the squared error.
 
     Attributes
     ----------
     fitted
-        What the last fit went through; ``None`` before.
+        The history of the last fit; ``None`` before.
     """
 
+    blueprint_type = SlideBlueprint
+
     uses: ClassVar[tuple[str, ...]] = ()
-    """What the method trains with beside its targets, where the samples have it (`histobench.data.Auxiliary`)."""
+    """Auxiliary targets that the method trains with where the samples have them (`histobench.data.Auxiliary`)."""
 
     def __init__(self, options: OptionsT) -> None:
+        super().__init__()
         self.options = options
         self.fitted: Fitted | None = None
-        self._blueprint: SlideBlueprint | None = None
-        self._module: nn.Module = nn.Identity()
 
     @abstractmethod
     def make_module(self, blueprint: SlideBlueprint) -> nn.Module:
-        """Make the module, its random weights drawn from torch's generator."""
+        """Make the module; its random weights are drawn from torch's generator."""
 
     def edges(self, array: Int) -> Int:
         """Link the spots of one slide, at (n, 2) lattice positions: (2, e) source and target; none by default."""
@@ -82,13 +80,12 @@ class SlideMethod(Method, Generic[OptionsT]):
 
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
-        self._blueprint = SlideBlueprint(
-            targets=train.targets.names, beside=tuple(name for name in self.uses if name in train.beside)
-        )
         for slide, rows in train.by_slide():
             if len(rows) < 2:
                 raise DataError(f"slide {slide!r} has a single spot; a training slide needs 2: leave it out.")
-        self._module = self._build(context.seed)
+        beside = tuple(name for name in self.uses if name in train.beside)
+        self._blueprint = SlideBlueprint(targets=train.targets.names, beside=beside)
+        self._module = self.build(self._blueprint, context)
         self.fitted = fit_module(
             self._module,
             self.losses,
@@ -105,38 +102,21 @@ class SlideMethod(Method, Generic[OptionsT]):
 
     @override
     def predict(self, samples: Samples) -> Prediction:
-        names = self._made().targets
-        values = self._predict(self._module, samples, self._slides(samples))
-        return Prediction(names=names, values=values.numpy())
+        blueprint, module = self._made()
+        values = self._predict(module, samples, self._slides(samples))
+        return Prediction(names=blueprint.targets, values=values.numpy())
 
     @override
-    def save(self, folder: Path) -> None:
-        write_facts(folder, asdict(self._made()))
-        save_weights(self._module, folder / _WEIGHTS)
-
-    @override
-    def load(self, folder: Path, context: FitContext) -> None:
-        facts = read_facts(folder)
-        self._blueprint = SlideBlueprint(targets=tuple(facts["targets"]), beside=tuple(facts["beside"]))
-        self._module = self._build(context.seed).to(context.device)
-        load_weights(self._module, folder / _WEIGHTS)
-        self._module.eval()
-
-    def _made(self) -> SlideBlueprint:
-        if self._blueprint is None:
-            raise ConfigError("this method has learned nothing yet; fit or load it first.")
-        return self._blueprint
-
-    def _build(self, seed: int) -> nn.Module:
-        with seeded(seed):
-            return self.make_module(self._made())
+    def build(self, blueprint: SlideBlueprint, context: FitContext) -> nn.Module:
+        with seeded(context.seed):
+            return self.make_module(blueprint)
 
     def _slides(self, samples: Samples) -> list[tuple[Int, Int]]:
-        """List each slide's rows and its links, which stay the same in every epoch."""
+        """List the rows and the links of each slide; they are the same in every epoch."""
         return [(rows, self.edges(samples.array[rows])) for _, rows in samples.by_slide()]
 
     def _batches(self, train: LabelledSamples, seed: int) -> Callable[[int], Iterator[SlideBatch]]:
-        names = self._made().beside
+        names = self._made()[0].beside
         slides = self._slides(train)
 
         def batches(epoch: int) -> Iterator[SlideBatch]:
@@ -158,7 +138,7 @@ class SlideMethod(Method, Generic[OptionsT]):
     def _predict(self, module: nn.Module, samples: Samples, slides: list[tuple[Int, Int]]) -> Tensor:
         """Predict all spots, each slide as a whole: (n, t) float32 on the CPU."""
         device = next(module.parameters()).device
-        values = torch.empty(len(samples), len(self._made().targets))
+        values = torch.empty(len(samples), len(self._made()[0].targets))
         with torch.no_grad():
             for rows, edges in slides:
                 patches, positions, links, targets, _ = read_slide(samples, rows, self.options, edges=edges)

@@ -1,23 +1,24 @@
-"""Options that the methods reading whole slides share; no import here is heavy.
+"""Options that the whole-slide methods share; no import here is heavy.
 
 Numbers marked *protocol* are from section 6 of the specification of CUCA's comparison (Yan et al. 2025), which trained
-all three methods alike but for their epochs.
+all three methods with the same settings except for the number of epochs.
 """
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from histobench import ConfigError, PatchGeometry
+from histobench import PatchGeometry
+from histobench_heads.frames.checks import at_least, not_negative, positive, shares
 
 __all__ = ["GraphOptions", "Inputs", "SlideOptions", "slide_patch"]
 
 Inputs: TypeAlias = Literal["adapted", "original"]
-"""Whose pixels a network is fed: those of CUCA's comparison, or those of the method's authors."""
+"""Which pixels a network is fed: those of CUCA's comparison, or those of the method's authors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlideOptions:
-    """How a module that reads whole slides is trained, one slide a step.
+    """How a module that reads whole slides is trained, one slide per step.
 
     Attributes
     ----------
@@ -36,14 +37,14 @@ class SlideOptions:
     patch_px
         Side of the patch.
     n_pos
-        Rows of each position table; a slide's lattice must fit.
+        Rows of each position table; the lattice of every slide must fit.
     dropout
-        Share of units dropped in training, wherever the method drops any.
+        Share of units dropped in training, wherever the method has dropout.
     chunk_spots
-        Spots whose patches are looked at together where a method can; decides memory, not the result.
+        Spots whose patches are processed together where a method can; changes memory, not the result.
     recompute_above
-        Slides of more spots are trained with less memory and more time: what lies inside a stage is computed again in
-        the backward pass. Decides memory, not the result.
+        Slides of more spots are trained with less memory and more time: the inside of each stage is computed again in
+        the backward pass. Changes memory, not the result.
     """
 
     epochs: int = 100
@@ -55,32 +56,27 @@ class SlideOptions:
     n_pos: int = 128
     dropout: float = 0.2
     chunk_spots: int = 256  # ours
-    recompute_above: int = 1024  # ours: a section of her2st never, a full Visium slide always
+    recompute_above: int = 1024  # ours: never for a section of her2st, always for a full Visium slide
 
     def __post_init__(self) -> None:
-        """Refuse numbers that no training can use."""
-        for name in ("epochs", "patch_px", "n_pos", "chunk_spots"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        if not self.lr > 0:
-            raise ConfigError(f"lr must be positive, got {self.lr}.")
-        if not self.weight_decay >= 0:
-            raise ConfigError(f"weight_decay must not be negative, got {self.weight_decay}.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"dropout must be at least 0 and less than 1, got {self.dropout}.")
+        """Refuse values outside their range."""
+        at_least(self, 1, "epochs", "patch_px", "n_pos", "chunk_spots")
+        positive(self, "lr")
+        not_negative(self, "weight_decay")
+        shares(self, "dropout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphOptions(SlideOptions):
-    """Options of a method whose spots also look at their nearest spots.
+    """Options of a method in which each spot also sees its nearest spots.
 
     Attributes
     ----------
     neighbours
-        Nearest spots that each spot looks at.
+        Nearest spots that each spot sees.
     prune
-        Which of them are dropped again. ``none``; ``grid``: those more than two lattice steps away; ``std``: those
-        farther than the mean plus one deviation of the spot's own distances.
+        Which of them are dropped. ``none``; ``grid``: those more than two lattice steps away; ``std``: those farther
+        away than the mean of the spot's distances plus one standard deviation.
     """
 
     neighbours: int = 4  # hist2st.md and thitogene.md, Graph construction
@@ -89,11 +85,10 @@ class GraphOptions(SlideOptions):
     def __post_init__(self) -> None:
         """Refuse a graph without edges."""
         SlideOptions.__post_init__(self)  # super() does not work in a slotted dataclass
-        if self.neighbours < 1:
-            raise ConfigError(f"neighbours must be at least 1, got {self.neighbours}.")
+        at_least(self, 1, "neighbours")
 
 
 def slide_patch(options: SlideOptions) -> PatchGeometry:
-    """Give the patch that these options ask for; the ``patch`` of a method's card."""
+    """Return the patch geometry that these options ask for; the ``patch`` of a method's card."""
     field_px = 224 if options.inputs == "adapted" else 112
     return PatchGeometry(patch_px=options.patch_px, field_px=field_px)

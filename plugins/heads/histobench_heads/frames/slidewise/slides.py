@@ -1,4 +1,4 @@
-"""What a module that reads whole slides is given: the patches, places and neighbours of one slide's spots."""
+"""The input of a module that reads whole slides: patches, positions and neighbours of the spots of one slide."""
 
 from typing import NamedTuple
 
@@ -29,12 +29,12 @@ class SlideBatch(NamedTuple):
     positions
         (n, 2) int64, column and row on the capture lattice, each less than the method's ``n_pos``.
     edges
-        (2, e) int64: source, which is the neighbour, and target, the spot that looks, sorted by target; empty for a
-        method without a graph.
+        (2, e) int64: source, the neighbour, and target, the spot that sees it, sorted by target; empty for a method
+        without a graph.
     targets
         (n, t) float32; t is 0 in prediction.
     beside
-        (n, …) float32 by name, what is trained with beside the targets; empty in prediction.
+        (n, …) float32 by name, the auxiliary targets; empty in prediction.
     """
 
     patches: Tensor
@@ -50,12 +50,12 @@ def read_slide(samples: Samples, rows: Int, options: SlideOptions, *, edges: Int
     Raises
     ------
     DataError
-        If the samples carry no patches, or patches of another side, or the slide does not fit the position tables.
+        If the samples have no patches, or patches of another size, or the slide does not fit the position tables.
     """
     patches = np.ascontiguousarray(samples.need_patches("this method")[rows])
     if patches.shape[1:] != (options.patch_px, options.patch_px, 3):
         raise DataError(
-            f"patches must be {options.patch_px} x {options.patch_px} pixels in RGB, as the option 'patch_px' says, "
+            f"patches must be {options.patch_px} x {options.patch_px} pixels in RGB, as set by the option 'patch_px', "
             f"got {patches.shape[1:]}."
         )
     positions = table_positions(samples.array[rows], options.n_pos, slide=str(samples.slide_ids[rows[0]]))
@@ -71,8 +71,8 @@ def read_slide(samples: Samples, rows: Int, options: SlideOptions, *, edges: Int
 def table_positions(array: Int, n_pos: int, /, *, slide: str) -> Int:
     """Turn lattice positions into rows of the position tables.
 
-    They are taken as they are, so that a place means the same on every slide, as published. An axis that begins below
-    zero or ends beyond the table is moved to begin at zero.
+    They are used unchanged, as published, so that a position means the same on every slide. An axis that begins below
+    zero or ends beyond the table is shifted to begin at zero.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def table_positions(array: Int, n_pos: int, /, *, slide: str) -> Int:
 
 
 def neighbour_edges(array: Int, options: GraphOptions, /) -> Int:
-    """Let each spot of one slide look at its nearest spots, and prune what is too far.
+    """Link each spot of one slide to its nearest spots, and drop those that are too far.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def neighbour_edges(array: Int, options: GraphOptions, /) -> Int:
     Returns
     -------
     (2, e) int64
-        Source and target, sorted by target, nearest first; a spot may be left without neighbours.
+        Source and target, sorted by target, nearest first; a spot may have no neighbours left.
     """
     edges = nearest_edges(array, np.zeros(len(array), dtype=np.str_), k=options.neighbours)
     if options.prune == "none" or not edges.size:
@@ -118,13 +118,13 @@ def neighbour_edges(array: Int, options: GraphOptions, /) -> Int:
     distance = np.sqrt(((array[edges[0]] - array[edges[1]]) ** 2).sum(axis=1))
     if options.prune == "grid":
         return edges[:, distance <= _GRID_REACH]
-    by_spot = distance.reshape(len(array), -1)  # every spot looks at equally many
+    by_spot = distance.reshape(len(array), -1)  # every spot has the same number of neighbours
     limit = by_spot.mean(axis=1) + by_spot.std(axis=1)
     return edges[:, (by_spot <= limit[:, None]).ravel()]
 
 
 def scaled(patches: Tensor, inputs: Inputs, /) -> Tensor:
-    """Turn (n, h, w, 3) uint8 into (n, 3, h, w) float32, in the scale that the option ``inputs`` names."""
+    """Turn (n, h, w, 3) uint8 into (n, 3, h, w) float32, in the scale of the option ``inputs``."""
     values = patches.permute(0, 3, 1, 2).float()
     if inputs == "original":
         return values
