@@ -43,7 +43,8 @@ class Honest:
 
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
         assert train.embeddings is not None
-        weights = np.linalg.lstsq(train.embeddings, train.targets.values, rcond=None)[0]
+        # the embeddings have half the rank of their width: without a cut, the weights depend on the machine
+        weights = np.linalg.lstsq(train.embeddings, train.targets.values, rcond=1e-4)[0]
         jitter = np.random.default_rng(context.seed).normal(0.0, 0.01, weights.shape)
         self.weights = (weights * self.options.shrink + jitter).astype(np.float32)
         self.names = train.targets.names
