@@ -130,7 +130,7 @@ def test_metric_that_ranks_backwards_is_told_apart() -> None:
         ("title", "two\nlines", "longer than one line"),
         ("licence", "", "its card has no licence"),
         ("revision", "", "its card has no revision"),
-        ("url", "example.org", "'example.org' is no web address"),
+        ("url", "example.org", "'example.org' is not a web address"),
         ("kinds", (), "scores no kind of target"),
         ("lowest", float("inf"), "leave no room"),
     ],

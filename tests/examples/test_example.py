@@ -91,11 +91,11 @@ BROKEN = {
     "raises-on-import": ("raise RuntimeError('no licence key')", "RuntimeError: no licence key"),
     "returns-a-non-card": (
         "from histobench import hookimpl\n@hookimpl\ndef register_metrics():\n    return [{'name': 'x'}]",
-        "register_metrics returned dict, which is no MetricCard",
+        "register_metrics must return MetricCard objects, got dict",
     ),
     "misspells-a-hook": (
         "from histobench import hookimpl\n@hookimpl\ndef register_metric():\n    return []",
-        "it implements a hook that does not exist",
+        "it implements an unknown hook",
     ),
     "takes-a-taken-name": (
         "from histobench import hookimpl\n"

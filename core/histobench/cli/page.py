@@ -105,14 +105,9 @@ def _meanings(options: type) -> dict[str, str]:
 
 
 def _published(card: "MethodCard") -> Iterator[tuple[str, Mapping[str, Any]]]:  # Any: values of options
-    """Yield, in the order in which they are applied, where options differ from the defaults, and how."""
-    for kind, options in card.kind_options.items():
-        yield kind, options
-    for dataset, options in card.dataset_options.items():
-        yield dataset, options
-    for mode, by_dataset in card.mode_options.items():
-        for dataset, options in by_dataset.items():
-            yield f"{dataset}, {mode}" if dataset else mode, options
+    """Yield the condition and the options that it changes, in the order in which they are applied."""
+    yield from card.kind_options.items()
+    yield from card.dataset_options.items()
     for preset, options in card.presets.items():
         name, _, condition = preset.partition("@")
         yield f"--preset {name}" + (f", {condition}" if condition else ""), options

@@ -100,8 +100,6 @@ class MethodCard(Card):
         Published options that differ by the kind of target: kind → option → value.
     dataset_options
         Published options that differ by dataset: dataset → option → value.
-    mode_options
-        Published options that differ by the encoder's mode: mode → dataset (``""`` for all) → option → value.
     convert
         Turns a publisher's tensors into this method's (`published`); ``None`` where nothing is published.
     reproductions
@@ -126,7 +124,6 @@ class MethodCard(Card):
     needs_oracle: bool = False
     kind_options: Mapping[Kind, Mapping[str, Any]] = field(default_factory=dict)
     dataset_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    mode_options: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     convert: "Callable[[Mapping[str, Tensor], ConvertRequest], Converted] | None" = None
     reproductions: tuple[Reproduction, ...] = ()

@@ -120,20 +120,17 @@ class RunConfig(BaseModel):
 def method_options(card: MethodCard, config: RunConfig, *, dataset: str, kind: Kind, mode: Mode | None) -> Options:
     """Settle a method's options.
 
-    Later ones win: the dataclass's defaults, the published ones of the kind of target, of the dataset and of the mode,
-    the preset (and what it says of the mode and the kind), ``--epochs``, ``--set``.
+    Later ones win: the dataclass's defaults, the published ones of the kind of target and of the dataset, the preset
+    (and its additions for the mode and the kind), ``--epochs``, ``--set``.
 
     Raises
     ------
     ConfigError
         For an unknown preset, option or a value of the wrong type.
     """
-    by_mode = card.mode_options.get(mode or "", {})
     chosen: dict[str, Setting] = {
         **card.kind_options.get(kind, {}),
         **card.dataset_options.get(dataset, {}),
-        **by_mode.get("", {}),
-        **by_mode.get(dataset, {}),
         **card.presets.get(config.preset, {}),
         **card.presets.get(f"{config.preset}@{mode}", {}),
         **card.presets.get(f"{config.preset}@{kind}", {}),

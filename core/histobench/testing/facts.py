@@ -1,17 +1,19 @@
-"""What every check of the contract kit shares: how a broken promise is told, and what no plugin may touch."""
+"""Shared by all checks of the contract kit: how to report a broken promise, and what no plugin may touch."""
 
 import contextlib
 import io
 import random
 import re
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from histobench.contracts.cards import Card
+from histobench.contracts.lazy import Lazy
 from histobench.data import LabelledSamples, Samples
 from histobench.errors import ContractError
 
@@ -27,7 +29,7 @@ def expect(fact: bool, sentence: str, /) -> None:
 
 
 def check_facts(card: Card, kind: str, /) -> None:
-    """Prove what every card promises: a kebab-case name, a title, a licence, a revision, and a usable address.
+    """Prove what every card promises: a kebab-case name, a title, a licence, a revision, an address, lazy parts.
 
     Raises
     ------
@@ -39,8 +41,26 @@ def check_facts(card: Card, kind: str, /) -> None:
     for fact in ("title", "licence", "revision"):
         expect(bool(getattr(card, fact).strip()), f"{it}: its card has no {fact}.")
     expect("\n" not in card.title, f"{it}: its title is longer than one line.")
-    expect(not card.url or card.url.startswith(("https://", "http://")), f"{it}: {card.url!r} is no web address.")
+    expect(not card.url or card.url.startswith(("https://", "http://")), f"{it}: {card.url!r} is not a web address.")
     expect(replace(card) == card, f"{it}: two copies of its card differ.")
+    for lazy in (found for part in fields(card) for found in _lazies(getattr(card, part.name))):
+        try:
+            lazy.resolve()
+        except ImportError as error:
+            raise ContractError(f"{it}: {lazy.target!r} cannot be imported: {error}") from error
+
+
+def _lazies(value: object) -> Iterator[Lazy]:
+    """Yield what a value of a card imports when it is used."""
+    if isinstance(value, Lazy):
+        yield value
+    elif isinstance(value, partial):
+        yield from _lazies((value.func, *value.args, *value.keywords.values()))
+    elif isinstance(value, Mapping):
+        yield from _lazies(tuple(value.values()))
+    elif isinstance(value, tuple | list):
+        for inner in value:
+            yield from _lazies(inner)
 
 
 @contextlib.contextmanager
@@ -50,7 +70,7 @@ def untouched(what: str, /, *arrays: npt.NDArray[np.generic]) -> Iterator[None]:
     Raises
     ------
     ContractError
-        Naming what it was that did.
+        Naming the work that broke the rule.
     """
     before = [array.copy() for array in arrays]
     generators = _generators()
@@ -65,7 +85,7 @@ def untouched(what: str, /, *arrays: npt.NDArray[np.generic]) -> Iterator[None]:
 
 
 def columns(samples: Samples, /) -> list[npt.NDArray[np.generic]]:
-    """List the arrays of some samples, one row a spot in each."""
+    """Return the arrays of some samples, each with one row per spot."""
     found: list[npt.NDArray[np.generic]] = [samples.slide_ids, samples.spot_ids, samples.xy_um, samples.array]
     parts = [samples.embeddings, samples.patches]
     found += [part for part in parts if isinstance(part, np.ndarray)]
@@ -77,7 +97,7 @@ def columns(samples: Samples, /) -> list[npt.NDArray[np.generic]]:
 
 
 def _generators() -> dict[str, bytes]:
-    legacy = np.random.get_state(legacy=False)  # noqa: NPY002 -- the very generator that nobody may touch
+    legacy = np.random.get_state(legacy=False)  # noqa: NPY002 -- plugins must not touch this generator
     return {
         "python": repr(random.getstate()).encode(),
         "numpy": repr(legacy["state"]["pos"]).encode() + legacy["state"]["key"].tobytes(),

@@ -14,7 +14,8 @@ import pytest
 
 from histobench.contracts.cards import EncoderCard
 from histobench.contracts.registry import BrokenPlugin, Catalogue, Registry
-from histobench.errors import UnknownNameError
+from histobench.errors import ContractError, UnknownNameError
+from histobench.testing import check_plugin
 
 Install = Callable[..., None]
 
@@ -224,6 +225,21 @@ def test_registries_are_independent(install: Install) -> None:
     first, second = Registry.load(), Registry.load()
     first.metrics.cards.clear()
     assert second.metrics.names() == ["toy"]
+
+
+@pytest.mark.parametrize(
+    ("build", "cause"),
+    [
+        ("lazy_value('histobench.data:Predicton')", "'histobench.data' has no attribute 'Predicton'"),
+        ("lazy_value('histobench_nowhere:score')", "No module named 'histobench_nowhere'"),
+        ("partial(lazy('histobench.data.graphs:neighbors'), k=3)", "has no attribute 'neighbors'"),
+    ],
+)
+def test_lazy_name_that_leads_nowhere_is_reported_with_its_card(install: Install, build: str, cause: str) -> None:
+    code = "from functools import partial\nfrom histobench import lazy, lazy_value\n"
+    install("toy-plugin", code + METRIC.format(name="toy").replace("build=dict", f"build={build}"))
+    with pytest.raises(ContractError, match=f"metric 'toy': '.*' cannot be imported: .*{cause}"):
+        check_plugin("toy-plugin")
 
 
 class TestCommands:

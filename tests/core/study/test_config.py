@@ -7,6 +7,7 @@ import pytest
 
 from histobench.contracts.cards import MethodCard
 from histobench.contracts.options import options_from_json, options_to_json
+from histobench.data import Kind
 from histobench.errors import ConfigError
 from histobench.study.config import RunConfig, method_options
 
@@ -26,21 +27,28 @@ CARD = MethodCard(
     targets=("cell_abundance",),
     build=lambda options: options,
     dataset_options={"her2st": {"lr": 2e-3}},
-    mode_options={"frozen": {"": {"lr": 3e-3}, "stnet": {"lr": 4e-3}}},
+    kind_options={"label": {"lr": 3e-3}},
     presets={"quick": {"epochs": 2}},
 )
 
 
-def settled(dataset: str = "her2st", mode: str | None = None, **settings: object) -> Options:
-    return method_options(CARD, RunConfig.model_validate(settings), dataset=dataset, kind="cell_abundance", mode=mode)
+def settled(dataset: str = "her2st", kind: Kind = "cell_abundance", **settings: object) -> Options:
+    options = method_options(CARD, RunConfig.model_validate(settings), dataset=dataset, kind=kind, mode=None)
+    assert isinstance(options, Options)
+    return options
 
 
 @pytest.mark.parametrize(
-    ("dataset", "mode", "lr"),
-    [("other", None, 1e-3), ("her2st", None, 2e-3), ("her2st", "frozen", 3e-3), ("stnet", "frozen", 4e-3)],
+    ("dataset", "kind", "lr"),
+    [
+        ("other", "cell_abundance", 1e-3),
+        ("her2st", "cell_abundance", 2e-3),
+        ("other", "label", 3e-3),
+        ("her2st", "label", 2e-3),
+    ],
 )
-def test_published_options_follow_dataset_and_mode(dataset: str, mode: str | None, lr: float) -> None:
-    assert settled(dataset, mode).lr == lr
+def test_published_options_follow_kind_and_dataset(dataset: str, kind: Kind, lr: float) -> None:
+    assert settled(dataset, kind).lr == lr
 
 
 def test_later_settings_win() -> None:
