@@ -23,7 +23,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from histobench.errors import HistobenchError, StoreError
-from histobench.files import file_digest
+from histobench.files import file_digest, move_into_place, remove_leftovers, replacing
 
 __all__ = ["CACHE_VARIABLE", "Cache", "Entry", "Kept", "digest"]
 
@@ -120,7 +120,6 @@ class Cache:
         *,
         build: Callable[[Path], None],
         valid: Callable[[Path], bool],
-        resumable: bool = False,
     ) -> Path:
         """Return the file of a key, building it if it is not there or not valid.
 
@@ -129,11 +128,9 @@ class Cache:
         Parameters
         ----------
         build
-            Writes the file under the name it is given.
+            Writes the file under the name it is given, where a build that was interrupted may have left a part of it.
         valid
-            Looks whether a file is what `build` writes; one that is not is removed and built again.
-        resumable
-            True if `build` goes on with what an earlier one, stopped half-way, left under that name.
+            Returns whether a file is what `build` writes; one that is not is removed and built again.
 
         Raises
         ------
@@ -147,8 +144,13 @@ class Cache:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(_lock(path)):
                 if not self.holds(entry, valid):
+                    remove_leftovers(path.parent)
                     path.unlink(missing_ok=True)
-                    _build(path, entry, build, resumable=resumable)
+                    partial = path.with_suffix(f"{_PARTIAL}{path.suffix}")  # one name, because the lock is held
+                    build(partial)
+                    # the manifest comes first: a file without one is not trusted
+                    _write_manifest(path, entry, partial)
+                    move_into_place(partial, path)
         return path
 
     def kept(self, kinds: Sequence[str]) -> Iterator[Kept]:
@@ -194,23 +196,6 @@ def _lock(path: Path) -> Path:
     return path.with_suffix(".lock")
 
 
-def _build(path: Path, entry: Entry, build: Callable[[Path], None], *, resumable: bool) -> None:
-    # The lock is ours, so the name can be fixed: what a killed process left under it is overwritten, or gone on with.
-    partial = path.with_suffix(f"{_PARTIAL}{path.suffix}")
-    try:
-        if not resumable:
-            partial.unlink(missing_ok=True)
-        build(partial)
-        _flush(partial)
-        # first the manifest: a file that is there without one is a stranger's
-        _write_manifest(path, entry, partial)
-        partial.replace(path)
-        _flush(path.parent)
-    finally:
-        if not resumable:
-            partial.unlink(missing_ok=True)
-
-
 def _write_manifest(path: Path, entry: Entry, written: Path) -> None:
     manifest = {
         "kind": entry.kind,
@@ -222,10 +207,8 @@ def _write_manifest(path: Path, entry: Entry, written: Path) -> None:
         "on": platform.node(),
         "with": {name: found for name in _MADE_WITH if (found := _version(name))},
     }
-    unfinished = path.with_suffix(f"{_PARTIAL}.json")
-    unfinished.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-    _flush(unfinished)
-    unfinished.replace(path.with_suffix(".json"))
+    with replacing(path.with_suffix(".json")) as unfinished:
+        unfinished.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:  # Any: JSON
@@ -260,11 +243,3 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

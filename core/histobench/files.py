@@ -8,7 +8,7 @@ import platform
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from histobench.errors import StoreError
 
 __all__ = [
     "file_digest",
+    "move_into_place",
     "new_hdf5",
     "remove_leftovers",
     "replacing",
@@ -48,11 +49,16 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name[:150]}.{_host()}-{os.getpid()}-{threading.get_ident()}.partial")
     try:
         yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
+        move_into_place(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def move_into_place(partial: Path, path: Path) -> None:
+    """Flush a finished file to the disk and rename it to ``path``."""
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -60,7 +66,8 @@ def remove_leftovers(folder: Path) -> None:
     for path in folder.glob(".*.partial"):
         found = _PARTIAL.fullmatch(path.name)
         if found is not None and found["host"] == _host() and not psutil.pid_exists(int(found["pid"])):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # a folder that cannot be changed keeps them
+                path.unlink()
 
 
 def _host() -> str:

@@ -13,6 +13,32 @@ import pytest
 from histobench.cli import main
 from histobench.study import samples as assembly
 
+KILLED_WHILE_REPLACING = """
+import os, signal, sys
+from pathlib import Path
+from histobench.files import replacing
+
+with replacing(Path(sys.argv[1])) as partial:
+    partial.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def leftover() -> Callable[[Path], Path]:
+    """A function that lets a process be killed while it replaces a file, and returns the partial file it left."""
+    return _killed_while_replacing
+
+
+def _killed_while_replacing(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = set(path.parent.iterdir())
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_REPLACING, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = set(path.parent.iterdir()) - before
+    return left
+
+
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
 
 TRIALS = '''

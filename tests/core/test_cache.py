@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
@@ -90,24 +91,12 @@ def test_a_damaged_file_is_built_again(cache: Cache) -> None:
     assert build.built == 2
 
 
-def test_a_failed_build_leaves_nothing_behind(cache: Cache) -> None:
-    def build(path: Path) -> None:
-        path.write_text("half")
-        raise DataError("the image ends early.")
-
-    with pytest.raises(DataError, match="ends early"):
-        cache.make(ENTRY, build=build, valid=whole)
-    assert not [path for path in (cache.root / "texts").iterdir() if path.suffix != ".lock"]
-
-
-def test_the_rest_of_a_killed_build_is_swept_away(cache: Cache) -> None:
+def test_a_build_removes_what_killed_processes_left(cache: Cache, leftover: Callable[[Path], Path]) -> None:
     path = cache.path(ENTRY)
-    path.parent.mkdir(parents=True)
-    partial = path.with_suffix(".partial.txt")
-    partial.write_text("half")
+    left = leftover(path.with_suffix(".json"))
     make(cache, Builder())
     assert path.read_text() == "whole"
-    assert not partial.exists()
+    assert not left.exists()
 
 
 def test_a_file_that_is_there_needs_no_writable_folder(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +190,7 @@ def test_a_truncated_file_is_told_in_bytes(cache: Cache) -> None:
     assert only(cache).fault() == "it has 3 bytes, not 5"
 
 
-def test_a_stopped_build_is_gone_on_with_where_that_is_wanted(cache: Cache) -> None:
+def test_an_interrupted_build_resumes(cache: Cache) -> None:
     found = []
 
     def build(path: Path) -> None:
@@ -211,10 +200,10 @@ def test_a_stopped_build_is_gone_on_with_where_that_is_wanted(cache: Cache) -> N
             raise DataError("stopped.")
 
     with pytest.raises(DataError, match="stopped"):
-        cache.make(ENTRY, build=build, valid=whole, resumable=True)
+        cache.make(ENTRY, build=build, valid=whole)
     assert only(cache).is_partial
     assert only(cache).fault() == "it was never finished"
-    cache.make(ENTRY, build=build, valid=whole, resumable=True)
+    cache.make(ENTRY, build=build, valid=whole)
     assert found == [False, True]
     assert not only(cache).is_partial
 

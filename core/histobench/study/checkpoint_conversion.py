@@ -15,7 +15,7 @@ from histobench.contracts.published import Converted, ConvertRequest
 from histobench.contracts.registry import Registry
 from histobench.data import Kind
 from histobench.errors import ConfigError, DataError, HistobenchError, explain
-from histobench.files import file_digest
+from histobench.files import file_digest, replacing
 from histobench.study.config import RunConfig, method_options
 from histobench.weights.converted import Header, unpacked
 from histobench.weights.foreign import read_foreign
@@ -171,17 +171,14 @@ def _write(
         raise ConfigError(f"the result needs a file of its own, got {str(wanted.out)!r}; name another with --out.")
     # apart from each other in memory, because safetensors refuses tensors that share it
     apart = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
-    partial = wanted.out.with_name(wanted.out.name + ".partial")
     try:
         wanted.out.parent.mkdir(parents=True, exist_ok=True)
-        save_file(apart, partial, metadata=header.as_metadata())
-        with unpacked(header, partial) as folder:
-            _load(card, options, context, folder=folder, source=wanted.source)
-        partial.replace(wanted.out)
+        with replacing(wanted.out) as partial:
+            save_file(apart, partial, metadata=header.as_metadata())
+            with unpacked(header, partial) as folder:
+                _load(card, options, context, folder=folder, source=wanted.source)
     except OSError as error:
         raise DataError(f"cannot write {str(wanted.out)!r}: {error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _load(card: MethodCard, options: Options, context: FitContext, *, folder: Path, source: Path) -> None:

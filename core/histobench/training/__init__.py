@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         mirror_and_turn,
         turn_at_random,
     )
-    from histobench.training.checkpoints import Fitted
+    from histobench.training.checkpoints import Fitted, load_checkpoint, save_checkpoint
     from histobench.training.loop import Batch, Step, fit_module
     from histobench.training.measures import mean_pearson, root_mean_square
     from histobench.training.randomness import generator, seeded, shuffled
@@ -35,7 +35,7 @@ else:
             "histobench.training.augmentation": (
                 "SYMMETRIES ColourJitter Symmetry jitter_colours mean_over_symmetries mirror_and_turn turn_at_random"
             ),
-            "histobench.training.checkpoints": "Fitted",
+            "histobench.training.checkpoints": "Fitted load_checkpoint save_checkpoint",
             "histobench.training.loop": "Batch Step fit_module",
             "histobench.training.measures": "mean_pearson root_mean_square",
             "histobench.training.randomness": "generator seeded shuffled",
@@ -46,6 +46,6 @@ else:
 
 __all__ = [
     "SYMMETRIES", "Batch", "ColourJitter", "Fitted", "Recipe", "Step", "Symmetry", "fit_module", "generator",
-    "jitter_colours", "load_weights", "mean_over_symmetries", "mean_pearson", "mirror_and_turn", "root_mean_square",
-    "save_weights", "seeded", "shuffled", "turn_at_random",
+    "jitter_colours", "load_checkpoint", "load_weights", "mean_over_symmetries", "mean_pearson", "mirror_and_turn",
+    "root_mean_square", "save_checkpoint", "save_weights", "seeded", "shuffled", "turn_at_random",
 ]  # fmt: skip

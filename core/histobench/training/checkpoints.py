@@ -1,17 +1,20 @@
-"""What a fit has gone through so far, kept on disk so that a killed one goes on where it was."""
+"""Checkpoints of an unfinished fit, from which a killed one resumes."""
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pickle import UnpicklingError
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from histobench.contracts.protocols import FitContext
+from histobench.files import remove_leftovers, replacing
 from histobench.training.weights import restore, trained_state
 
-__all__ = ["CHECKPOINT_SECONDS", "Fitted", "Progress"]
+__all__ = ["CHECKPOINT_SECONDS", "Fitted", "Progress", "load_checkpoint", "save_checkpoint"]
 
 CHECKPOINT_SECONDS = 5.0
 """Least time between two checkpoints; how often they are written never changes a number."""
@@ -19,9 +22,47 @@ CHECKPOINT_SECONDS = 5.0
 _CHECKPOINT = "epoch.ckpt"
 
 
+def save_checkpoint(
+    folder: Path | None, name: str, state: Callable[[], Mapping[str, object]], *, seconds: float | None = None
+) -> None:
+    """Replace a checkpoint, unless there is no folder for it or the last one is younger than ``seconds``.
+
+    Parameters
+    ----------
+    state
+        Returns what is written: tensors, numbers, texts and plain containers of them.
+    seconds
+        By default `CHECKPOINT_SECONDS`.
+    """
+    if folder is None:
+        return
+    path = folder / name
+    seconds = CHECKPOINT_SECONDS if seconds is None else seconds
+    if path.exists() and time.time() - path.stat().st_mtime < seconds:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        torch.save(dict(state()), partial)
+
+
+def load_checkpoint(folder: Path | None, name: str, device: str = "cpu") -> dict[str, Any] | None:  # Any: as written
+    """Read what `save_checkpoint` wrote; ``None`` if there is nothing that can be read.
+
+    A checkpoint only saves time: without it the same steps are taken again.
+    """
+    if folder is None or not (folder / name).exists():
+        return None
+    remove_leftovers(folder)
+    try:
+        state = torch.load(folder / name, map_location=device, weights_only=True)
+    except Exception:  # noqa: BLE001 -- torch raises whatever damaged bytes lead to
+        return None
+    return state if isinstance(state, dict) else None
+
+
 @dataclass(slots=True, kw_only=True)
 class Fitted:
-    """What a fit went through: numbers per epoch, and the epoch whose weights were kept."""
+    """The history of a fit: numbers of every epoch, and the epoch whose weights were kept."""
 
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = -1
@@ -30,7 +71,7 @@ class Fitted:
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
-    """All that must be remembered between two epochs.
+    """The state of a fit between two epochs.
 
     Attributes
     ----------
@@ -61,34 +102,20 @@ class Progress:
 
     def save(self, context: FitContext) -> None:
         """Write a checkpoint if there is a folder for it and the last one is old enough."""
-        if context.resume is None:
-            return
-        path = context.resume / _CHECKPOINT
-        if path.exists() and time.time() - path.stat().st_mtime < CHECKPOINT_SECONDS:
-            return
-        context.resume.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        torch.save(self._state(), partial)
-        partial.replace(path)
+        save_checkpoint(context.resume, _CHECKPOINT, self._state)
 
     def load(self, context: FitContext) -> None:
-        """Go on from the checkpoint, if there is one that can be read.
+        """Resume from the checkpoint, if there is one that can be read.
 
         Raises
         ------
         DataError
             If it is the checkpoint of another module.
         """
-        path = None if context.resume is None else context.resume / _CHECKPOINT
-        if path is None or not path.exists():
+        state = load_checkpoint(context.resume, _CHECKPOINT, context.device)
+        if state is None or context.resume is None or set(state) != set(self._state()):
             return
-        try:
-            state = torch.load(path, map_location=context.device, weights_only=True)
-        except (EOFError, OSError, RuntimeError, UnpicklingError):
-            return  # a checkpoint only saves time: without it the same steps are taken again
-        if not isinstance(state, dict) or set(state) != set(self._state()):
-            return
-        restore(self.module, state["module"], path)
+        restore(self.module, state["module"], context.resume / _CHECKPOINT)
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.fitted.history = state["history"]

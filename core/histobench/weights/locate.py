@@ -22,7 +22,7 @@ from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalE
 
 from histobench.contracts.encoder_card import Weights
 from histobench.errors import WeightsError
-from histobench.files import file_digest
+from histobench.files import file_digest, remove_leftovers, replacing
 
 __all__ = [
     "FILES_VARIABLE",
@@ -197,9 +197,9 @@ def _hash_content(path: Path, size: int, mtime_ns: int) -> str:
     digest = file_digest(path)
     with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
-        partial = note.with_suffix(f".{os.getpid()}")
-        partial.write_text(json.dumps({"file": str(path), "bytes": size, "mtime_ns": mtime_ns, "sha256": digest}))
-        partial.replace(note)
+        remove_leftovers(note.parent)
+        with replacing(note) as partial:
+            partial.write_text(json.dumps({"file": str(path), "bytes": size, "mtime_ns": mtime_ns, "sha256": digest}))
     return digest
 
 

@@ -1,6 +1,7 @@
 """The user's mistakes: one clear sentence, exit code 2, no traceback, nothing lost."""
 
 import os
+import platform
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -93,7 +94,8 @@ def test_full_disk_is_named(monkeypatch: pytest.MonkeyPatch, say: Say, tmp_path:
     # every write to this link ends in a real ENOSPC from the kernel
     out = tmp_path / "out"
     (out / "jobs").mkdir(parents=True)
-    (out / f".{partial}.{os.getpid()}.{threading.get_ident()}.partial").symlink_to("/dev/full")
+    host = platform.node().partition(".")[0]
+    (out / f".{partial}.{host}-{os.getpid()}-{threading.get_ident()}.partial").symlink_to("/dev/full")
     refused(say("run", "--methods", "mean", "--out", out), "the disk under", "is full")
 
 

@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +75,15 @@ def test_write_leaves_nothing_half_done(tmp_path: Path) -> None:
     write_atomically(tmp_path / "record.json", b"second")
     assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
     assert (tmp_path / "record.json").read_bytes() == b"second"
+
+
+def test_opening_a_store_and_beginning_a_job_remove_what_killed_processes_left(
+    tmp_path: Path, make_record, leftover: Callable[[Path], Path]
+) -> None:
+    record = make_record({"A1": [0.5]})
+    left = [leftover(tmp_path / ".writable"), leftover(tmp_path / "jobs" / record.job_id / "predictions.h5")]
+    Store(tmp_path).folder(record.job_id).begin(record.job)
+    assert not [path for path in left if path.exists()]
 
 
 def test_history_has_a_column_for_every_number(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The one loop: schedules as published, selection, resume to the last bit, and one source of randomness."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -248,7 +248,7 @@ def test_without_a_folder_nothing_is_written(tmp_path: Path, monkeypatch: pytest
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("left", [b"", b"PK\x03\x04 half of it"], ids=["empty", "truncated"])
+@pytest.mark.parametrize("left", [b"", b"PK\x03\x04 half of it", b"half of it"], ids=["empty", "truncated", "text"])
 def test_a_damaged_checkpoint_costs_only_time(tmp_path: Path, left: bytes) -> None:
     expected = _module()
     _fit(expected, FitContext(seed=3))
@@ -256,6 +256,13 @@ def test_a_damaged_checkpoint_costs_only_time(tmp_path: Path, left: bytes) -> No
     module = _module()
     _fit(module, FitContext(seed=3, resume=tmp_path))
     assert torch.equal(module[3].weight, expected[3].weight)
+
+
+def test_resuming_removes_what_a_killed_process_left(tmp_path: Path, leftover: Callable[[Path], Path]) -> None:
+    _fit(_module(), FitContext(seed=3, resume=tmp_path))
+    left = leftover(tmp_path / "epoch.ckpt")
+    _fit(_module(), FitContext(seed=3, resume=tmp_path))
+    assert not left.exists()
 
 
 def test_the_checkpoint_of_another_module_is_refused(tmp_path: Path) -> None:

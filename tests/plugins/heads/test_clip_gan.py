@@ -151,7 +151,7 @@ def test_a_killed_fit_goes_on_bit_for_bit(tmp_path: Path, brief: ClipGan) -> Non
 
 
 def test_a_damaged_checkpoint_is_begun_anew(tmp_path: Path, brief: ClipGan) -> None:
-    (tmp_path / "gan.safetensors").write_bytes(b"half of a checkpoint")
+    (tmp_path / "gan.ckpt").write_bytes(b"half of a checkpoint")
     again = ClipGan(options())
     again.fit(two_colours(), None, context(resume=tmp_path))
     assert weights(again, tmp_path / "a") == weights(brief, tmp_path / "b")

@@ -132,7 +132,6 @@ def slide_patches(
         entry,
         build=lambda path: _cut(path, image, table, geometry, workers=workers),
         valid=lambda path: _holds_patches(path, table, geometry),
-        resumable=True,
     )
     return StoredPatches.open(path)
 

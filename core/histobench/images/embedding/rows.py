@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from histobench.errors import DataError
+from histobench.files import replacing
 
 __all__ = ["SAVE_SECONDS", "RowWriter", "Rows", "names_its_rows", "open_rows"]
 
@@ -94,9 +95,8 @@ class RowWriter:
     def save(self) -> None:
         """Bring what is done to the disk, and remember how much that is."""
         _flush(self._map)
-        unfinished = self._progress.with_suffix(".progress~")
-        unfinished.write_text(json.dumps({"rows": self.done}))
-        unfinished.replace(self._progress)
+        with replacing(self._progress) as unfinished:
+            unfinished.write_text(json.dumps({"rows": self.done}))
         self._saved_at = time.monotonic()
 
     def __enter__(self) -> Self:

@@ -63,7 +63,6 @@ def slide_embeddings(
         _entry(encoder, image, table, name=name, how=settled),
         build=build,
         valid=lambda path: _holds_embeddings(path, table),
-        resumable=True,
     )
     loaded: Float = np.array(open_rows(path, EMBEDDINGS).map())
     return loaded

@@ -19,7 +19,7 @@ from pathlib import Path
 import filelock
 
 from histobench.errors import DataError, StoreError
-from histobench.files import store_error, store_errors, write_atomically
+from histobench.files import remove_leftovers, store_error, store_errors, write_atomically
 from histobench.results.records import JobSpec, RunRecord, read_record
 
 __all__ = ["JobFolder", "Store", "write_history"]
@@ -98,7 +98,8 @@ class JobFolder:
         self.checkpoint.replace(self.path / f"checkpoint.unreadable-{time.time_ns()}")
 
     def begin(self, spec: JobSpec) -> None:
-        """Write what is about to be done."""
+        """Write what is about to be done, after removing the partial files of killed processes."""
+        remove_leftovers(self.path)
         write_atomically(self.path / "job.json", spec.model_dump_json(indent=1).encode())
 
     def finish(self, record: RunRecord) -> None:
@@ -132,6 +133,7 @@ class Store:
         if write:
             with store_errors(out):
                 self.jobs.mkdir(parents=True, exist_ok=True)
+                remove_leftovers(out)
             write_atomically(out / ".writable", b"histobench writes here\n")  # fails now, not after an hour
         elif not self.jobs.is_dir():
             raise StoreError(f"{str(out)!r} holds no study: there is no folder 'jobs' in it.")

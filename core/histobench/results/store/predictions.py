@@ -1,6 +1,5 @@
 """The stored predictions of a job, from which any metric can score it later."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from histobench.data import Hidden, ImageFeatures, Prediction, SlideResult, Targets, TrainingFacts
 from histobench.errors import DataError
-from histobench.files import new_hdf5, store_errors
+from histobench.files import new_hdf5, replacing, store_errors
 
 __all__ = ["read_predictions", "read_training", "write_predictions"]
 
@@ -24,31 +23,14 @@ def write_predictions(path: Path, results: Sequence[SlideResult], training: Trai
 
     ``training`` is what metrics may know of the training set.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with store_errors(path.parent):
-        try:
-            with new_hdf5(partial, track_order=True) as file:  # slides stay in test order
-                for number, result in enumerate(results):
-                    group = file.create_group(str(number))  # a slide's name may hold a slash
-                    group.attrs["slide"] = result.slide_id
-                    group["spot_ids"] = np.array(result.spot_ids, dtype=h5py.string_dtype())
-                    group["xy_um"] = result.xy_um
-                    if result.mpp is not None:
-                        group.attrs["mpp"] = result.mpp
-                    if result.regions is not None:
-                        group["regions"] = np.array(result.regions, dtype=h5py.string_dtype())
-                    _write_table(group, result.predicted, result.observed)
-                    _write_arrays(group, "hidden", result.hidden)
-                    _write_arrays(group, "features", result.features)
-                    for name, observed in result.beside.items():
-                        _write_table(group.create_group(f"beside/{name}"), result.predicted.beside[name], observed)
-                if training is not None:
-                    facts = file.create_group(_TRAINING)
-                    for column in fields(TrainingFacts):
-                        facts[column.name] = getattr(training, column.name)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    # `track_order`: slides stay in test order
+    with store_errors(path.parent), replacing(path) as partial, new_hdf5(partial, track_order=True) as file:
+        for number, result in enumerate(results):
+            _write_slide(file.create_group(str(number)), result)  # a slide's name may hold a slash
+        if training is not None:
+            facts = file.create_group(_TRAINING)
+            for column in fields(TrainingFacts):
+                facts[column.name] = getattr(training, column.name)
 
 
 def read_predictions(path: Path) -> list[SlideResult]:
@@ -80,6 +62,21 @@ def read_training(path: Path) -> TrainingFacts | None:
             return None if facts is None else TrainingFacts(**{name: values[:] for name, values in facts.items()})
     except _READ_ERRORS as error:
         raise DataError(f"{path} holds no predictions: {error}.") from error
+
+
+def _write_slide(group: h5py.Group, result: SlideResult) -> None:
+    group.attrs["slide"] = result.slide_id
+    group["spot_ids"] = np.array(result.spot_ids, dtype=h5py.string_dtype())
+    group["xy_um"] = result.xy_um
+    if result.mpp is not None:
+        group.attrs["mpp"] = result.mpp
+    if result.regions is not None:
+        group["regions"] = np.array(result.regions, dtype=h5py.string_dtype())
+    _write_table(group, result.predicted, result.observed)
+    _write_arrays(group, "hidden", result.hidden)
+    _write_arrays(group, "features", result.features)
+    for name, observed in result.beside.items():
+        _write_table(group.create_group(f"beside/{name}"), result.predicted.beside[name], observed)
 
 
 def _write_arrays(group: h5py.Group, name: str, holder: Hidden | ImageFeatures | None) -> None:

@@ -9,8 +9,6 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ import torch
 from histobench.contracts.protocols import FitContext
 from histobench.data import Int, Patches
 from histobench.errors import DataError
-from histobench.training import seeded, shuffled
+from histobench.training import load_checkpoint, save_checkpoint, seeded, shuffled
 from histobench.training.loop import make_fabric
 from histobench.weights.pretraining.objectives import Objective
 from histobench.weights.pretraining.options import Options
@@ -97,8 +95,16 @@ def train_objective(
     trained = [parameter for parameter in objective.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=options.lr, weight_decay=options.weight_decay)
     wrapped, wrapped_optimiser = fabric.setup(objective, optimiser)
-    state = _State(objective, optimiser, asked, context.resume)
-    passed = state.load(context.device)
+    passed = _resume(load_checkpoint(context.resume, _CHECKPOINT, context.device), objective, optimiser, asked)
+
+    def state() -> dict[str, object]:
+        return {
+            "asked": asked,
+            "objective": objective.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "passed": [passed.steps, passed.seconds, passed.losses],
+        }
+
     wrapped.train()
     recent: list[float] = []
     for epoch, rows in _batches(n, budget, context.seed, passed.steps):
@@ -120,7 +126,7 @@ def train_objective(
             passed.losses.append(sum(recent) / len(recent))
             context.report(epoch, {"loss": passed.losses[-1], "share": budget.share(passed, n)})
             recent.clear()
-        state.save(passed)
+        save_checkpoint(context.resume, _CHECKPOINT, state, seconds=CHECKPOINT_SECONDS)
     objective.eval()
     return passed
 
@@ -148,42 +154,13 @@ def _finite(loss: float, step: int) -> float:
     return loss
 
 
-class _State:
-    """What is kept between two steps, on the disk."""
-
-    def __init__(self, objective: Objective, optimiser: torch.optim.Optimizer, asked: str, folder: Path | None) -> None:
-        self._objective, self._optimiser, self._asked = objective, optimiser, asked
-        self._path = None if folder is None else folder / _CHECKPOINT
-        self._saved_at = time.monotonic()
-
-    def save(self, passed: Passed) -> None:
-        if self._path is None or time.monotonic() - self._saved_at < CHECKPOINT_SECONDS:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".partial")
-        torch.save(
-            {
-                "asked": self._asked,
-                "objective": self._objective.state_dict(),
-                "optimiser": self._optimiser.state_dict(),
-                "passed": [passed.steps, passed.seconds, passed.losses],
-            },
-            partial,
-        )
-        partial.replace(self._path)
-        self._saved_at = time.monotonic()
-
-    def load(self, device: str) -> Passed:
-        """Go on from the checkpoint if there is one of the same training that can be read."""
-        state: Any = None  # Any: whatever the file holds
-        if self._path is not None and self._path.exists():
-            try:
-                state = torch.load(self._path, map_location=device, weights_only=True)
-            except (EOFError, OSError, RuntimeError, UnpicklingError):
-                state = None  # a checkpoint only saves time
-        if not isinstance(state, dict) or state.get("asked") != self._asked:
-            return Passed()
-        self._objective.load_state_dict(state["objective"])
-        self._optimiser.load_state_dict(state["optimiser"])
-        steps, seconds, losses = state["passed"]
-        return Passed(steps=steps, seconds=seconds, losses=losses)
+def _resume(
+    state: dict[str, Any] | None, objective: Objective, optimiser: torch.optim.Optimizer, asked: str
+) -> Passed:  # Any: as written
+    """Put back the state of a checkpoint of the same training; without one, the training starts from its beginning."""
+    if state is None or state.get("asked") != asked:
+        return Passed()
+    objective.load_state_dict(state["objective"])
+    optimiser.load_state_dict(state["optimiser"])
+    steps, seconds, losses = state["passed"]
+    return Passed(steps=steps, seconds=seconds, losses=losses)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from histobench.contracts.cards import DatasetCard, EncoderCard
 from histobench.contracts.protocols import FitContext, PatchGeometry, Report, TrainableEncoder
 from histobench.errors import ConfigError, WeightsError
+from histobench.files import remove_leftovers, replacing
 from histobench.results.provenance import versions
 from histobench.training import seeded
 from histobench.training.adapters import tuned_encoder
@@ -203,11 +204,11 @@ def _patients(corpus: Corpus) -> set[str]:
 
 def _write(out: Path, weights: Mapping[str, Tensor], facts: PretrainedFacts) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f"{out.name}.partial")
+    remove_leftovers(out.parent)
     # clones, because safetensors refuses tensors that share memory
     state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in weights.items()}
-    save_file(state, partial, metadata={FACTS_KEY: facts.model_dump_json()})
-    partial.replace(out)
+    with replacing(out) as partial:
+        save_file(state, partial, metadata={FACTS_KEY: facts.model_dump_json()})
 
 
 def _forget(folder: Path | None) -> None:
