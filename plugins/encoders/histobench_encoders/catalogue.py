@@ -1,20 +1,21 @@
-"""The cards of the built-in encoders: one for each record in `entries`, three families, and the colours.
+"""The cards of the built-in encoders: one per record in `entries`, three families, colour-stats and inception-v3.
 
 ================================  ==============================================  ==============================
 name                              network                                         weights
 ================================  ==============================================  ==============================
 vit-tiny, vit-small, vit-base     ViT, 16-pixel tokens                            from scratch
-resnet18, resnet50, densenet121   .imagenet or .random after the name             ImageNet; random
+resnet18, resnet50, densenet121   with the suffix .imagenet or .random            ImageNet; random
 virchow, uni, conch-v1, …         pathology models (`models`)                     published, many of them gated
-colour-stats                      none                                            none needed
-inception-v3                      the network of 2015 that FID is quoted with     published, by hand
-timm:<name>[.random]              any that timm has                               timm's; random
-hf-hub:<owner/model>              any that the hub has in timm's format           the hub's
-pretrained:<name>                 any that `histobench pretrain` made             your own
+colour-stats                      none                                            none
+inception-v3                      the network of 2015 used for FID                 published, by hand
+timm:<name>[.random]              any model of timm                               timm's; random
+hf-hub:<owner/model>              any model on the hub in timm's format            the hub's
+pretrained:<name>                 any model made by `histobench pretrain`         your own
 ================================  ==============================================  ==============================
 
-``encoder[pooling]`` takes another pooling, ``encoder[hest]`` the HEST benchmark's patches and the published transform,
-``encoder[tta]`` the mean over a patch's eight symmetries, in test; ``encoder[pooling][tta]`` both.
+``encoder[pooling]`` uses another pooling. ``encoder[hest]`` uses the patches of the HEST benchmark and the published
+transform. ``encoder[tta]`` averages over the eight symmetries of a patch at test time. Variants combine:
+``encoder[pooling][tta]``.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from histobench import ConfigError, Encoder, EncoderCard, PatchGeometry, Weights
+from histobench import ConfigError, Encoder, EncoderCard, PatchGeometry, Weights, lazy
 from histobench_encoders.entries import ENTRIES
 from histobench_encoders.entry import TimmEntry
 
@@ -32,14 +33,15 @@ _TIMM = "Wightman (2019), PyTorch Image Models, doi:10.5281/zenodo.4414861"
 _COLOUR = "Ruifrok & Johnston (2001), Quantification of histochemical staining by color deconvolution"
 _AT_TIMM = "https://github.com/huggingface/pytorch-image-models"
 _HUB = "https://huggingface.co"
-_AS_ITS_PAGE = "as the model's page says"
+_AS_ITS_PAGE = "as on the model's page"
 _HEST, _TTA = "hest", "tta"
+_FIND_WEIGHTS = lazy("histobench.weights:find_weights")
 
 
 def _card(name: str, entry: TimmEntry, *, stem: str | None = None) -> EncoderCard:
-    """Make the card of a record; ``stem`` is the name that its weights go by, where that is another."""
+    """Make the card of a record; ``stem`` is the name of its weights, by default the name of the card."""
     stem = stem or name
-    find = partial(_find_weights, stem, entry.weights) if entry.weights else None
+    find = partial(_FIND_WEIGHTS, stem, entry.weights) if entry.weights else None
     return EncoderCard(
         name=name,
         title=entry.title,
@@ -84,22 +86,10 @@ def _variant(name: str, entry: TimmEntry, stem: str, asked: str) -> EncoderCard:
     return _card(f"{name}[{asked}]", replace(varied, title=f"{entry.title} [{asked}]"), stem=stem)
 
 
-def _find_weights(name: str, weights: Weights) -> Path:
-    from histobench.weights import find_weights
-
-    return find_weights(name, weights)
-
-
 def _build(name: str, entry: TimmEntry, find: Callable[[], Path] | None, geometry: PatchGeometry | None) -> Encoder:
     from histobench_encoders.timm_encoder import TimmEncoder
 
     return TimmEncoder(name, entry, geometry=geometry or entry.geometry, weights=find() if find else None)
-
-
-def _build_colour_stats(geometry: PatchGeometry | None) -> Encoder:
-    from histobench_encoders.colour_stats import ColourStats
-
-    return ColourStats(geometry or PatchGeometry())
 
 
 def _build_inception(geometry: PatchGeometry | None) -> Encoder:
@@ -107,41 +97,35 @@ def _build_inception(geometry: PatchGeometry | None) -> Encoder:
         from histobench_encoders.inception import Inception
     except ModuleNotFoundError as error:
         raise ConfigError("inception-v3 needs torch-fidelity: pip install 'histobench[judge]'.") from error
-    return Inception("inception-v3", geometry or PatchGeometry(), _find_weights("inception-v3", _INCEPTION))
+    return Inception("inception-v3", geometry or PatchGeometry(), _FIND_WEIGHTS("inception-v3", _INCEPTION))
 
 
 def _build_family(family: str, example: str, _geometry: PatchGeometry | None) -> Encoder:
-    raise ConfigError(f"{family!r} stands for a family; name one model, such as {example!r}.")
+    raise ConfigError(f"{family!r} is a family of encoders; name one model, such as {example!r}.")
 
 
-def _expand_timm(member: str) -> EncoderCard:
-    from histobench_encoders.timm_family import describe
-
-    return _card(f"timm:{member}", describe(member))
-
-
-def _expand_pretrained(member: str) -> EncoderCard:
-    from histobench_encoders.pretrained import describe_pretrained
-
-    return _card(f"pretrained:{member}", describe_pretrained(_within(member)), stem=member)
-
-
-def _expand_hub(member: str) -> EncoderCard:
-    from histobench_encoders.timm_family import describe_hub
-
-    return _card(f"hf-hub:{member}", describe_hub(_within(member)))
-
-
-def _within(member: str) -> str:
-    """Refuse a name that leads out of the folder of weights."""
+def _expand(family: str, describe: Callable[[str], TimmEntry], member: str) -> EncoderCard:
     if not member.isprintable() or any(part in {"", ".", ".."} for part in member.split("/")):
         raise ConfigError(f"an encoder's name must stay within the folder of weights, got {member!r}.")
-    return member
+    return _card(f"{family}:{member}", describe(member), stem=member if family == "pretrained" else None)
+
+
+def _family(name: str, title: str, *, describe: str, example: str, url: str, licence: str) -> EncoderCard:
+    return EncoderCard(
+        name=name,
+        title=title,
+        url=url,
+        licence=licence,
+        citation=_TIMM,
+        trainable=True,
+        expand=partial(_expand, name.partition(":")[0], lazy(describe)),
+        build=partial(_build_family, name, example),
+    )
 
 
 _JUDGE = "densenet121.random"
-"""Judges generated patches where nothing better is asked for: it has no weights to be had, random features tell images
-apart (Naeem et al. 2020, ICML), and it is not the network that generators without weights learn to please."""
+"""Judges generated patches by default: it needs no weights, random features distinguish images (Naeem et al. 2020,
+ICML), and it is not the network that generators without weights are trained against."""
 
 _INCEPTION = Weights(
     hub_id="",
@@ -150,35 +134,29 @@ _INCEPTION = Weights(
 )
 
 _FAMILIES = (
-    EncoderCard(
-        name="timm:<name>",
-        title="Any model of timm by its name; '.random' after it for random weights",
+    _family(
+        "timm:<name>",
+        "Any model of timm by its name; with the suffix '.random' for random weights",
+        describe="histobench_encoders.timm_family:describe",
+        example="timm:resnet34",
         url=_AT_TIMM,
         licence=_AS_ITS_PAGE,
-        citation=_TIMM,
-        trainable=True,
-        expand=_expand_timm,
-        build=partial(_build_family, "timm:<name>", "timm:resnet34"),
     ),
-    EncoderCard(
-        name="hf-hub:<model>",
-        title="Any model that the Hugging Face hub, or your folder of weights, has in timm's format: OWNER/MODEL",
+    _family(
+        "hf-hub:<model>",
+        "Any model in timm's format on the Hugging Face hub or in your folder of weights: OWNER/MODEL",
+        describe="histobench_encoders.timm_family:describe_hub",
+        example="hf-hub:timm/vit_base_patch16_224.dino",
         url=_HUB,
         licence=_AS_ITS_PAGE,
-        citation=_TIMM,
-        trainable=True,
-        expand=_expand_hub,
-        build=partial(_build_family, "hf-hub:<model>", "hf-hub:timm/vit_base_patch16_224.dino"),
     ),
-    EncoderCard(
-        name="pretrained:<name>",
-        title="Any encoder that `histobench pretrain` made, by its folder in your folder of weights",
+    _family(
+        "pretrained:<name>",
+        "Any encoder made by `histobench pretrain`, by its folder in your folder of weights",
+        describe="histobench_encoders.pretrained:describe_pretrained",
+        example="pretrained:own-slides",
         url=_AT_TIMM,
         licence="yours",
-        citation=_TIMM,
-        trainable=True,
-        expand=_expand_pretrained,
-        build=partial(_build_family, "pretrained:<name>", "pretrained:own-slides"),
     ),
 )
 
@@ -193,22 +171,22 @@ CARDS: tuple[EncoderCard, ...] = (
         dim=60,
         params=0,
         pretrained_on=(),
-        build=_build_colour_stats,
+        build=lazy("histobench_encoders.colour_stats:ColourStats"),
     ),
     EncoderCard(
         name="inception-v3",
-        title="Inception-v3 of 2015-12-05, whose features Fréchet distances are quoted with",
+        title="Inception-v3 of 2015-12-05, the network of published Fréchet distances",
         url="https://github.com/toshas/torch-fidelity",
         licence="Apache-2.0",
         citation="Szegedy et al. (2016), Rethinking the Inception architecture for computer vision, CVPR",
         dim=2048,
         params=23_850_960,
         weights=_INCEPTION,
-        find_weights=partial(_find_weights, "inception-v3", _INCEPTION),
+        find_weights=partial(_FIND_WEIGHTS, "inception-v3", _INCEPTION),
         pretrained_on=("ImageNet",),
         judges=True,
         build=_build_inception,
     ),
     *_FAMILIES,
 )
-"""What `register_encoders` returns; of a network's variants the pretrained one comes first."""
+"""All cards; for networks with several weights, the pretrained variant comes first."""

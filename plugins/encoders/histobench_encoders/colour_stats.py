@@ -1,4 +1,4 @@
-"""How a patch is coloured, and nothing else: the encoder that a learned one must beat.
+"""Colour statistics of a patch: the baseline that a learned encoder must beat.
 
 For each of red, green, blue, haematoxylin, eosin and DAB: mean, deviation and a histogram of eight bins.
 
@@ -19,17 +19,17 @@ from histobench import Float, PatchGeometry, UInt8
 __all__ = ["BINS", "CHANNELS", "UPPER", "ColourStats"]
 
 CHANNELS = ("red", "green", "blue", "haematoxylin", "eosin", "dab")
-"""In the order of the embedding."""
+"""Channels in the order of the embedding."""
 
 UPPER = (1.0, 1.0, 1.0, 0.32, 0.064, 0.064)
-"""Where each channel's histogram ends; all begin at 0, and what is above falls into the last bin.
+"""Upper end of each channel's histogram; all begin at 0, and larger values are counted in the last bin.
 
-Fixed, so that a patch's embedding does not depend on other patches. Light is in [0, 1]; a stain's density is in units
-of ln(1e6), as scikit-image scales it. On five sections of her2st 99 % of the pixels lie below 0.28, 0.024 and 0.041.
+Fixed, so that the embedding of a patch does not depend on other patches. Light is in [0, 1]; stain density is in units
+of ln(1e6), as in scikit-image. On five sections of her2st 99 % of the pixels are below 0.28, 0.024 and 0.041.
 """
 
 BINS = 8
-"""Of equal width; each holds the share of the patch's pixels in it."""
+"""Number of bins of equal width; each holds a share of the pixels of the patch."""
 
 _RECIPE = 1
 _BATCH = 32
@@ -38,8 +38,8 @@ _BATCH = 32
 class ColourStats:
     """Means, deviations and histograms of colour: (n, 60), channel by channel, each (mean, deviation, 8 shares)."""
 
-    def __init__(self, geometry: PatchGeometry) -> None:
-        self.geometry = geometry
+    def __init__(self, geometry: PatchGeometry | None = None) -> None:
+        self.geometry = geometry or PatchGeometry()
 
     @property
     def dim(self) -> int:
@@ -48,7 +48,7 @@ class ColourStats:
 
     @property
     def identity(self) -> str:
-        """Hash of the channels' order, ranges and bins."""
+        """Hash of the order, ranges and bins of the channels."""
         return hashlib.sha256(json.dumps(["colour-stats", _RECIPE, CHANNELS, UPPER, BINS]).encode()).hexdigest()
 
     def embed(self, patches: UInt8, /, *, device: str = "cpu") -> Float:  # noqa: ARG002 -- always on the CPU
@@ -69,7 +69,7 @@ def _describe(patches: UInt8) -> Float:
 
 
 def _histograms(channels: Float) -> Float:
-    """Count (n, pixels, channels) into shares of (n, channels, bins)."""
+    """Return the share of the pixels (n, pixels, channels) in each bin (n, channels, bins)."""
     n, n_pixels, n_channels = channels.shape
     bins = np.clip(channels / np.array(UPPER) * BINS, 0, BINS - 1).astype(np.int64)
     # one bin number for each patch, channel and bin, so that all are counted at once

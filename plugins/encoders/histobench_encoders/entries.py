@@ -1,4 +1,4 @@
-"""Every record of a model that has a card of its own."""
+"""The records of all models with a card."""
 
 from collections.abc import Mapping
 
@@ -10,4 +10,4 @@ from histobench_encoders.models.pathology import PATHOLOGY
 __all__ = ["ENTRIES", "IMAGENET_MEAN", "IMAGENET_STD", "TimmEntry"]
 
 ENTRIES: Mapping[str, TimmEntry] = {**GENERAL, **FOUNDATION, **PATHOLOGY}
-"""By the card's name."""
+"""Name of the card → record."""

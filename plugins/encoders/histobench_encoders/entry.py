@@ -1,7 +1,8 @@
-"""The record of a model: everything that histobench knows of it, and nothing of it asked from timm.
+"""The record of a model: all that histobench knows about it, without asking timm.
 
-Mean and deviation stand here and not in timm, which answers 0.5 for many a bare architecture; tokens are pooled as
-the authors say. From one record follow the card, the network, the transform and how a published file is read.
+Mean and deviation are part of the record, because timm returns 0.5 for many architectures without weights. Tokens are
+pooled as the authors recommend. The card, the network, the transform and the reading of published files are all derived
+from the record.
 """
 
 from collections.abc import Mapping
@@ -13,26 +14,26 @@ from histobench import PatchGeometry, Transform, Weights
 __all__ = ["HEST", "IMAGENET_MEAN", "IMAGENET_STD", "Builder", "Format", "Pooling", "Precision", "TimmEntry"]
 
 Pooling: TypeAlias = Literal["cls", "mean", "cls+mean", "gap", "projected", "attention", "own"]
-"""How an embedding is taken from a network.
+"""How an embedding is computed from a network's features.
 
-Class token; mean of the patch tokens; both side by side; mean over the feature map; class token through CLIP's
-projection; the model's attention pool; whatever timm's own forward gives.
+In order: class token; mean of the patch tokens; both concatenated; mean over the feature map; class token after CLIP's
+projection; the model's attention pool; the output of timm's own ``forward``.
 """
 
 Builder: TypeAlias = Literal["timm", "conch", "ctranspath", "stage"]
-"""What makes the network: timm as it is; with an attention pool; with a convolutional stem; up to one stage."""
+"""How the network is built: by timm; with an attention pool; with a convolutional stem; up to one stage."""
 
 Format: TypeAlias = Literal["timm", "hf-vit", "hf-dinov2", "hf-clip", "dinov2", "swin", "conch"]
-"""Layouts of published files, as `remaps` translates them."""
+"""Layouts of published files, which `remaps` translates."""
 
 Precision: TypeAlias = Literal["fp32", "fp16", "bf16"]
-"""Numbers that a network computes an embedding in."""
+"""The number format in which a network computes embeddings."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
-"""Of red, green and blue in [0, 1]."""
+"""Mean of red, green and blue in [0, 1]."""
 
 IMAGENET_STD = (0.229, 0.224, 0.225)
-"""Of red, green and blue in [0, 1]."""
+"""Standard deviation of red, green and blue in [0, 1]."""
 
 HEST = PatchGeometry(patch_px=224, mpp=0.5)
 """The patches of the HEST benchmark, 112 µm wide."""
@@ -40,50 +41,50 @@ HEST = PatchGeometry(patch_px=224, mpp=0.5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimmEntry:
-    """A model built by timm, or of timm's parts, and what timm does not say.
+    """A model built by timm or from timm's parts, with the facts that timm does not provide.
 
     Attributes
     ----------
     arch
         timm's name of the architecture.
     pooling, dim
-        The authors' pooling and the width it gives; ``None`` if known only once built.
+        The authors' pooling and the width of the embedding; ``None`` if known only after building.
     variants
-        Every pooling there is → its width.
+        Available pooling → width of its embedding.
     params
-        Number of parameters at its own side; ``None`` if known only once built.
+        Number of parameters at the nominal side; ``None`` if known only after building.
     kwargs
-        For ``timm.create_model``; a class is written as the name `networks` knows it by.
+        For ``timm.create_model``; classes are written as their names in `networks`.
     sides
-        Sides, in pixels, whose position embeddings a published file may hold, the nominal first.
+        Image sides, in pixels, for which a published file may hold position embeddings, the nominal side first.
     mean, std, resize_px, crop_px, interpolation
-        The published transform; the last three only act where ``as_published`` is set.
+        The published transform; the last three are used only if ``as_published`` is set.
     patch_px, mpp, mpps
-        The patch it wants, and the microns per pixel that it was trained at.
+        Side and microns per pixel of its patches, and all microns per pixel that it was trained at.
     token_px
-        Side of a ViT's patch token; the image must be a multiple of it. ``None`` for any other network.
+        Side of a ViT's patch token; the image side must be a multiple of it. ``None`` for any other network.
     fixed_px
-        Side to which images are resampled for a network that takes no other; ``None`` if it takes any.
+        Side to which images are resampled for a network with a fixed input size; ``None`` if it takes any size.
     registers
-        Tokens between the class token and those of the image.
+        Number of tokens between the class token and those of the image.
     blocks, depth
-        How a network names its last blocks, and how many there are; empty where adapters make no sense.
+        The name pattern of the network's last blocks, and their number; empty if adapters do not apply.
     weights
         Where they are published; ``None`` for a network that starts from random weights.
     formats
-        Layouts that its published files have, the first to recognise a file reads it.
+        Layouts of its published files; a file is read in the first layout that recognises it.
     head
-        Beginnings of the keys in the published file that belong to the classifier and are left out.
+        Prefixes of the keys in the published file that belong to the classifier and are left out.
     converts
-        True to let timm translate the keys of its own published file; else they must match as they are.
+        True to let timm translate the keys of its own published file; otherwise they must match unchanged.
     classes
-        Number of classes of the classifier in such a file; ``None`` to let timm say.
+        Number of classes of the classifier in a converted file; ``None`` for timm's number.
     pretrained_on
-        Datasets seen in training; ``None`` where nobody tells.
+        Datasets seen in training; ``None`` if unknown.
     pretrained_patients
-        Patients seen in training, where they are known by name.
+        Patients seen in training, if they are known by name.
     symmetries
-        True to embed, in evaluation, the mean over the eight symmetries of the square.
+        True to average over the eight symmetries of the square in evaluation.
     """
 
     arch: str
@@ -124,7 +125,7 @@ class TimmEntry:
 
     @property
     def geometry(self) -> PatchGeometry:
-        """The patch it wants."""
+        """The patches that the model takes."""
         return PatchGeometry(patch_px=self.patch_px, mpp=self.mpp)
 
     @property
@@ -139,13 +140,13 @@ class TimmEntry:
         )
 
     def random(self, **kwargs: object) -> "TimmEntry":
-        """Make the record of the same network with random weights, with further arguments of its own."""
+        """Return the record of the same network with random weights and further arguments."""
         return replace(self, weights=None, pretrained_on=(), kwargs={**self.kwargs, **kwargs})
 
     def pooled(self, pooling: Pooling) -> "TimmEntry":
-        """Make the record of the same network with another of its poolings."""
+        """Return the record of the same network with another of its poolings."""
         return replace(self, pooling=pooling, dim=self.variants[pooling])
 
     def for_hest(self) -> "TimmEntry":
-        """Make the record that takes the HEST benchmark's patches through the published transform."""
+        """Return the record with the patches of the HEST benchmark and the published transform."""
         return replace(self, as_published=True, patch_px=HEST.patch_px, mpp=HEST.mpp)

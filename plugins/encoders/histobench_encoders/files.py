@@ -1,7 +1,7 @@
-"""Published files read safely and held against a network, tensor by tensor.
+"""Read published files safely, and compare them with a network, tensor by tensor.
 
-Safetensors, or torch's format with ``weights_only``: nothing that a file holds is run. A file that lacks a tensor, or
-has one too many, is an error, for such a network still gives plausible embeddings.
+Files are safetensors, or torch's format with ``weights_only``: no code from a file is executed. A missing or unexpected
+tensor is an error, because the network would still produce plausible embeddings.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _PREFIXES = ("module.", "backbone.")
 
 
 def read_state(name: str, path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a file, out of what training wrapped around them, as float32.
+    """Read the tensors of a file as float32, from inside the wrappers of training checkpoints.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ def read_state(name: str, path: Path) -> dict[str, Tensor]:
             state: Any = load_file(path)  # Any: whatever the file holds
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch and safetensors raise whatever a damaged file makes them
+    except Exception as error:  # torch and safetensors raise many kinds of errors for a damaged file
         raise unreadable(name, path, error) from error
-    for _ in range(_DEEPEST):  # a pickle may hold itself
+    for _ in range(_DEEPEST):  # a pickle may contain itself
         if not isinstance(state, Mapping):
             break
         inner = next((state[key] for key in _WRAPPERS if isinstance(state.get(key), Mapping)), None)
@@ -56,12 +56,12 @@ def read_state(name: str, path: Path) -> dict[str, Tensor]:
 
 
 def check_state(name: str, path: Path, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    """Hold the tensors of a file against those of the network.
+    """Compare the tensors of a file with those of the network.
 
     Raises
     ------
     WeightsError
-        If one is missing, unexpected or of another shape; it counts them and names the first of each.
+        If tensors are missing, unexpected or of another shape; the message counts them and names the first of each.
     """
     missing = sorted(wanted.keys() - state.keys())
     unexpected = sorted(state.keys() - wanted.keys())
@@ -76,7 +76,7 @@ def check_state(name: str, path: Path, state: Mapping[str, Tensor], wanted: Mapp
 
 
 def unreadable(name: str, path: Path, error: Exception) -> WeightsError:
-    """Say that a file cannot be read, and why."""
+    """Return an error that a file cannot be read, with the reason."""
     reason = str(error).strip().partition("\n")[0].rstrip(".")
     return WeightsError(f"{path}: the weights of encoder {name!r} cannot be read: {reason}; remove the file.")
 

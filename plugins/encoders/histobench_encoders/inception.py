@@ -1,7 +1,7 @@
-"""The Inception-v3 that Fréchet distances are quoted with: the network of 2015-12-05, by torch-fidelity.
+"""The Inception-v3 of 2015-12-05, which is used for published Fréchet distances, by torch-fidelity.
 
-Its weights are not those of any other Inception: they were converted from TensorFlow's graph, and images are resized to
-299 pixels as TensorFlow 1 does it (``generative_metrics.md``, section 2).
+Its weights differ from those of every other Inception: they were converted from TensorFlow's graph, and images are
+resized to 299 pixels as in TensorFlow 1 (``generative_metrics.md``, section 2).
 
 References
 ----------
@@ -44,7 +44,7 @@ class Inception:
 
     @property
     def identity(self) -> str:
-        """Hash of the weights; all else is fixed."""
+        """Hash of the weights; everything else is fixed."""
         return f"inception-2015-12-05 {weights_hash(self._weights)}"
 
     def embed(self, patches: UInt8, /, *, device: str = "cpu") -> Float:
@@ -67,14 +67,14 @@ class Inception:
         WeightsError
             If the file is damaged or holds another network's weights.
         """
-        state = read_state(self.name, self._weights)  # runs nothing that the file holds
+        state = read_state(self.name, self._weights)  # executes no code from the file
         with tempfile.TemporaryDirectory() as folder:
             plain = Path(folder) / "inception.pth"
-            torch.save(state, plain)  # torch-fidelity unpickles freely: it is given a file of our own
+            torch.save(state, plain)  # torch-fidelity unpickles without restrictions, so it gets our own file
             try:
                 network: nn.Module = FeatureExtractorInceptionV3(
                     "histobench", [str(DIM)], feature_extractor_weights_path=str(plain)
                 )
-            except Exception as error:  # torch raises whatever a wrong state makes it
+            except Exception as error:  # torch raises many kinds of errors for a wrong state
                 raise unreadable(self.name, self._weights, error) from error
         return network

@@ -1,12 +1,11 @@
-"""Networks from records: timm's own, and the three that are made of its parts.
+"""Networks from records: timm's own, and three that are built from its parts.
 
-CONCH's attention pool has one query, eight heads and no biases; CTransPath is a Swin-T behind a convolutional stem;
-the HEST benchmark cuts its ResNet-50 off after the third stage. Facts: ``encoders.md`` of the specifications,
-sections 2 and 3.
+CONCH's attention pool has one query, eight heads and no biases. CTransPath is a Swin-T with a convolutional stem. The
+HEST benchmark uses a ResNet-50 up to the third stage. Facts: ``encoders.md`` of the specifications, sections 2 and 3.
 
 Differences from the published encoders
 ---------------------------------------
-* The epsilon of the normalisations around CONCH's pool is torch's 1e-5; nothing in a checkpoint says it.
+* The epsilon of the normalisations around CONCH's pool is torch's 1e-5, because a checkpoint does not contain it.
 """
 
 from collections.abc import Mapping
@@ -28,12 +27,12 @@ _CLASSES: Mapping[str, object] = {
 
 
 def make_trunk(entry: TimmEntry, *, side: int | None = None, **more: object) -> nn.Module:
-    """Make the network of a record, without classifier, with weights from torch's generator.
+    """Build the network of a record, without classifier, with weights from torch's generator.
 
     Parameters
     ----------
     side
-        Of the square that a transformer's position embeddings are for; ``None`` for any other network.
+        Image side for the position embeddings of a transformer; ``None`` for any other network.
     more
         Further arguments for ``timm.create_model``.
     """
@@ -74,13 +73,13 @@ class AttentionPool(nn.Module):
         return pooled[:, 0]
 
     def _split(self, vectors: Tensor) -> Tensor:
-        """Cut (n, tokens, width) into (n, heads, tokens, width / heads)."""
+        """Split (n, tokens, width) into (n, heads, tokens, width / heads)."""
         n, tokens, width = vectors.shape
         return vectors.reshape(n, tokens, self._heads, width // self._heads).transpose(1, 2)
 
 
 class ConchNetwork(nn.Module):
-    """CONCH's image tower up to the embedding that everybody uses: neither projected nor normalised to one."""
+    """CONCH's image tower up to the commonly used embedding, without projection and without normalisation to one."""
 
     def __init__(self, trunk: nn.Module, width: int) -> None:
         super().__init__()
@@ -101,9 +100,9 @@ class ConvolutionalStem(nn.Module):
     Parameters
     ----------
     img_size, patch_size, in_chans, embed_dim, norm_layer
-        As timm's Swin passes them.
+        As passed by timm's Swin.
     others
-        What timm passes too, and this stem has no use for.
+        Further arguments from timm, which are ignored.
     """
 
     def __init__(

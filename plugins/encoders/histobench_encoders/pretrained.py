@@ -1,7 +1,7 @@
-"""Encoders that `histobench pretrain` made: ``pretrained:<name>``.
+"""Encoders made by `histobench pretrain`: ``pretrained:<name>``.
 
-The file's header says which network it holds, which patches it was given and whose slides it has seen; all else is the
-record of the encoder that it began as.
+The header of the file names the network, the patches, and the slides and patients it was trained on. Everything else
+comes from the record of the encoder that it was initialised from.
 """
 
 from dataclasses import replace
@@ -18,24 +18,24 @@ _FILE = "model.safetensors"
 
 
 def describe_pretrained(member: str) -> TimmEntry:
-    """Make the record of one such encoder.
+    """Make the record of a pretrained encoder.
 
     Parameters
     ----------
     member
-        Folder in the folder of weights, or the name that a file is given outright.
+        Name of a folder in the folder of weights, or a name that ``--weights`` maps to a file.
 
     Raises
     ------
     WeightsError
-        If there is none of that name, or its file was made otherwise.
+        If no encoder has this name, or its file was not made by `histobench pretrain`.
     """
     weights = Weights(hub_id="", files=(_FILE,), page="`histobench pretrain`")
     located = locate_weights(member, weights)
     if located is None:
         raise WeightsError(
-            f"there is no pretrained encoder {member!r}: `histobench pretrain --out {weights_root() / member / _FILE}` "
-            f"makes one, and --weights {member}=FILE names a file that lies elsewhere."
+            f"there is no pretrained encoder {member!r}: make one with `histobench pretrain --out "
+            f"{weights_root() / member / _FILE}`, or name a file with --weights {member}=FILE."
         )
     return _record(read_facts(located.path), located.path, weights)
 
@@ -43,9 +43,7 @@ def describe_pretrained(member: str) -> TimmEntry:
 def _record(facts: PretrainedFacts, path: Path, weights: Weights) -> TimmEntry:
     entry = ENTRIES.get(facts.encoder)
     if entry is None:
-        raise WeightsError(
-            f"{path}: it holds the network of {facts.encoder!r}, and no encoder of ours goes by that name."
-        )
+        raise WeightsError(f"{path}: it holds the network of {facts.encoder!r}, but there is no encoder of that name.")
     slides = sum(len(slides) for slides in facts.slides.values())
     return replace(
         entry,

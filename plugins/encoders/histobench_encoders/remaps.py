@@ -1,8 +1,8 @@
-"""Published files translated into timm's names, one function a layout.
+"""Translate published files to timm's names, with one function per layout.
 
-Names and their meaning: ``encoders.md`` of the specifications, sections 3 and 5. A translation changes names and
-shapes only; the one exception folds the position of the class token into the token itself, as timm has it where
-registers stand between the two. What is left over stays in, so that a strict load finds it.
+Names and their meaning: ``encoders.md`` of the specifications, sections 3 and 5. A translation changes names and shapes
+only. The one exception adds the position of the class token to the token itself, as timm does for networks with
+registers. Unknown keys are kept, so that strict loading reports them.
 """
 
 import re
@@ -19,7 +19,7 @@ State = Mapping[str, Tensor]
 
 
 def remap(state: State, formats: Sequence[Format], *, projected: bool = False) -> dict[str, Tensor]:
-    """Translate a published state dict by the first of the formats that recognises it; the last takes any.
+    """Translate a published state dict by the first format that recognises a key, else by the last one.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def remap(state: State, formats: Sequence[Format], *, projected: bool = False) -
         True to keep the projection of an image–text model.
     """
     for name in formats:
-        recognises, translate = _FORMATS[name]
-        if name == formats[-1] or any(map(recognises, state)):
+        pattern, translate = _FORMATS[name]
+        if name == formats[-1] or any(re.match(pattern, key) for key in state):
             translated = translate(state)
             if name == "hf-clip" and not projected:
                 translated = {key: tensor for key, tensor in translated.items() if not key.startswith("head.")}
@@ -37,7 +37,7 @@ def remap(state: State, formats: Sequence[Format], *, projected: bool = False) -
 
 
 def _renamed(state: State, rules: Sequence[tuple[str, str]], dropped: str) -> dict[str, Tensor]:
-    """Rename by regular expressions, in order; leave out keys that match ``dropped``."""
+    """Rename keys by regular expressions, in order, and leave out keys that match ``dropped``."""
     renamed = {}
     for key, tensor in state.items():
         if re.match(dropped, key):
@@ -50,7 +50,7 @@ def _renamed(state: State, rules: Sequence[tuple[str, str]], dropped: str) -> di
 
 
 def _joined(state: State, pattern: str) -> dict[str, Tensor]:
-    """Join query, key and value, which ``pattern`` finds, into timm's one layer, in this order."""
+    """Concatenate query, key and value, found by ``pattern``, into timm's single layer."""
     joined: dict[str, Tensor] = {}
     parts: dict[str, dict[str, Tensor]] = {}
     for key, tensor in state.items():
@@ -64,11 +64,6 @@ def _joined(state: State, pattern: str) -> dict[str, Tensor]:
         if set(three) == set("qkv"):
             joined[key] = torch.cat([three[letter] for letter in "qkv"])
     return joined
-
-
-def _timm(state: State) -> dict[str, Tensor]:
-    # a classifier published with the weights is named by the record (`TimmEntry.head`)
-    return dict(state)
 
 
 _HF = (
@@ -108,7 +103,7 @@ def _hf_dinov2(state: State) -> dict[str, Tensor]:
 
 def _dinov2(state: State) -> dict[str, Tensor]:
     rules = (
-        (r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),  # a training checkpoint keeps its blocks in chunks
+        (r"^blocks\.\d+\.(\d+)\.", r"blocks.\1."),  # a training checkpoint stores its blocks in chunks
         (r"\.mlp\.w12\.", ".mlp.fc1."),
         (r"\.mlp\.w3\.", ".mlp.fc2."),
     )
@@ -116,7 +111,7 @@ def _dinov2(state: State) -> dict[str, Tensor]:
 
 
 def _folded(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Give the class token its position and the registers timm's name; nothing to do without registers."""
+    """Add its position to the class token and rename the registers; without registers change nothing."""
     registers = state.pop("register_tokens", None)
     if registers is not None and {"cls_token", "pos_embed"} <= state.keys():
         positions = state["pos_embed"]
@@ -151,38 +146,28 @@ def _hf_clip(state: State) -> dict[str, Tensor]:
 
 
 def _swin(state: State) -> dict[str, Tensor]:
-    """Move the merging of patches to the beginning of the next stage, where timm has it since 0.9."""
+    """Move patch merging to the start of the next stage, as in timm since 0.9."""
     rules: tuple[tuple[str, str], ...] = ()
     if any(key.startswith("layers.0.downsample.") for key in state):
-        # from the last to the first, so that none is moved twice
+        # from last to first, so that no key is moved twice
         rules = tuple((rf"^layers\.{i}\.downsample\.", f"layers.{i + 1}.downsample.") for i in (2, 1, 0))
     return _renamed(state, rules, r".*(?:attn_mask|relative_position_index)$|^head\.")
 
 
 def _conch(state: State) -> dict[str, Tensor]:
-    """Keep the image tower up to the contrastive embedding; the caption's pool, the text and its decoder go."""
+    """Keep the image tower up to the contrastive embedding, without the caption pool, text tower and decoder."""
     named = {key.removeprefix("visual."): tensor for key, tensor in state.items()}
     return {key: t for key, t in named.items() if key.startswith(("trunk.", "attn_pool_contrast.", "ln_contrast."))}
 
 
-def _hugging_face(key: str) -> bool:
-    return re.match(r"(?:\w+\.)?(?:embeddings\.|encoder\.layer\.)", key) is not None
+_HUGGING_FACE = r"(?:\w+\.)?(?:embeddings\.|encoder\.layer\.)"
 
-
-def _clip(key: str) -> bool:
-    return key.startswith("vision_model.")
-
-
-def _any(_key: str) -> bool:
-    return True
-
-
-_FORMATS: Mapping[Format, tuple[Callable[[str], bool], Callable[[State], dict[str, Tensor]]]] = {
-    "timm": (_any, _timm),
-    "hf-vit": (_hugging_face, _hf_vit),
-    "hf-dinov2": (_hugging_face, _hf_dinov2),
-    "hf-clip": (_clip, _hf_clip),
-    "dinov2": (_any, _dinov2),
-    "swin": (_any, _swin),
-    "conch": (_any, _conch),
+_FORMATS: Mapping[Format, tuple[str, Callable[[State], dict[str, Tensor]]]] = {
+    "timm": ("", dict),
+    "hf-vit": (_HUGGING_FACE, _hf_vit),
+    "hf-dinov2": (_HUGGING_FACE, _hf_dinov2),
+    "hf-clip": (r"vision_model\.", _hf_clip),
+    "dinov2": ("", _dinov2),
+    "swin": ("", _swin),
+    "conch": ("", _conch),
 }

@@ -1,15 +1,15 @@
-"""Encoders whose network timm builds, from one record each.
+"""Encoders with a network built by timm, from one record each.
 
-Normalisation, pooling and weights come from the record; timm gives the architecture. Weights are loaded strictly: a
-file that lacks a tensor, or has one too many, is an error, for such a network still gives plausible embeddings.
+Normalisation, pooling and weights come from the record, the architecture from timm. Weights are loaded strictly: a
+missing or unexpected tensor is an error, because the network would still produce plausible embeddings.
 
 Differences from the published encoders
 ---------------------------------------
-* `TimmEncoder.embed` computes in float32 throughout; the card names the precision that the publishers compute in.
-* Patches are handed over at the size they are cut, without the resampling that some published transforms do, unless
-  the record says otherwise (``encoder[hest]``): they are cut at the size and magnification that it wants.
-* Position embeddings for another grid than the patch's are resampled at each call, bicubic and antialiased, as timm
-  does it.
+* `TimmEncoder.embed` computes in float32 throughout; the card names the precision used by the publishers.
+* Patches are cut at the size and magnification that the record requires, without the resampling of some published
+  transforms. ``encoder[hest]`` applies the published transform.
+* Position embeddings for a grid other than that of the patch are resampled at each call, bicubic and antialiased, as in
+  timm.
 """
 
 import hashlib
@@ -34,15 +34,15 @@ from histobench_encoders.transforms import centre_crop, resample
 __all__ = ["RANDOM_SEED", "PatchNetwork", "TimmEncoder"]
 
 RANDOM_SEED = 0
-"""Decides the weights of a frozen encoder that has none from elsewhere."""
+"""The seed of the random weights of a frozen encoder without published weights."""
 
 _BATCH = 64
-_DECIDES = ("arch", "builder", "pooling", "kwargs", "sides", "mean", "std", "token_px", "fixed_px")
-_DECIDES_AS_PUBLISHED = ("resize_px", "crop_px")
+_IDENTITY = ("arch", "builder", "pooling", "kwargs", "sides", "mean", "std", "token_px", "fixed_px")
+_IDENTITY_AS_PUBLISHED = ("resize_px", "crop_px")
 
 
 class PatchNetwork(nn.Module):
-    """A timm network from (n, h, w, 3) uint8 RGB to (n, d), normalisation and pooling included."""
+    """A timm network from (n, h, w, 3) uint8 RGB to (n, d), including normalisation and pooling."""
 
     mean: Tensor
     std: Tensor
@@ -51,14 +51,14 @@ class PatchNetwork(nn.Module):
         super().__init__()
         self.trunk = trunk
         self._entry = entry
-        # facts of the record and no weights: they stay out of every state dict
+        # not weights, so they stay out of every state dict
         self.register_buffer("mean", torch.tensor(entry.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(entry.std).view(3, 1, 1), persistent=False)
 
     def forward(self, patches: Tensor) -> Tensor:
         """Embed (n, h, w, 3) uint8 as (n, d), in the dtype of the weights or of autocast.
 
-        In evaluation it is the mean over the patches' eight symmetries, if the record wants it.
+        In evaluation, average over the eight symmetries of the patches if the record requires it.
         """
         if self._entry.symmetries and not self.training:
             return mean_over_symmetries(self._embed, patches)
@@ -68,10 +68,10 @@ class PatchNetwork(nn.Module):
         return self._pool(self.normalise(patches))
 
     def normalise(self, patches: Tensor) -> Tensor:
-        """Turn (n, h, w, 3) uint8 into (n, 3, h, w): scaled to [0, 1], less the mean, by the deviation.
+        """Convert (n, h, w, 3) uint8 to (n, 3, h, w): scaled to [0, 1], minus the mean, divided by the deviation.
 
-        Before that they are resampled and cropped as published, if the record wants it, and resampled to the one side
-        that the network takes, if it takes one only.
+        Before that, images are resampled and cropped as published if the record requires it, and resampled to the fixed
+        input size of the network if it has one.
         """
         entry, images = self._entry, patches.permute(0, 3, 1, 2)
         if entry.as_published and entry.resize_px is not None:
@@ -92,7 +92,7 @@ class PatchNetwork(nn.Module):
             return features.mean(dim=(1, 2) if self._entry.builder == "ctranspath" else (2, 3))
         if pooling == "cls":
             return features[:, 0]
-        # class, registers, patches, in this order: registers are no part of the image
+        # the order is class token, registers, patches; registers are not part of the image
         patches = features[:, int(self.trunk.num_prefix_tokens) :].mean(dim=1)  # type: ignore[arg-type]  # timm's int
         return patches if pooling == "mean" else torch.cat([features[:, 0], patches], dim=1)
 
@@ -105,14 +105,14 @@ class PatchNetwork(nn.Module):
 
 
 class TimmEncoder:
-    """A timm network as an encoder, frozen or to be trained.
+    """A timm network as an encoder, frozen or trainable.
 
     Parameters
     ----------
     name
         The encoder's name, for messages.
     weights
-        File of the published weights; ``None`` to draw them at random.
+        File of the published weights; ``None`` for random weights.
 
     Raises
     ------
@@ -136,14 +136,14 @@ class TimmEncoder:
             return self.entry.dim
         side = self.geometry.patch_px
         with torch.device("meta"), torch.no_grad():
-            # one patch through a network without memory
+            # one patch through a network without allocated memory
             embedding: Tensor = self._network().eval()(torch.zeros(1, side, side, 3, dtype=torch.uint8))
         return embedding.shape[1]
 
     @cached_property
     def identity(self) -> str:
         """Hash of weights, architecture, pooling, transform and dtype."""
-        names = (*_DECIDES, *(_DECIDES_AS_PUBLISHED if self.entry.as_published else ()))
+        names = (*_IDENTITY, *(_IDENTITY_AS_PUBLISHED if self.entry.as_published else ()))
         facts = {name: getattr(self.entry, name) for name in names}
         if self.entry.symmetries:
             facts["symmetries"] = True
@@ -154,7 +154,7 @@ class TimmEncoder:
         return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
 
     def frozen(self, device: str = "cpu") -> PatchNetwork:
-        """Give the network that `embed` uses, made once a device: ready to evaluate, none of it trained."""
+        """Return the network that `embed` uses, built once per device, in evaluation mode and without gradients."""
         if device not in self._frozen:
             with seeded(RANDOM_SEED):
                 self._frozen[device] = self.module().eval().requires_grad_(False).to(device)
@@ -171,14 +171,14 @@ class TimmEncoder:
         return embeddings
 
     def module(self) -> PatchNetwork:
-        """Make a fresh module from (n, h, w, 3) uint8 to (n, d) float32, normalisation included.
+        """Return a new module from (n, h, w, 3) uint8 to (n, d) float32, including normalisation.
 
-        Random weights are drawn from torch's generator at the time of the call; pretrained ones are loaded.
+        Random weights are drawn from torch's generator at the time of the call; pretrained weights are loaded.
 
         Raises
         ------
         WeightsError
-            If the file is damaged or holds another network's weights.
+            If the file is damaged or holds the weights of another network.
         """
         if self._weights is None:
             return self._network()
@@ -193,25 +193,27 @@ class TimmEncoder:
         return PatchNetwork(trunk, self.entry)
 
     def weights_of(self, module: nn.Module) -> Mapping[str, Tensor]:
-        """Give the weights of a trained `module` as a file in timm's names has them."""
+        """Return the weights of a trained `module` under timm's names, as they are stored in a file."""
         trunk: nn.Module = module.trunk  # type: ignore[assignment]  # of our own PatchNetwork
         return trunk.state_dict()
 
     def lora_targets(self, last_blocks: int) -> Sequence[str]:
-        """Name the linear layers of the last blocks, as ``named_modules`` of `module` spells them.
+        """Return the names of the linear layers of the last blocks, as in ``named_modules`` of `module`.
 
-        None for a network that has no blocks of the kind.
+        Empty for a network without blocks that take adapters.
 
         Raises
         ------
         ConfigError
-            If the network has not as many blocks.
+            If the network has fewer blocks.
         """
         if not self.entry.blocks:
             return ()
         depth = self.entry.depth
         if not 1 <= last_blocks <= depth:
-            raise ConfigError(f"encoder {self.name!r} has {depth} blocks; adapters on the last {last_blocks} asked.")
+            raise ConfigError(
+                f"encoder {self.name!r} has {depth} blocks; adapters on the last {last_blocks} were requested."
+            )
         wanted = tuple(f"trunk.{self.entry.blocks.format(i)}." for i in range(depth - last_blocks, depth))
         with torch.device("meta"):
             network = self._network()
@@ -221,21 +223,20 @@ class TimmEncoder:
         return PatchNetwork(self._trunk(self._side()), self.entry)
 
     def _trunk(self, side: int | None) -> nn.Module:
-        bends = {"dynamic_img_size": self.entry.weights is not None} if side is not None else {}
-        return make_trunk(self.entry, side=side, **bends)
+        resampling = {"dynamic_img_size": self.entry.weights is not None} if side is not None else {}
+        return make_trunk(self.entry, side=side, **resampling)
 
     def _side(self) -> int | None:
-        """Side that positions are for: a ViT from scratch is made for the patch, a pretrained one bends its own."""
+        """Return the side of the position embeddings: that of the patch from scratch, else the nominal side."""
         if not self.entry.token_px:
             return None
         return self.geometry.patch_px if self.entry.weights is None else self.entry.sides[0]
 
     def _empty_trunk(self, state: Mapping[str, Tensor]) -> nn.Module:
-        """Make a network for tensors that take the place of its own, with positions for the grid they are for."""
+        """Return a network without allocated weights, with position embeddings for the grid of the given tensors."""
         if self.entry.builder == "ctranspath":
-            return self._trunk(None)  # a Swin's masks are no part of a file, and must be made where they are used
+            return self._trunk(None)  # the masks of a Swin are not part of a file, so they must be allocated
         for side in self.entry.sides if self.entry.token_px else ():
-            # without memory for random weights that nobody will see
             with torch.device("meta"):
                 trunk = self._trunk(side)
             wanted = trunk.state_dict()
@@ -245,13 +246,13 @@ class TimmEncoder:
             return self._trunk(self._side())
 
     def _converted(self, path: Path) -> PatchNetwork:
-        # with its classifier, for timm is strict with nothing that it has to leave out
+        # with its classifier, because timm does not load strictly if it has to leave something out
         classes = self.entry.classes
         overlay = {"file": str(path), "hf_hub_id": None} | ({} if classes is None else {"num_classes": classes})
         try:
             trunk = make_trunk(self.entry, num_classes=classes, pretrained=True, pretrained_cfg_overlay=overlay)
             trunk.reset_classifier(0)  # type: ignore[operator]  # timm's, of any network
-        except Exception as error:  # timm, torch and safetensors raise whatever a wrong file makes them
+        except Exception as error:  # timm, torch and safetensors raise many kinds of errors for a wrong file
             raise unreadable(self.name, path, error) from error
         return PatchNetwork(trunk, self.entry)
 
@@ -260,6 +261,6 @@ def _check_side(name: str, patch_px: int, token_px: int | None) -> None:
     if token_px and patch_px % token_px:
         below = max(patch_px // token_px, 1) * token_px
         raise ConfigError(
-            f"encoder {name!r} takes patches whose side is a multiple of {token_px} px, got {patch_px} px; "
-            f"take {below} or {(patch_px // token_px + 1) * token_px}."
+            f"encoder {name!r} takes patches with a side that is a multiple of {token_px} px, got {patch_px} px; "
+            f"use {below} or {(patch_px // token_px + 1) * token_px}."
         )

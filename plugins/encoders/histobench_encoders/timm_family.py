@@ -1,14 +1,13 @@
-"""Any model of timm by its own name, and any that the hub has in timm's format.
+"""Any model of timm by its own name, and any model on the hub in timm's format.
 
-``timm:resnet34``, ``timm:resnet34.a1_in1k``, ``timm:resnet34.random``; ``hf-hub:owner/model``. The one place where
-normalisation and input side are asked from timm or from the hub's ``config.json``: such a model has no record of ours,
-and the published configuration of its very weights is all there is. Networks of one fixed input side get their patches
-resampled to it. A model that has a card is refused here: a ``config.json`` cannot carry all that its record says.
+``timm:resnet34``, ``timm:resnet34.a1_in1k``, ``timm:resnet34.random``; ``hf-hub:owner/model``. Only here, normalisation
+and input side are taken from timm or from the hub's ``config.json``, because these models have no record. For networks
+with a fixed input side, patches are resampled to it. A model with a card is refused, because a ``config.json`` does not
+hold everything that is in its record.
 """
 
 import difflib
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -25,12 +24,12 @@ _RANDOM = ".random"
 
 
 def describe(member: str) -> TimmEntry:
-    """Make the record of one model of timm's.
+    """Make the record of a timm model.
 
     Raises
     ------
     ConfigError
-        If timm has no such model, or publishes no weights for it.
+        If timm does not have the model, or publishes no weights for it.
     """
     name = member.removesuffix(_RANDOM)
     facts = _facts(name)
@@ -38,7 +37,7 @@ def describe(member: str) -> TimmEntry:
     entry = TimmEntry(
         arch=name,
         pooling="own",
-        title=f"{name} as timm has it",
+        title=f"{name} as in timm",
         interpolation=_interpolation(facts.interpolation),
         patch_px=patch_px,
         fixed_px=patch_px if facts.fixed_input_size else None,
@@ -46,14 +45,14 @@ def describe(member: str) -> TimmEntry:
     if member.endswith(_RANDOM):
         return replace(entry, title=f"{entry.title}, random weights", pretrained_on=())
     if not facts.hf_hub_id:
-        raise ConfigError(f"timm publishes no weights for {name!r}; take 'timm:{name}{_RANDOM}' to start at random.")
+        raise ConfigError(f"timm publishes no weights for {name!r}; use 'timm:{name}{_RANDOM}' for random weights.")
     files = (facts.hf_hub_filename,) if facts.hf_hub_filename else Weights(hub_id="").files
     published = Weights(hub_id=facts.hf_hub_id, files=files)
     return replace(entry, mean=facts.mean, std=facts.std, weights=published, converts=True)
 
 
 def describe_hub(member: str) -> TimmEntry:
-    """Make the record of a model that the hub, or a folder of weights, has in timm's format.
+    """Make the record of a model in timm's format on the hub or in a folder of weights.
 
     Parameters
     ----------
@@ -63,13 +62,13 @@ def describe_hub(member: str) -> TimmEntry:
     Raises
     ------
     ConfigError
-        If a card knows it better, or its configuration is none of timm's.
+        If the model has a card, or timm does not have its architecture.
     WeightsError
-        If its ``config.json`` is nowhere.
+        If its ``config.json`` is missing or invalid.
     """
     own = [name for name, entry in ENTRIES.items() if entry.weights is not None and entry.weights.hub_id == member]
     if own:
-        raise ConfigError(f"take encoder {own[0]!r}: its card says what the configuration of {member!r} leaves out.")
+        raise ConfigError(f"use encoder {own[0]!r}: its card has facts that the configuration of {member!r} lacks.")
     weights = Weights(hub_id=member)
     path = find_file(f"hf-hub:{member}", weights, "config.json")
     try:
@@ -85,7 +84,7 @@ def describe_hub(member: str) -> TimmEntry:
     return TimmEntry(
         arch=arch,
         pooling="own",
-        title=f"{arch} as {member} has it",
+        title=f"{arch} from {member}",
         kwargs=arguments,
         mean=mean,
         std=std,
@@ -94,21 +93,17 @@ def describe_hub(member: str) -> TimmEntry:
         fixed_px=patch_px if facts.get("fixed_input_size") else None,
         weights=weights,
         converts=True,
-        classes=_classes(facts),
+        classes=int(facts.get("num_classes") or 0),
     )
 
 
-def _facts(name: str) -> Any:  # Any: timm's PretrainedCfg, which has no types of its own here
+def _facts(name: str) -> Any:  # Any: timm's PretrainedCfg, which is untyped
     try:
         return timm.get_pretrained_cfg(name, allow_unregistered=False)
     except RuntimeError as error:
         near = difflib.get_close_matches(name, [*timm.list_models(), *timm.list_pretrained()], n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"timm has no model named {name!r}.{hint} timm.list_pretrained() names them all.") from error
-
-
-def _classes(facts: Mapping[str, Any]) -> int:
-    return int(facts.get("num_classes") or 0)
+        raise ConfigError(f"timm has no model named {name!r}.{hint} timm.list_pretrained() lists all.") from error
 
 
 def _three(values: Any) -> tuple[float, float, float]:  # Any: JSON

@@ -1,8 +1,8 @@
-"""Images resampled on any device as Pillow does it, to the level.
+"""Resample images on any device exactly as Pillow does.
 
-Published encoders resample 8-bit images with Pillow: first along the rows, then along the columns, with weights of 22
-bits after the point, rounding halves up to whole levels after each pass. What torch does in one pass of floats differs
-by a level here and there. Here the weights are a matrix of integers, and products of such integers are exact in
+Published encoders resample 8-bit images with Pillow: first along the rows, then along the columns, with 22-bit fixed
+point weights, rounding halves up to whole levels after each pass. torch resamples in one pass of floats, which differs
+by one level at some pixels. Here the weights are a matrix of integers, and products of such integers are exact in
 float64.
 """
 
@@ -22,7 +22,7 @@ _KEYS = -0.5  # the parameter of Pillow's bicubic filter
 
 
 def resample(images: Tensor, side: int, interpolation: _Filter, /) -> Tensor:
-    """Resample (n, c, h, w) levels 0 … 255 to (n, c, side, side) whole levels; the filter grows on reduction."""
+    """Resample (n, c, h, w) levels 0 … 255 to (n, c, side, side) whole levels; on reduction the filter widens."""
     levels = images
     height, width = images.shape[2:]
     if width != side:
@@ -46,8 +46,8 @@ def _to_levels(sums: Tensor) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _weights(length: int, side: int, interpolation: _Filter) -> Tensor:
-    """Say how much each of ``length`` pixels counts in each of ``side``: (side, length) whole numbers of 2⁻²²."""
-    # made where it is kept, whatever device is the default at the time
+    """Return the weight of each of ``length`` pixels in each of ``side``: (side, length) whole multiples of 2⁻²²."""
+    # on the CPU, because the result is cached whatever the default device is
     with torch.device("cpu"):
         scale = length / side
         stretch = max(scale, 1.0)

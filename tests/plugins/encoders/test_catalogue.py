@@ -81,7 +81,7 @@ def test_an_encoder_wants_its_own_magnification(name: str, geometry: PatchGeomet
     ("name", "example"), [("timm:<name>", "timm:resnet34"), ("hf-hub:<model>", "hf-hub:timm/vit_base_patch16_224.dino")]
 )
 def test_a_family_cannot_be_built(name: str, example: str) -> None:
-    with pytest.raises(ConfigError, match=f"stands for a family; name one model, such as '{example}'"):
+    with pytest.raises(ConfigError, match=f"is a family of encoders; name one model, such as '{example}'"):
         BY_NAME[name].build(None)
 
 

@@ -41,7 +41,9 @@ def test_one_block_is_the_last_one() -> None:
 
 @pytest.mark.parametrize("last_blocks", [0, 13])
 def test_more_blocks_than_there_are_are_refused(last_blocks: int) -> None:
-    with pytest.raises(ConfigError, match=f"'vit-tiny' has 12 blocks; adapters on the last {last_blocks} asked"):
+    with pytest.raises(
+        ConfigError, match=f"'vit-tiny' has 12 blocks; adapters on the last {last_blocks} were requested"
+    ):
         encoder("vit-tiny").lora_targets(last_blocks)
 
 

@@ -86,7 +86,7 @@ def test_it_is_found_in_the_folder_of_weights(made: Path, tmp_path: Path, monkey
 
 
 def test_one_that_was_never_made_is_named_with_the_way_to_make_it() -> None:
-    with pytest.raises(WeightsError, match="no pretrained encoder 'nobodys': `histobench pretrain --out"):
+    with pytest.raises(WeightsError, match="no pretrained encoder 'nobodys': make one with `histobench pretrain"):
         registry().encoders.get("pretrained:nobodys")
 
 

@@ -154,7 +154,7 @@ def test_a_pretrained_vit_keeps_its_positions_and_bends_them() -> None:
 
 def test_a_patch_that_does_not_divide_into_tokens_is_refused() -> None:
     with pytest.raises(
-        ConfigError, match=r"'v' takes patches whose side is a multiple of 14 px, got 64 px; take 56 or 70"
+        ConfigError, match=r"'v' takes patches with a side that is a multiple of 14 px, got 64 px; use 56 or 70"
     ):
         TimmEncoder("v", VIRCHOW2, geometry=PatchGeometry(patch_px=64))
 

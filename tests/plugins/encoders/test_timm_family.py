@@ -131,7 +131,7 @@ def test_a_model_of_the_hubs_is_loaded_strictly(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_model_that_has_a_card_is_sent_there() -> None:
-    with pytest.raises(ConfigError, match="take encoder 'virchow2': its card says what the configuration of"):
+    with pytest.raises(ConfigError, match="use encoder 'virchow2': its card has facts that the configuration of"):
         card("hf-hub:paige-ai/Virchow2")
 
 
@@ -161,8 +161,6 @@ def test_a_mistyped_tag_gets_a_suggestion() -> None:
 
 
 def test_a_model_without_weights_is_refused_unless_random() -> None:
-    with pytest.raises(
-        ConfigError, match=r"timm publishes no weights for .*; take 'timm:vit_base_r26_s32_224\.random'"
-    ):
+    with pytest.raises(ConfigError, match=r"timm publishes no weights for .*; use 'timm:vit_base_r26_s32_224\.random'"):
         card("timm:vit_base_r26_s32_224")
     assert card("timm:vit_base_r26_s32_224.random").weights is None

@@ -66,5 +66,4 @@ def join_spots(
     ]
     if n_empty := len(common & set(empty)):
         notes.append(f"slide {slide_id!r}: {n_empty} of {len(common)} spots are left out: they have no counts.")
-
     return tuple(spots), tuple(notes)

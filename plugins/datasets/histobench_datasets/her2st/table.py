@@ -107,5 +107,4 @@ def check_spot_ids(spot_ids: Sequence[str], source: str, /) -> None:
             raise DataError(f"{where} is outside the array of {LATTICE[0]} x {LATTICE[1]} spots.")
         if spot in seen:
             raise DataError(f"{where} repeats in the table.")
-
         seen.add(spot)

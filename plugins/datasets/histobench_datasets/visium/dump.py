@@ -65,5 +65,4 @@ def dump_patches(images: Path, folder: Path, /, *, stains: Stains | None) -> int
         for number, patch in enumerate(read_patches(images)):
             pixels = patch if stains is None else normalise(patch, stains)
             Image.fromarray(pixels).save(new / f"patch_{number:0{digits}d}.png", compress_level=0)
-
     return n

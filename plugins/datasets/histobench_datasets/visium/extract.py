@@ -132,7 +132,6 @@ def _mpp(source: Source, slide: WholeSlide, cutting: Cutting) -> float:
         return spot_mpp(scales, is_hd=source.kind == "visium-hd", spot_diameter_um=source.rules.spot_diameter_um)
     if slide.mpp is None:
         raise ConfigError(f"'{slide.name}' does not state its microns per pixel: give them with --mpp.")
-
     return slide.mpp
 
 

@@ -61,5 +61,4 @@ def unique_names(names: Sequence[str]) -> tuple[str, ...]:
         seen.add(name)
         taken.add(new)
         unique.append(new)
-
     return tuple(unique)

@@ -123,7 +123,6 @@ def _counts(read: anndata.AnnData, path: Path) -> GeneCounts:
         raise DataError(f"'{path}' has no counts: X is of type {read.X.dtype}.")
     if not read.n_obs or not read.n_vars:
         raise DataError(f"'{path}' has {read.n_obs} spots and {read.n_vars} genes; both are needed.")
-
     if not read.obs_names.is_unique:
         raise DataError(f"'{path}': spot {read.obs_names[read.obs_names.duplicated()][0]!r} repeats.")
     values = sparse.csr_matrix(read.X, dtype=np.float32)

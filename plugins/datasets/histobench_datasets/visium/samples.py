@@ -37,5 +37,4 @@ def find_slide(folder: Path, sample: str, /) -> Path:
     if len(chosen) != 1:
         names = ", ".join(path.name for path in chosen) or "none"
         raise DataError(f"'{folder}' must hold one slide whose name ends in {sample!r}, found {names}.")
-
     return chosen[0]

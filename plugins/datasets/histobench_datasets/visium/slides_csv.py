@@ -90,7 +90,6 @@ def _section(path: Path, line: int, row: Mapping[str, str]) -> Section:
             f"{here}: sample {sample!r} has no patient, which is needed to keep training and test patients apart: "
             "write any name that this patient's sections share."
         )
-
     return Section(
         line=line,
         sample=sample,

@@ -1,1 +1,1 @@
-"""The records of the models, a file a family; adding a model is adding one record."""
+"""The records of the models, one file per family; to add a model, add a record."""

@@ -1,42 +1,46 @@
-"""Vision transformers pretrained on slides by DINOv2, or distilled from one that was.
+"""Vision transformers pretrained on slides with DINOv2, or distilled from such a model.
 
-Facts and counts: ``encoders.md`` of the specifications, sections 2, 4, 5 and 7. Where a pretraining dataset is not
-named there, a comment says so.
+Facts and counts: ``encoders.md`` of the specifications, sections 2, 4, 5 and 7. A comment marks pretraining datasets
+that are not named there.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from histobench import Weights
 from histobench_encoders.entry import TimmEntry
+from histobench_encoders.models.vit import vit
 
-__all__ = ["FOUNDATION", "tokens_variants"]
+__all__ = ["FOUNDATION"]
 
 _ND = "CC-BY-NC-ND-4.0"
 _APACHE = "Apache-2.0"
+_UNI = "Chen et al. (2024), Towards a general-purpose foundation model for computational pathology, Nat. Med. 30"
 _OWKIN = "Owkin non-commercial"
 
 _BIOPTIMUS = {"mean": (0.707223, 0.578729, 0.703617), "std": (0.211883, 0.230117, 0.177517)}
-_HIBOU = {"mean": (0.7068, 0.5755, 0.722), "std": (0.195, 0.2316, 0.1816)}
+_HIBOU: dict[str, Any] = {
+    "citation": "Nechaev et al. (2024), Hibou, a family of foundational vision transformers for pathology, "
+    "arXiv:2406.05074",
+    "licence": _APACHE,
+    "registers": 4,
+    "crop_px": 224,
+    "sides": (224, 518),
+    "formats": ("hf-dinov2", "dinov2"),
+    "mean": (0.7068, 0.5755, 0.722),
+    "std": (0.195, 0.2316, 0.1816),
+}
 _HALF = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
 
-# mlp_layer alone would leave GELU in the gate, and every key would still match
+# with mlp_layer alone the gate would use GELU, and every key would still match
 _SWIGLU = {"mlp_layer": "swiglu_packed", "act_layer": "silu"}
-_SCALED = {"init_values": 1e-5}  # that there is a number decides; the file brings the values
+_SCALED = {"init_values": 1e-5}  # any number adds the layer scale; its values come from the file
 _ALL_TOKENS = {"global_pool": ""}
 _ANY = (0.25, 0.5, 1.0, 2.0)
 
 
-def tokens_variants(width: int) -> Mapping[str, int]:
-    """Say the widths of a transformer's poolings."""
-    return {"cls": width, "mean": width, "cls+mean": 2 * width}
-
-
-def _vit(arch: str, width: int, **facts: Any) -> TimmEntry:  # Any: fields of the record
-    pooling = facts.pop("pooling", "cls")
-    variants = tokens_variants(width)
-    facts = {"token_px": 14, "mpp": 0.5, "mpps": (0.5,), "resize_px": 224, "blocks": "blocks.{}", **facts}
-    return TimmEntry(arch=arch, pooling=pooling, dim=variants[pooling], variants=variants, **facts)
+_vit = partial(vit, token_px=14)
 
 
 def _gated(hub_id: str, *more: str) -> Weights:
@@ -66,8 +70,8 @@ FOUNDATION: Mapping[str, TimmEntry] = {
         precision="fp16",
         weights=_gated("paige-ai/Virchow"),
     ),
-    # At its own 0.5 µm per pixel. The published abundance methods feed it 224 pixels of the full-resolution image
-    # instead; a study that wants that hands `build` the geometry.
+    # At its own 0.5 µm per pixel. Published abundance methods use 224 pixels of the full-resolution image instead; a
+    # study can pass that geometry to `build`.
     "virchow2": _vit(
         "vit_huge_patch14_224",
         1280,
@@ -87,8 +91,7 @@ FOUNDATION: Mapping[str, TimmEntry] = {
         "vit_large_patch16_224",
         1024,
         title="UNI: ViT-L/16 trained on 100,000 slides; class token",
-        citation="Chen et al. (2024), Towards a general-purpose foundation model for computational pathology, "
-        "Nat. Med. 30",
+        citation=_UNI,
         licence=_ND,
         params=303_350_784,
         kwargs=_SCALED,
@@ -104,8 +107,7 @@ FOUNDATION: Mapping[str, TimmEntry] = {
         "vit_giant_patch14_224",
         1536,
         title="UNI2-h: ViT-H/14 with eight registers; class token",
-        citation="Chen et al. (2024), Towards a general-purpose foundation model for computational pathology, "
-        "Nat. Med. 30",
+        citation=_UNI,
         licence=_ND,
         params=681_394_176,
         kwargs={
@@ -125,7 +127,7 @@ FOUNDATION: Mapping[str, TimmEntry] = {
         precision="bf16",
         weights=_gated("MahmoodLab/UNI2-h"),
     ),
-    # 256-pixel tiles at 0.5 µm per pixel whose middle 224 pixels are seen: the same as 224 pixels at 0.5
+    # the central 224 pixels of 256-pixel tiles at 0.5 µm per pixel, which equals 224 pixels at 0.5
     "gigapath": _vit(
         "vit_giant_patch14_dinov2",
         1536,
@@ -148,7 +150,7 @@ FOUNDATION: Mapping[str, TimmEntry] = {
         title="H-optimus-0: ViT-g/14 with registers trained on 500,000 slides; class token",
         citation="Saillard et al. (2024), H-optimus-0, github.com/bioptimus/releases",
         licence=_APACHE,
-        # the registry of 2024 lists it as open; a hub that asks for consent says so when it is asked
+        # open according to the registry of 2024; if the hub requires consent, it reports so on download
         weights=Weights(
             hub_id="bioptimus/H-optimus-0", files=("model.safetensors", "pytorch_model.bin", "checkpoint.pth")
         ),
@@ -200,32 +202,18 @@ FOUNDATION: Mapping[str, TimmEntry] = {
         "vit_base_patch14_reg4_dinov2",
         768,
         title="Hibou-B: ViT-B/14 with registers trained on 1.1 million slides; class token",
-        citation="Nechaev et al. (2024), Hibou, a family of foundational vision transformers for pathology, "
-        "arXiv:2406.05074",
-        licence=_APACHE,
         params=85_727_232,
         depth=12,
-        registers=4,
-        crop_px=224,
-        sides=(224, 518),
         weights=_gated("histai/hibou-b"),
-        formats=("hf-dinov2", "dinov2"),
         **_HIBOU,
     ),
     "hibou-l": _vit(
         "vit_large_patch14_reg4_dinov2",
         1024,
         title="Hibou-L: ViT-L/14 with registers trained on 1.1 million slides; class token",
-        citation="Nechaev et al. (2024), Hibou, a family of foundational vision transformers for pathology, "
-        "arXiv:2406.05074",
-        licence=_APACHE,
         params=303_230_976,
         depth=24,
-        registers=4,
-        crop_px=224,
-        sides=(224, 518),
         weights=_gated("histai/hibou-L"),
-        formats=("hf-dinov2", "dinov2"),
         **_HIBOU,
     ),
     "midnight-12k": _vit(
@@ -263,11 +251,11 @@ FOUNDATION: Mapping[str, TimmEntry] = {
         depth=24,
         sides=(224, 518),
         precision="fp16",
-        # the digest is that of the release on GitHub, a training checkpoint; the hub's file has the same name and
-        # another content, so neither is held against the other
+        # the published digest is that of a training checkpoint on GitHub; the file on the hub has the same name but
+        # other content, so no digest is checked
         weights=Weights(hub_id="majiabo/GPFM", files=("GPFM.pth",)),
         formats=("dinov2",),
         pretrained_on=("TCGA",),
     ),
 }
-"""By the card's name."""
+"""Name of the card → record."""

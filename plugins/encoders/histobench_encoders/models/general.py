@@ -1,4 +1,4 @@
-"""Models that have never seen a slide: ImageNet's, random ones, and transformers that start from scratch.
+"""Models without pretraining on slides: ImageNet weights, random weights, and transformers from scratch.
 
 Facts and counts: ``encoders.md`` of the specifications, section 2.
 """
@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from histobench import Weights
 from histobench_encoders.entry import TimmEntry
-from histobench_encoders.models.foundation import tokens_variants
+from histobench_encoders.models.vit import tokens_variants
 
 __all__ = ["GENERAL", "TIMM_PAGE"]
 
 TIMM_PAGE = "https://github.com/huggingface/pytorch-image-models"
-"""Where the networks come from."""
+"""Page of the networks."""
 
 _VIT = "Dosovitskiy et al. (2021), An image is worth 16×16 words, ICLR"
 _RESNET = "He et al. (2016), Deep residual learning for image recognition, CVPR"
@@ -43,7 +43,7 @@ def _scratch(letters: str, arch: str, width: int, params: int) -> TimmEntry:
 
 
 def _cnn(arch: str, title: str, width: int, params: int, citation: str) -> TimmEntry:
-    # torchvision's first weights, as the spec's table has them
+    # torchvision's first weights, as in the table of the specification
     return TimmEntry(
         arch=arch,
         pooling="gap",
@@ -66,8 +66,8 @@ def _random(entry: TimmEntry, **kwargs: object) -> TimmEntry:
     return replace(entry.random(**kwargs), title=title, licence=_FREE)
 
 
-# timm starts each residual branch at zero, to be trained up from there; left untrained, the network would be its stem
-# and three 1 x 1 convolutions
+# timm initialises each residual branch with zero; untrained, the network would only be its stem and three 1 x 1
+# convolutions
 _ALIVE = {"zero_init_last": False}
 
 _RESNET18 = _cnn("resnet18", "ResNet-18", 512, 11_176_512, _RESNET)
@@ -82,11 +82,11 @@ GENERAL: Mapping[str, TimmEntry] = {
     "resnet18.random": _random(_RESNET18, **_ALIVE),
     "resnet50.imagenet": _RESNET50,
     "resnet50.random": _random(_RESNET50, **_ALIVE),
-    # the third stage's output, 1024 channels at stride 16, averaged
+    # the mean output of the third stage, 1024 channels at stride 16
     "resnet50-hest": replace(
         _RESNET50,
         builder="stage",
-        title="ResNet-50 up to its third stage, ImageNet weights, as the HEST benchmark has it",
+        title="ResNet-50 up to its third stage, ImageNet weights, as in the HEST benchmark",
         citation=_HEST,
         dim=1024,
         variants={"gap": 1024},
@@ -98,4 +98,4 @@ GENERAL: Mapping[str, TimmEntry] = {
     "densenet121.imagenet": _DENSENET121,
     "densenet121.random": _random(_DENSENET121),
 }
-"""By the card's name; of a network's variants the pretrained one comes first."""
+"""Name of the card → record; for networks with several weights, the pretrained variant comes first."""

@@ -4,11 +4,12 @@ Facts and counts: ``encoders.md`` of the specifications, sections 2 to 5 and 7.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from histobench import Weights
 from histobench_encoders.entry import TimmEntry
-from histobench_encoders.models.foundation import tokens_variants
+from histobench_encoders.models.vit import tokens_variants, vit
 
 __all__ = ["PATHOLOGY"]
 
@@ -25,19 +26,7 @@ _ND = "CC-BY-NC-ND-4.0"
 _PLIP = 768
 
 
-def _vit(arch: str, width: int, **facts: Any) -> TimmEntry:  # Any: fields of the record
-    facts = {
-        "token_px": 16,
-        "mpp": 0.5,
-        "mpps": (0.5,),
-        "resize_px": 224,
-        "crop_px": 224,
-        "blocks": "blocks.{}",
-        "depth": 12,
-        "variants": tokens_variants(width),
-        **facts,
-    }
-    return TimmEntry(arch=arch, pooling="cls", dim=width, **facts)
+_vit = partial(vit, token_px=16, crop_px=224, depth=12)
 
 
 def _kaiko(arch: str, width: int, file: str, **facts: Any) -> TimmEntry:  # Any: fields of the record
@@ -89,7 +78,7 @@ def _conch(arch: str, width: int, **facts: Any) -> TimmEntry:  # Any: fields of 
         dim=width,
         variants={"attention": width},
         patch_px=448,
-        # the second is met where a file holds positions of the 224-pixel grid
+        # 224 for files with the positions of the 224-pixel grid
         sides=(448, 224),
         resize_px=448,
         crop_px=448,
@@ -110,7 +99,7 @@ PATHOLOGY: Mapping[str, TimmEntry] = {
         "modeling, medRxiv",
         licence="Owkin non-commercial",
         params=85_798_656,
-        kwargs={"norm_layer": "layer_norm_1e-12"},  # the Hugging Face class's default; timm's moves values by 1e-3
+        kwargs={"norm_layer": "layer_norm_1e-12"},  # Hugging Face's default; timm's changes values by 1e-3
         crop_px=None,
         interpolation="bilinear",
         weights=Weights(hub_id="owkin/phikon"),
@@ -201,4 +190,4 @@ PATHOLOGY: Mapping[str, TimmEntry] = {
         pretrained_on=("TCGA", "PAIP"),
     ),
 }
-"""By the card's name."""
+"""Name of the card → record."""
