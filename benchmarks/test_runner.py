@@ -14,7 +14,6 @@ from histobench.contracts.registry import Registry
 from histobench.images.embedding import slide_embeddings, slide_patches
 from histobench.results.records import job_id
 from histobench.study.config import RunConfig
-from histobench.study.executors import InProcess
 from histobench.study.job import Workspace
 from histobench.study.jobs import Machine
 from histobench.study.planning import plan_study
@@ -39,7 +38,7 @@ def test_overhead_of_the_runner_per_job(benchmark: BenchmarkFixture, tmp_path: P
 
     def bare() -> None:
         for spec in specs:
-            assembler = open_assembler(spec, None)
+            assembler = open_assembler(spec, registry, None)
             slides = assembler.slides()
             method = card.build(card.options())
             method.fit(assembler.labelled([slides[name] for name in spec.train]), None, FitContext(seed=0))
@@ -48,7 +47,7 @@ def test_overhead_of_the_runner_per_job(benchmark: BenchmarkFixture, tmp_path: P
                 method.predict(samples)
 
     def whole(out: Path) -> None:
-        outcomes = run_study(jobs, Workspace(out=out, metrics=(metric.name,)), InProcess())
+        outcomes = run_study(jobs, Workspace(out=out, registry=registry, metrics=(metric.name,)), None)
         assert all(outcome.record is not None and outcome.record.status == "done" for outcome in outcomes)
 
     bare()  # reads and grows every slide once

@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from histobench.cli import main
-from histobench.study import samples as assembly
 
 KILLED_WHILE_REPLACING = """
 import os, signal, sys
@@ -165,18 +164,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def trials(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def trials(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The misbehaving methods and the toy dataset, among the installed plugins."""
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.setenv("PYTHONPATH", str(site))
-    _forget()
-    yield
-    _forget()
-
-
-def _forget() -> None:
-    for cached in (assembly.registry, assembly._dataset, assembly._encoder):
-        cached.cache_clear()
 
 
 @pytest.fixture

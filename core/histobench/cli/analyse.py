@@ -51,7 +51,7 @@ def analyse(
     study = folder or study
     store = Store(study, write=False)
     records = _readable(app, store, _chosen(read_records(app, store), methods))
-    results = StudyResults(store=store, records=records, data_root=data_root, metric=metric)
+    results = StudyResults(store=store, registry=app.registry, records=records, data_root=data_root, metric=metric)
     failed = 0
     for name in names:
         try:

@@ -39,7 +39,7 @@ def embed(  # one parameter an argument or option
     from histobench.images.embedding import Compute
     from histobench.study.config import RunConfig
     from histobench.study.embed_ahead import Extraction, embed_datasets, plan_extraction
-    from histobench.study.executors import InProcess, LocalProcesses
+    from histobench.study.executors import LocalProcesses
 
     gpus = list_gpus()
     shared = workers or (len(gpus) if given["device"] in ("auto", "cuda") and gpus else 1)
@@ -48,10 +48,14 @@ def embed(  # one parameter an argument or option
     cores = max(1, (os.cpu_count() or 1) // config.workers)
     how = Compute(device=device, batch_size=batch_size, workers=threads or min(4, cores), compiled=compiled)
     extraction = Extraction(
-        how=how, threads=cores, data_root=config.data_root, allow_upsampling=config.allow_upsampling
+        registry=app.registry,
+        how=how,
+        threads=cores,
+        data_root=config.data_root,
+        allow_upsampling=config.allow_upsampling,
     )
     parts = plan_extraction(config, app.registry)
-    executor = LocalProcesses(config.workers, gpus=gpus) if config.workers > 1 else InProcess()
+    executor = LocalProcesses(config.workers, gpus=gpus) if config.workers > 1 else None
     done = []
     with app.output.progress(sum(len(part.slides) for part in parts)) as bar:
         for result in embed_datasets(parts, extraction, executor):

@@ -81,7 +81,7 @@ def _load(app: "App", job: str, study: Path, data_root: Path | None) -> "Drawer"
     record = known[found[0]]
     if not TASKS[record.job.kind].is_judged:
         raise ConfigError(f"job {record.job_id} ({record.job.method}) was asked to {record.job.target}, not to draw.")
-    method: Any = load_fitted(record, store.folder(record.job_id), open_assembler(record.job, data_root))
+    method: Any = load_fitted(record, store.folder(record.job_id), open_assembler(record.job, app.registry, data_root))
     if not all(hasattr(method, part) for part in ("genes", "prompts", "encode", "draw")):
         raise ConfigError(f"{record.job.method} draws the test spots only, not on demand.")
     drawer: Drawer = method

@@ -56,8 +56,7 @@ def score(app: "App", study: Path, metrics: str | None) -> None:
     from histobench.study.job import rescore
 
     names = metrics.split(",") if metrics else app.registry.metrics.names()
-    for name in names:
-        app.registry.metrics.get(name)
+    cards = [app.registry.metrics.get(name) for name in names]
     store = Store(study, write=False)
     changed = failed = 0
     passed_over: dict[str, str] = {}
@@ -68,7 +67,7 @@ def score(app: "App", study: Path, metrics: str | None) -> None:
                 app.output.warn(f"job {record.job_id} is being worked on, and is left alone.")
                 continue
             try:
-                scored = rescore(record, folder, names)
+                scored = rescore(record, folder, cards)
                 changed += scored is not record
                 passed_over |= scored.passed_over
             except DataError as error:

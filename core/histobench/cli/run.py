@@ -132,7 +132,10 @@ def prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[R
     for reason in planned.reasons():
         app.output.warn(f"left out: {reason}")
     metrics = tuple(card.name for card in planned.metrics)
-    return config, Workspace(out=config.out, metrics=metrics, data_root=config.data_root, since=now()), planned
+    workspace = Workspace(
+        out=config.out, registry=app.registry, metrics=metrics, data_root=config.data_root, since=now()
+    )
+    return config, workspace, planned
 
 
 def execute(app: "App", config: "RunConfig", workspace: "Workspace", jobs: "dict[str, JobSpec]") -> int:
@@ -140,7 +143,7 @@ def execute(app: "App", config: "RunConfig", workspace: "Workspace", jobs: "dict
     from dataclasses import replace
 
     from histobench.results.store import Store
-    from histobench.study.executors import InProcess, LocalProcesses
+    from histobench.study.executors import LocalProcesses
     from histobench.study.queue import run_study
 
     store, tracker = Store(config.out), _tracker(app, config)
@@ -152,7 +155,7 @@ def execute(app: "App", config: "RunConfig", workspace: "Workspace", jobs: "dict
             told = " ".join(f"{name}={value:.4g}" for name, value in numbers.items())
             app.output.note(f"{spec.method}, fold {spec.fold}, epoch {number}: {told}")
 
-        executor = LocalProcesses(config.workers, gpus=list_gpus()) if config.workers > 1 else InProcess()
+        executor = LocalProcesses(config.workers, gpus=list_gpus()) if config.workers > 1 else None
         here = replace(workspace, progress=epoch) if config.workers == 1 else workspace
         # after Ctrl-C tracking is not waited for: the next run logs what is missing
         for outcome in run_study(jobs, here, executor):

@@ -166,6 +166,10 @@ class Registry:
                 catalogue.cards[card.name] = card
         return self
 
+    def __reduce__(self) -> tuple[Callable[[], "Registry"], tuple[()]]:
+        """Pickle no card: where a registry is unpickled, the plugins of that process are loaded."""
+        return (Registry.load, ())
+
     def add_commands(self, cli: "click.Group") -> None:
         """Let every plugin add its commands; a plugin that fails loses its commands only."""
         for plugin in self.plugins:

@@ -1,13 +1,13 @@
-"""Embedding whole datasets ahead of a study: slides shared among workers, what is cached left alone.
+"""Embed whole datasets before a study: slides are shared among workers, and those in the cache are left alone.
 
-A worker takes a few slides at a time; while one is embedded, the next one's image is decoded and its patches are cut.
+A worker takes a few slides at a time. While it embeds one, it decodes the image of the next and cuts its patches.
 """
 
-import functools
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,14 +22,16 @@ from histobench.images import is_upsampled
 from histobench.images.embedding import Compute, has_embeddings, slide_embeddings, slide_patches
 from histobench.results.provenance import limit_threads
 from histobench.study.config import RunConfig
-from histobench.study.samples import open_dataset, open_encoder, registry
+from histobench.study.executors import in_turn
+from histobench.study.samples import open_dataset, open_encoder
 from histobench.study.selection import asked_datasets, asked_targets
 from histobench.weights.slots import asked_encoder
 
-__all__ = ["Embedded", "Extraction", "Part", "embed_datasets", "embed_part", "plan_extraction"]
+__all__ = ["Embedded", "Extraction", "Part", "embed_datasets", "plan_extraction"]
 
 SLIDES_A_PART = 8
-"""Slides that a worker takes at a time: few, to share them evenly; some, to cut one while another is embedded."""
+"""Slides that a worker takes at a time: few enough to share them evenly, but several, to prepare one while another
+is embedded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +47,16 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedded:
-    """What became of a slide.
+    """The outcome for one slide.
 
     Attributes
     ----------
     was_there
-        True if its embeddings were in the cache.
+        True if its embeddings were in the cache already.
     notes
-        What a reader must know: that it was enlarged.
+        Warnings, such as that the slide was enlarged.
     error
-        Why there are none; empty if all went well.
+        Why the slide was not embedded; empty if it was.
     """
 
     encoder: str
@@ -69,78 +71,78 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extraction:
-    """How an extraction is done; the precision is each part's own.
+    """How slides are embedded; it is sent to worker processes. The precision is that of each part.
 
     Attributes
     ----------
     threads
-        CPU threads that torch computes with in one worker.
+        CPU threads that torch uses in one worker.
     allow_upsampling
-        True to enlarge slides that are coarser than the encoder wants.
+        True to enlarge slides that are coarser than the encoder needs.
     """
 
+    registry: Registry
     how: Compute
     threads: int = 1
     data_root: Path | None = None
     allow_upsampling: bool = False
 
+    def embed(self, part: Part) -> tuple[Embedded, ...]:
+        """Embed the slides of a part, one after another; one that cannot be embedded costs only itself."""
+        with limit_threads(self.threads):
+            return tuple(_embed_slides(part, self))
 
-def plan_extraction(config: RunConfig, known: Registry) -> list[Part]:
-    """Share out the slides of a study's datasets for its encoders, one encoder after another.
+
+def plan_extraction(config: RunConfig, registry: Registry) -> list[Part]:
+    """Divide the slides of a study's datasets into parts, one encoder after another.
 
     Parameters
     ----------
     config
-        Its device must be settled.
+        Its device must not be ``auto``.
 
     Raises
     ------
     HistobenchError
-        If an encoder, dataset or target is not there, or an encoder's weights are not to be had.
+        If an encoder, dataset or target does not exist, or the weights of an encoder are not available.
     """
     if not config.encoders:
         raise ConfigError("no encoder is asked for: --encoders NAME[,NAME]; `histobench list encoders` names them.")
-    encoders = [_frozen(known, name) for name in config.encoders]
-    datasets = asked_datasets(config, known)
+    encoders = [_frozen(registry, name) for name in config.encoders]
+    datasets = asked_datasets(config, registry)
     return [part for card in encoders for dataset in datasets for part in _parts(config, card, dataset)]
 
 
-def embed_datasets(parts: Sequence[Part], extraction: Extraction, executor: Executor) -> Iterator[Embedded]:
-    """Embed every slide that is not in the cache; yield what became of each, part by part."""
-    work = functools.partial(embed_part, extraction=extraction)
-    for done in executor.run(parts, work, _died):
-        yield from done
-
-
-def embed_part(part: Part, extraction: Extraction) -> tuple[Embedded, ...]:
-    """Embed the slides of a part, one after another; one that cannot be embedded costs only itself."""
-    with limit_threads(extraction.threads):
-        return tuple(_embed_slides(part, extraction))
+def embed_datasets(parts: Sequence[Part], extraction: Extraction, executor: Executor | None) -> Iterator[Embedded]:
+    """Embed every slide that is not in the cache, in this process without an executor; yield each slide's outcome."""
+    with closing(in_turn(parts)) as here:
+        for done in executor.run(parts, extraction.embed, _died) if executor else map(extraction.embed, here):
+            yield from done
 
 
 def _embed_slides(part: Part, extraction: Extraction) -> Iterator[Embedded]:
-    geometry = registry().encoders.get(part.encoder).geometry
-    encoder = open_encoder(part.encoder, replace(geometry, upsampling=extraction.allow_upsampling))
-    dataset = open_dataset(part.dataset, extraction.data_root)
+    registry = extraction.registry
+    geometry = registry.encoders.get(part.encoder).geometry
+    encoder = open_encoder(registry, part.encoder, replace(geometry, upsampling=extraction.allow_upsampling))
+    dataset = open_dataset(registry, part.dataset, extraction.data_root)
     how = replace(extraction.how, precision=part.precision)
     with ThreadPoolExecutor(1) as ahead:
-        prepare = functools.partial(_prepare, part, dataset, encoder, how)
-        following: Future[_Ready] = ahead.submit(prepare, part.slides[0])
+        following = ahead.submit(_prepare, part, dataset, encoder, how, part.slides[0])
         for slide, after in zip(part.slides, (*part.slides[1:], None), strict=True):
             this = following
             try:
                 ready = this.result()
-            except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
+            except Exception as error:  # noqa: BLE001 -- a third-party dataset may raise anything
                 ready, failed = None, explain(error)
             if after is not None:
-                following = ahead.submit(prepare, after)
+                following = ahead.submit(_prepare, part, dataset, encoder, how, after)
             result = Embedded(encoder=part.encoder, dataset=part.dataset, slide=slide)
             yield replace(result, error=failed) if ready is None else _embed(result, ready, encoder, how)
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready:
-    """A slide whose patches are cut."""
+    """A slide that is ready to be embedded: its patches are in the cache."""
 
     table: SpotTable
     image: SlideImage
@@ -163,7 +165,7 @@ def _embed(result: Embedded, ready: _Ready, encoder: Encoder, how: Compute) -> E
         warnings.simplefilter("always")
         try:
             slide_embeddings(Cache(), encoder, ready.image, ready.table, name=result.encoder, how=how)
-        except Exception as error:  # noqa: BLE001 -- a stranger's encoder may raise anything
+        except Exception as error:  # noqa: BLE001 -- a third-party encoder may raise anything
             return replace(result, error=explain(error))
     return replace(
         result,
@@ -180,11 +182,11 @@ def _died(part: Part, cause: str) -> tuple[Embedded, ...]:
     )
 
 
-def _frozen(known: Registry, name: str) -> EncoderCard:
+def _frozen(registry: Registry, name: str) -> EncoderCard:
     plain, _, mode = name.partition("@")
     if mode not in ("", "frozen"):
         raise did_you_mean("mode of an encoder that is embedded with", mode, ["frozen"])
-    choice = asked_encoder(known, EncoderSlot(default=plain, default_mode="frozen", modes=("frozen",)), plain)
+    choice = asked_encoder(registry, EncoderSlot(default=plain, default_mode="frozen", modes=("frozen",)), plain)
     if isinstance(choice, str):
         raise ConfigError(f"encoder {name!r} cannot be embedded with: {choice}.")
     return choice.card

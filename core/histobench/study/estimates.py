@@ -1,4 +1,4 @@
-"""How long a job may take: a probe before it is begun."""
+"""Estimate how long a job takes from short probes of its work."""
 
 import time
 import warnings
@@ -14,30 +14,31 @@ from histobench.results.provenance import limit_threads
 from histobench.results.records import JobSpec
 from histobench.study.checkpoint_evaluation import load_checkpoint
 from histobench.study.job import Workspace
-from histobench.study.samples import fit_context, open_assembler, registry
+from histobench.study.samples import fit_context, open_assembler
+from histobench.study.tasks import task_module, training_samples
 
 __all__ = ["Timer", "estimate_seconds", "probes_of"]
 
 
 def estimate_seconds(spec: JobSpec, workspace: Workspace, *, n_probe: int = 32) -> float:
-    """Estimate a job's seconds from probes: pieces of its work on a few spots of one training slide, scaled up.
+    """Estimate a job's seconds: time pieces of its work on a few spots of one training slide, and scale them up.
 
-    Frozen embeddings of that slide are computed, and stay in the cache. Where published weights are evaluated, the
-    probe predicts one test slide.
+    Frozen embeddings of that slide are computed and stay in the cache. If the job evaluates published weights, one
+    test slide is predicted instead.
     """
-    card = registry().methods.get(spec.method)
+    card = workspace.registry.methods.get(spec.method)
     options = options_from_json(card, spec.options)
     with limit_threads(spec.threads):
         begun = time.perf_counter()
-        assembler = open_assembler(spec, workspace.data_root)
+        assembler = open_assembler(spec, workspace.registry, workspace.data_root)
         context = fit_context(spec, assembler)
         slides = assembler.slides()
         if spec.checkpoint:
             method: Method = card.build(options)
             load_checkpoint(method, spec, context)
-            method.predict(assembler.unlabelled(slides[spec.test[0]])[0])
+            method.predict(task_module(spec.kind).make_samples(assembler, slides[spec.test[0]]).shown())
             return (time.perf_counter() - begun) * len(spec.test)
-        one = assembler.labelled([slides[spec.train[0]]])
+        one = training_samples(assembler, [slides[spec.train[0]]])
         reading = (time.perf_counter() - begun) * (len(spec.train) + len(spec.test))
         few = one.take(np.arange(min(n_probe, len(one))))
         per_slide = len(one) / len(few)
@@ -50,7 +51,7 @@ def estimate_seconds(spec: JobSpec, workspace: Workspace, *, n_probe: int = 32) 
 
 
 def probes_of(card: MethodCard, options: Options) -> tuple[Probe, ...]:
-    """Give the pieces of a method's work: its own, or one of its epochs, or all of it."""
+    """Return the pieces of a method's work: those on its card, or one of its epochs, or all of it."""
     if card.probes is not None:
         return card.probes(options)
     epochs = getattr(options, "epochs", None)
@@ -64,7 +65,7 @@ def _scale(probe: Probe, in_training: float, in_test: float) -> float:
 
 @dataclass(slots=True)
 class Timer:
-    """Times pieces of a method's work on the same samples; the first work of all warms up and is not counted."""
+    """Times pieces of a method's work on the same samples; the very first run only warms up."""
 
     card: MethodCard
     few: LabelledSamples
@@ -72,7 +73,7 @@ class Timer:
     _known: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def seconds(self, probe: Probe) -> float:
-        """Time one piece."""
+        """Return the seconds of one piece."""
         if not self._known:
             self._work(probe.options)
         less = 0.0 if probe.less is None else self._seconds(probe.less, probe.phase)
@@ -86,7 +87,7 @@ class Timer:
 
     def _work(self, options: Options) -> dict[str, float]:
         method: Method = self.card.build(options)
-        with warnings.catch_warnings(action="ignore"):  # of spots that are few here, and not in the job
+        with warnings.catch_warnings(action="ignore"):  # about few spots, which the job itself does not have
             begun = time.perf_counter()
             method.fit(self.few, None, self.context)
             fitted = time.perf_counter()

@@ -1,6 +1,6 @@
-"""Where jobs run: in this process, or in worker processes of this machine.
+"""Where jobs run: in this process one after another, or in worker processes of this machine.
 
-An executor knows nothing of jobs but that they can be pickled. A worker that dies costs only the job it held.
+An executor only needs jobs that can be pickled. A worker process that dies costs only the job that it was running.
 """
 
 import multiprocessing
@@ -8,37 +8,30 @@ import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Generic, TypeVar
 
-__all__ = ["InProcess", "LocalProcesses"]
+__all__ = ["LocalProcesses", "in_turn"]
 
 JobT = TypeVar("JobT")
 OutcomeT = TypeVar("OutcomeT")
 
 
-class InProcess:
-    """Run jobs here, one after the other."""
-
-    def run(
-        self, jobs: Iterable[JobT], work: Callable[[JobT], OutcomeT], died: Callable[[JobT, str], OutcomeT]
-    ) -> Iterator[OutcomeT]:
-        """Yield each job's outcome as it ends."""
-        del died  # this process dies with its job
-        with _interrupts() as interrupted:
-            for job in jobs:
-                outcome = work(job)
-                if interrupted.is_set():  # and the job went on: it came where Python prints exceptions and goes on
-                    raise KeyboardInterrupt
-                yield outcome
+def in_turn(jobs: Iterable[JobT]) -> Generator[JobT, None, None]:
+    """Yield jobs to be run in this process; stop after a job during which Ctrl-C was pressed, even if it was lost."""
+    with _interrupts() as interrupted:
+        for job in jobs:
+            yield job
+            if interrupted.is_set():
+                raise KeyboardInterrupt
 
 
 @contextmanager
 def _interrupts() -> Iterator[threading.Event]:
-    """Remember a Ctrl-C, which is lost where it arrives inside a callback of the interpreter, such as ``__del__``."""
+    """Remember Ctrl-C: Python prints and drops it if it arrives inside a callback such as ``__del__``."""
     seen = threading.Event()
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or before is not signal.default_int_handler:
@@ -57,14 +50,14 @@ def _interrupts() -> Iterator[threading.Event]:
 
 
 class LocalProcesses:
-    """Run jobs in worker processes, each with a GPU of its own where there are several.
+    """Run jobs in worker processes; several GPUs are shared out among them.
 
     Parameters
     ----------
     workers
         Number of processes.
     gpus
-        Ids of the GPUs to hand out in turn; empty on a machine without.
+        Ids of the GPUs to assign in turn; empty on a machine without GPUs.
     """
 
     def __init__(self, workers: int, *, gpus: tuple[str, ...] = ()) -> None:
@@ -94,7 +87,7 @@ class LocalProcesses:
 
 
 class _Handler(threading.Thread, Generic[JobT, OutcomeT]):
-    """Feeds one worker process, and replaces it when it dies."""
+    """Sends jobs to one worker process, and replaces the process when it dies."""
 
     def __init__(
         self,
@@ -112,7 +105,7 @@ class _Handler(threading.Thread, Generic[JobT, OutcomeT]):
     def run(self) -> None:
         try:
             self._feed()
-        except BaseException as error:  # noqa: BLE001 -- handed to the thread that waits, which would wait for ever
+        except BaseException as error:  # noqa: BLE001 -- raised in the thread that waits for an outcome
             self._done.put(error)
         self.stop()
 
@@ -129,13 +122,13 @@ class _Handler(threading.Thread, Generic[JobT, OutcomeT]):
             except queue.Empty:
                 return
             try:
-                connection = connection or self._spawn()  # for a job at hand: the last one may have died at its end
+                connection = connection or self._spawn()  # only now that there is a job for it
                 connection.send(job)
                 outcome = connection.recv()
             except (EOFError, OSError):
                 if self._stopping.is_set():
                     return
-                connection, outcome = None, self._bury(job)
+                connection, outcome = None, self._record_death(job)
             self._done.put(outcome)
 
     def _spawn(self) -> Connection:
@@ -145,15 +138,15 @@ class _Handler(threading.Thread, Generic[JobT, OutcomeT]):
         process.start()
         self._process = process
         theirs.close()
-        if self._stopping.is_set():  # since before there was a process to end
+        if self._stopping.is_set():  # `stop` may have run before there was a process to end
             process.terminate()
         ours.send(self._work)
         return ours
 
-    def _bury(self, job: JobT) -> OutcomeT:
+    def _record_death(self, job: JobT) -> OutcomeT:
         process, self._process = self._process, None
         if process is None:
-            raise RuntimeError("no worker process could be started on this machine.")
+            raise RuntimeError("this machine could not start a worker process.")
         process.join()
         return self._died(job, _cause(process.exitcode))
 
@@ -165,7 +158,7 @@ def _cause(exit_code: int | None) -> str:
 
 
 def _serve(gpu: str, connection: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and then ends its workers
     if gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu  # before anything imports torch
     try:

@@ -1,4 +1,4 @@
-"""The method of a finished job, read back from its folder."""
+"""Load the method of a finished job from its folder."""
 
 from histobench.contracts.options import options_from_json
 from histobench.contracts.protocols import Method
@@ -6,21 +6,21 @@ from histobench.errors import DataError
 from histobench.results.records import RunRecord
 from histobench.results.store import JobFolder
 from histobench.study.checkpoint_evaluation import load_checkpoint
-from histobench.study.samples import Assembler, fit_context, registry
+from histobench.study.samples import Assembler, fit_context
 
 __all__ = ["load_fitted"]
 
 
 def load_fitted(record: RunRecord, folder: JobFolder, assembler: Assembler) -> Method:
-    """Build a job's method and load what its fit saved, or the published weights that it evaluates.
+    """Build a job's method and load what its fit saved, or the published weights that the job evaluates.
 
     Raises
     ------
     DataError
-        If nothing was saved because its folder was thinned out, or the published weights are not where they were.
+        If the saved method was removed to save space, or the published weights are no longer at their path.
     """
     job = record.job
-    card = registry().methods.get(job.method)
+    card = assembler.registry.methods.get(job.method)
     method: Method = card.build(options_from_json(card, job.options))
     if job.checkpoint:
         load_checkpoint(method, job, fit_context(job, assembler))

@@ -1,22 +1,24 @@
-"""Run one job: fit, save, predict, score, record, in that order; what is on disk already is not done again.
+"""Run one job: fit, save, predict, score, record, in that order; what is already on disk is not done again.
 
-Whatever goes wrong inside a job ends in a record of its failure; only an output folder that cannot be written to, and
-the user, stop more than the job.
+Any error inside a job ends in a record of its failure. Only the user, or an output folder that cannot be written to,
+stops more than the job.
 """
 
 import io
 import json
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from histobench.contracts.cards import MetricCard
 from histobench.contracts.options import options_from_json
 from histobench.contracts.protocols import FitContext, Method
+from histobench.contracts.registry import Registry
 from histobench.contracts.tasks import TASKS
 from histobench.data import SlideResult
 from histobench.data.panels import Panel
@@ -26,39 +28,47 @@ from histobench.results.evaluation import score
 from histobench.results.provenance import Watch, determinism, git_commit, limit_threads, machine, versions
 from histobench.results.records import JobSpec, PanelRecord, RunRecord
 from histobench.results.store import JobFolder, Store, read_predictions, read_training, write_predictions
-from histobench.study.answers import ask, open_outcomes
 from histobench.study.checkpoint_evaluation import load_checkpoint
-from histobench.study.samples import Assembler, fit_context, open_assembler, registry
+from histobench.study.samples import Assembler, fit_context, open_assembler
+from histobench.study.tasks import open_reading, task_module, training_samples
+from histobench.study.tasks.generate import view_real_patches
 
 __all__ = ["Progress", "Workspace", "failure", "now", "rescore", "run_job"]
 
 Progress = Callable[[JobSpec, int, Mapping[str, float]], None]
-"""Told of every epoch of a job that runs in this process."""
+"""Receives a job, an epoch, and its named numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workspace:
-    """Where jobs read and write; travels to worker processes.
+    """What all jobs of a study share; it is sent to worker processes.
 
     Attributes
     ----------
+    registry
+        The installed plugins, once a process: a worker process loads its own when it receives the workspace.
     metrics
         Names of the metrics to score with.
     since
-        When the study began, ISO 8601: a job that failed earlier is tried again, one that failed since is not.
+        When the study began, ISO 8601: a job that failed before is tried again, one that failed since is not.
     progress
-        Told of every epoch; only where jobs run in this process.
+        Called after every epoch; only where jobs run in this process.
     """
 
     out: Path
+    registry: Registry
     metrics: tuple[str, ...]
     data_root: Path | None = None
     since: str = ""
     progress: Progress | None = None
 
+    def metric_cards(self) -> list[MetricCard]:
+        """Return the cards of the metrics to score with."""
+        return [self.registry.metrics.get(name) for name in self.metrics]
+
 
 def run_job(job_id: str, spec: JobSpec, workspace: Workspace) -> RunRecord:
-    """Run one job to its record, of success or of failure.
+    """Run one job and return its record, of success or of failure.
 
     Raises
     ------
@@ -82,9 +92,9 @@ def run_job(job_id: str, spec: JobSpec, workspace: Workspace) -> RunRecord:
     return record
 
 
-def rescore(record: RunRecord, folder: JobFolder, metrics: Sequence[str]) -> RunRecord:
+def rescore(record: RunRecord, folder: JobFolder, metrics: Iterable[MetricCard]) -> RunRecord:
     """Score a finished job with the metrics that its record lacks, or has in another revision; nothing is trained."""
-    cards = [card for card in (registry().metrics.get(name) for name in metrics) if record.lacks(card)]
+    cards = [card for card in metrics if record.lacks(card)]
     if record.status != "done" or not cards:
         return record
     evaluation = score(read_predictions(folder.predictions), cards, read_training(folder.predictions))
@@ -105,17 +115,16 @@ class _Job:
     epochs: list[dict[str, float]] = field(default_factory=list)
 
     def run(self, started: str) -> RunRecord:
-        card = registry().methods.get(self.spec.method)
+        card = self.workspace.registry.methods.get(self.spec.method)
         options = options_from_json(card, self.spec.options)
         with self.watch.phase("read"):
-            assembler = open_assembler(self.spec, self.workspace.data_root)
+            assembler = open_assembler(self.spec, self.workspace.registry, self.workspace.data_root)
         method, n_train = self._fit(lambda: card.build(options), assembler)
         results = self._predict(method, assembler)
         training = assembler.training if TASKS[self.spec.kind].has_targets else None
         write_predictions(self.folder.predictions, results, training)
         with self.watch.phase("score"):
-            metrics = [registry().metrics.get(name) for name in self.workspace.metrics]
-            evaluation = score(results, metrics, training)
+            evaluation = score(results, self.workspace.metric_cards(), training)
         n_test = sum(len(result.spot_ids) for result in results)
         return RunRecord(
             job_id=self.job_id,
@@ -125,7 +134,7 @@ class _Job:
             n_spots={result.slide_id: len(result.spot_ids) for result in results},
             n_train_spots=n_train,
             panel=_panel_record(assembler.panel),
-            beside_panels={name: _panel_record(beside.panel) for name, beside in assembler.companions.items()},
+            beside_panels={name: _panel_record(side.panel) for name, side in assembler.side_targets.items()},
             scores=evaluation.scores,
             beside=evaluation.beside,
             passed_over=evaluation.passed_over,
@@ -144,7 +153,7 @@ class _Job:
         )
 
     def _fit(self, build: Callable[[], Method], assembler: Assembler) -> tuple[Method, int]:
-        """Fit and save, or load what an attempt that was killed afterwards has saved; count the training spots."""
+        """Fit and save, or load what a killed attempt has saved; return also the number of training spots."""
         method = build()
         marker = self.folder.checkpoint / "fitted.json"
         context = fit_context(self.spec, assembler, resume=self.folder.resume, report=self._report)
@@ -157,14 +166,14 @@ class _Job:
                 self.epochs += fitted["epochs"]
                 self.watch.seconds.update(fitted["seconds"])
                 return method, int(fitted["n_train_spots"])
-            except Exception as error:  # noqa: BLE001 -- what cannot be read is done again
+            except Exception as error:  # noqa: BLE001 -- a method that cannot be read is fitted again
                 self.folder.log(f"the saved method cannot be read, and is fitted again: {explain(error)}")
                 self.folder.forget_fit()
                 method = build()
         slides = assembler.slides()
         with self.watch.phase("embed"):
-            train = assembler.labelled([slides[name] for name in self.spec.train])
-            val = assembler.labelled([slides[name] for name in self.spec.val]) if self.spec.val else None
+            train = training_samples(assembler, [slides[name] for name in self.spec.train])
+            val = training_samples(assembler, [slides[name] for name in self.spec.val]) if self.spec.val else None
         with self.watch.phase("fit"):
             method.fit(train, val, context)
         self.folder.checkpoint.mkdir(exist_ok=True)
@@ -174,7 +183,7 @@ class _Job:
         return method, len(train)
 
     def _published(self, method: Method, context: FitContext) -> Method:
-        """Load published weights instead of fitting, and keep in the record that they are."""
+        """Load published weights instead of fitting, and note this in the record."""
         with self.watch.phase("read"):
             self.watch.warnings.append(load_checkpoint(method, self.spec, context))
         self.watch.seconds["fit"] = 0.0
@@ -183,32 +192,32 @@ class _Job:
     def _report(self, epoch: int, numbers: Mapping[str, float]) -> None:
         plain = {name: float(value) for name, value in numbers.items()}
         self.epochs.append(plain)
-        told = " ".join(f"{name}={value:.6g}" for name, value in plain.items())
-        self.folder.log(f"epoch {epoch} {told}")
+        shown = " ".join(f"{name}={value:.6g}" for name, value in plain.items())
+        self.folder.log(f"epoch {epoch} {shown}")
         if self.workspace.progress is not None:
             self.workspace.progress(self.spec, epoch, plain)
 
     def _predict(self, method: Method, assembler: Assembler) -> list[SlideResult]:
-        slides = assembler.slides()
-        with self.watch.phase("judge" if self.spec.judge else "read"):
-            outcomes = open_outcomes(self.spec, assembler, self.watch.warnings.append)
+        slides, task = assembler.slides(), task_module(self.spec.kind)
+        reading_phase = "judge" if self.spec.judge else "read"
+        with self.watch.phase(reading_phase):
+            reading = open_reading(self.spec, assembler, self.watch.warnings.append)
         results = []
         for name in self.spec.test:
             with self.watch.phase("embed"):
-                samples, seen = assembler.unlabelled(slides[name])
-            # before a stranger can write into them
-            kept = replace(samples, spot_ids=samples.spot_ids.copy(), xy_um=samples.xy_um.copy())
+                given = task.make_samples(assembler, slides[name])
+                shown = given.shown()
             with self.watch.phase("predict"):
-                said = ask(method, samples, self.spec.kind)
-            with self.watch.phase("judge" if self.spec.judge else "read"):
-                results.append(outcomes.result(said, kept, seen, slides[name]))
-        with self.watch.phase("judge" if self.spec.judge else "read"):
-            return outcomes.finish(method, results, assembler)
+                answer = task.ask(method, shown)
+            with self.watch.phase(reading_phase):
+                results.append(task.read(answer, given, reading))
+        with self.watch.phase(reading_phase):
+            return view_real_patches(method, results, assembler)
 
 
 @contextmanager
 def _printing_into(folder: JobFolder) -> Iterator[None]:
-    """Send what a plugin prints to the job's log; standard output belongs to results."""
+    """Write what a plugin prints to the job's log, because standard output is for results."""
     printed = io.StringIO()
     try:
         with redirect_stdout(printed):
@@ -223,13 +232,13 @@ def _panel_record(panel: Panel) -> PanelRecord:
 
 
 def _best_epoch(epochs: Sequence[Mapping[str, float]]) -> int | None:
-    """Name the epoch that was selected on validation slides; ``None`` where there were none."""
+    """Return the epoch that was selected on validation slides; ``None`` if there were none."""
     scores = [epoch.get("val_score", np.nan) for epoch in epochs]
     return int(np.nanargmax(scores)) if np.isfinite(scores).any() else None
 
 
 def failure(job_id: str, spec: JobSpec, *, started: str, error: str, watch: Watch | None = None) -> RunRecord:
-    """Make the record of a job that failed."""
+    """Make the record of a failed job."""
     return RunRecord(
         job_id=job_id,
         job=spec,
@@ -246,5 +255,5 @@ def failure(job_id: str, spec: JobSpec, *, started: str, error: str, watch: Watc
 
 
 def now() -> str:
-    """Tell the time as records do: UTC, ISO 8601."""
+    """Return the time as records store it: UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

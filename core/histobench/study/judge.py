@@ -20,7 +20,7 @@ from sklearn.linear_model import RidgeCV
 
 from histobench.contracts.protocols import Encoder, PatchGeometry
 from histobench.data import Float, Generated, ImageFeatures, Int, LabelledSamples, Patches, Prediction, Targets, UInt8
-from histobench.errors import DataError, ShapeError
+from histobench.errors import DataError
 from histobench.images import resize
 
 __all__ = ["JUDGED", "Judge", "open_judge"]
@@ -119,13 +119,12 @@ def open_judge(encoder: Encoder, train: LabelledSamples, *, device: str) -> Judg
     DataError
         If there are hardly any: a reader is taught without a part of them, and needs two.
     """
-    if train.patches is None:
-        raise ShapeError("training samples carry no patches to teach the judge with.")
+    patches = train.need_patches("a judge of generated patches")
     if len(train) < _FEWEST_SPOTS:
         raise DataError(
             f"a judge of generated patches learns from {_FEWEST_SPOTS} training spots or more, found {len(train)}."
         )
-    features = _features(encoder, train.patches, device).astype(np.float64)
+    features = _features(encoder, patches, device).astype(np.float64)
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     deviation[deviation < 1e-6] = 1.0  # what never varies says nothing
     scaled = (features - mean) / deviation

@@ -1,17 +1,18 @@
-"""Run a study: every job that has no record yet, shared with whoever else works on the same folder."""
+"""Run a study: every job that has no record yet, shared with all other runners on the same folder."""
 
-import functools
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 from histobench.contracts.protocols import Executor
 from histobench.errors import DataError
 from histobench.results.records import JobSpec, RunRecord
 from histobench.results.store import Store
+from histobench.study.executors import in_turn
 from histobench.study.job import Workspace, failure, now, rescore, run_job
 
-__all__ = ["Outcome", "run_study"]
+__all__ = ["Outcome", "Work", "run_study"]
 
 POLL_SECONDS = 0.5
 """How long to wait before asking again for a job that another runner holds."""
@@ -19,7 +20,7 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a job: its record, whether it was done now or before, or that somebody else holds it."""
+    """The record of a job, and whether it was run now or before; no record while another runner holds the job."""
 
     job_id: str
     spec: JobSpec
@@ -27,7 +28,7 @@ class Outcome:
     done_now: bool = False
 
 
-def run_study(jobs: Mapping[str, JobSpec], workspace: Workspace, executor: Executor) -> Iterator[Outcome]:
+def run_study(jobs: Mapping[str, JobSpec], workspace: Workspace, executor: Executor | None) -> Iterator[Outcome]:
     """Run every job that has no record yet; yield each job's outcome once, in the order in which they end.
 
     Jobs that another runner holds are waited for, and taken over if that runner dies.
@@ -36,46 +37,57 @@ def run_study(jobs: Mapping[str, JobSpec], workspace: Workspace, executor: Execu
     ----------
     jobs
         Job id → what to do.
+    executor
+        Runs jobs in other processes; ``None`` runs them in this one, one after another.
 
     Raises
     ------
     StoreError
-        If the output folder cannot be written to any more.
+        If the output folder can no longer be written to.
     """
     pending = list(jobs.items())
-    work = functools.partial(_claim_and_run, workspace=workspace)
-    died = functools.partial(_record_death, workspace=workspace)
+    work = Work(workspace)
     while pending:
         held: list[tuple[str, JobSpec]] = []
-        for outcome in executor.run(pending, work, died):
-            if outcome.record is None:
-                held.append((outcome.job_id, outcome.spec))
-            else:
-                yield outcome
+        with closing(in_turn(pending)) as here:
+            outcomes = executor.run(pending, work.run, work.died) if executor else map(work.run, here)
+            for outcome in outcomes:
+                if outcome.record is None:
+                    held.append((outcome.job_id, outcome.spec))
+                else:
+                    yield outcome
         pending = held
         if pending:
             time.sleep(POLL_SECONDS)
 
 
-def _claim_and_run(job: tuple[str, JobSpec], workspace: Workspace) -> Outcome:
-    job_id, spec = job
-    folder = Store(workspace.out).folder(job_id)
-    with folder.claim() as ours:
-        if not ours:
-            return Outcome(job_id=job_id, spec=spec)
-        record = folder.record()
-        if record is not None and (record.status == "done" or record.finished >= workspace.since):
-            try:
-                return Outcome(job_id=job_id, spec=spec, record=rescore(record, folder, workspace.metrics))
-            except DataError as error:
-                folder.set_aside(str(error))  # its predictions are lost; what was fitted is not
-        return Outcome(job_id=job_id, spec=spec, record=run_job(job_id, spec, workspace), done_now=True)
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is done with each job of a study; it can be pickled, and is sent to worker processes."""
 
+    workspace: Workspace
 
-def _record_death(job: tuple[str, JobSpec], cause: str, workspace: Workspace) -> Outcome:
-    job_id, spec = job
-    folder = Store(workspace.out).folder(job_id)
-    record = failure(job_id, spec, started=now(), error=cause)
-    folder.log(f"failed: {cause}")
-    folder.finish(record)
-    return Outcome(job_id=job_id, spec=spec, record=record, done_now=True)
+    def run(self, job: tuple[str, JobSpec]) -> Outcome:
+        """Run a job, unless another runner holds it or its record is there."""
+        job_id, spec = job
+        folder = Store(self.workspace.out).folder(job_id)
+        with folder.claim() as ours:
+            if not ours:
+                return Outcome(job_id=job_id, spec=spec)
+            record = folder.record()
+            if record is not None and (record.status == "done" or record.finished >= self.workspace.since):
+                try:
+                    scored = rescore(record, folder, self.workspace.metric_cards())
+                    return Outcome(job_id=job_id, spec=spec, record=scored)
+                except DataError as error:
+                    folder.set_aside(str(error))  # its predictions are lost; the fitted method is not
+            return Outcome(job_id=job_id, spec=spec, record=run_job(job_id, spec, self.workspace), done_now=True)
+
+    def died(self, job: tuple[str, JobSpec], cause: str) -> Outcome:
+        """Record the failure of a job whose worker process died."""
+        job_id, spec = job
+        folder = Store(self.workspace.out).folder(job_id)
+        record = failure(job_id, spec, started=now(), error=cause)
+        folder.log(f"failed: {cause}")
+        folder.finish(record)
+        return Outcome(job_id=job_id, spec=spec, record=record, done_now=True)

@@ -1,4 +1,4 @@
-"""What a method trains with beside the targets that it predicts: panels fitted in the fold, read slide by slide."""
+"""Side targets: what a method trains with in addition to the targets that it predicts, fitted in each fold."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ import numpy.typing as npt
 from histobench.contracts.cards import DatasetCard
 from histobench.contracts.protocols import Dataset
 from histobench.data import Auxiliary, Kind, Slide, SpotTable, Targets
-from histobench.data.panels import Panel, fit_panel, genes_seen
+from histobench.data.panels import Panel, fit_panel, genes_seen, is_expression
 from histobench.errors import DataError
 
-__all__ = ["SOURCES", "Companion", "fit_companions", "read_regions", "source_of"]
+__all__ = ["SOURCES", "SideTarget", "fit_side_targets", "read_regions", "source_of"]
 
 SOURCES: Mapping[Auxiliary, Kind] = {
     "gene_expression": "gene_expression",
@@ -21,21 +21,21 @@ SOURCES: Mapping[Auxiliary, Kind] = {
     "label": "label",
     "cell_abundance": "cell_abundance",
 }
-"""The kind of target of a dataset that each is read from."""
+"""Side target → the kind of dataset target that it is read from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Companion:
-    """One of them, fitted.
+class SideTarget:
+    """A side target, fitted on the training slides.
 
     Attributes
     ----------
     source
-        The dataset's name of the target that it is read from.
+        Name of the dataset's target that it is read from.
     raw
-        True for counts as they were counted, False for values in the panel's unit.
+        True for raw counts, False for values in the panel's unit.
     slides
-        Ids of the slides that have this source; elsewhere every spot is a row of zeros.
+        Ids of the slides that have this source; on other slides every spot is a row of zeros.
     """
 
     panel: Panel
@@ -47,7 +47,7 @@ class Companion:
         """Read (n, t) values for the spots of a table, in its order."""
         if self.raw:
             return self.panel.counts(table)
-        if self.panel.kind == "gene_expression":
+        if is_expression(self.panel.kind):
             return self.panel.read(table)
         values = np.zeros((len(table.spot_ids), len(self.panel.names)), dtype=np.float32)
         if table.slide.id in self.slides:
@@ -59,14 +59,14 @@ class Companion:
 
 
 def source_of(name: Auxiliary, card: DatasetCard) -> str | None:
-    """Name the dataset's target that this is read from: the default of its kind, or ``None`` if it has none."""
+    """Name the dataset's target that a side target is read from: the first of its kind; ``None`` if there is none."""
     return next((fact.name for fact in card.targets if fact.kind == SOURCES[name]), None)
 
 
 def read_regions(dataset: Dataset, source: str, slide: Slide, spot_ids: Sequence[str]) -> npt.NDArray[np.str_] | None:
-    """Name the class that each spot of a slide was annotated as: (n,) str, empty where it was not annotated.
+    """Read the annotated class of each spot: (n,) str, empty where a spot was not annotated.
 
-    ``None`` where the slide has no labels, which are read from the dataset's target ``source``.
+    The classes are read from the dataset's target ``source``; ``None`` if the slide has none.
     """
     if slide.id not in {labelled.id for labelled in dataset.slides(source)}:
         return None
@@ -79,53 +79,50 @@ def read_regions(dataset: Dataset, source: str, slide: Slide, spot_ids: Sequence
     return np.array([by_spot.get(spot, "") for spot in spot_ids], dtype=np.str_)
 
 
-def fit_companions(
+def fit_side_targets(
     asked: Iterable[tuple[Auxiliary, str, str]], dataset: Dataset, train: Sequence[SpotTable], panel: Panel
-) -> dict[str, Companion]:
-    """Fit each on the training slides.
+) -> dict[str, SideTarget]:
+    """Fit side targets on the training slides.
 
     Parameters
     ----------
     asked
-        Name, the dataset's target that it is read from, and its unit.
+        For each its name, the dataset's target that it is read from, and the unit.
     train
         The tables of the training slides.
     panel
-        Of the predicted targets.
+        The panel of the predicted targets.
 
     Raises
     ------
     DataError
-        If no slide has what was asked for.
+        If no slide has one of them.
     """
     return {name: _fit(name, dataset, train, panel=panel, source=source, unit=unit) for name, source, unit in asked}
 
 
 def _fit(
     name: Auxiliary, dataset: Dataset, train: Sequence[SpotTable], *, panel: Panel, source: str, unit: str
-) -> Companion:
+) -> SideTarget:
     if name == "counts":
-        return Companion(panel=_genes(panel.names, train, unit="counts"), source=source, raw=True)
+        return SideTarget(panel=_genes(panel.names, train, unit="counts"), source=source, raw=True)
     if name == "other_genes":
         known = set(panel.names)
         names = tuple(gene for gene in genes_seen(train) if gene not in known)
-        return Companion(panel=_genes(names, train, unit=unit), source=source)
-    if name == "gene_expression":
-        return Companion(panel=fit_panel("gene_expression", train, unit=unit), source=source)
+        return SideTarget(panel=_genes(names, train, unit=unit), source=source)
+    kind = SOURCES[name]
+    if is_expression(kind):
+        return SideTarget(panel=fit_panel(kind, train, unit=unit), source=source)
     slides = dataset.slides(source)
     if not slides:
-        raise DataError(f"no slide has {source!r}, which the method trains with.")
-    # the classes and types are the dataset's own, the same on every slide
-    first = dataset.table(_known_first(slides, train), source)
-    fitted = fit_panel(SOURCES[name], [first], unit=unit)
-    return Companion(panel=fitted, source=source, slides=frozenset(slide.id for slide in slides))
+        raise DataError(f"the method trains with {source!r}, and no slide has it.")
+    # classes and cell types are fixed by the dataset, so any slide shows them; a training slide if one has them
+    training = {table.slide.id for table in train}
+    first = min(slides, key=lambda slide: slide.id not in training)
+    fitted = fit_panel(kind, [dataset.table(first, source)], unit=unit)
+    return SideTarget(panel=fitted, source=source, slides=frozenset(slide.id for slide in slides))
 
 
 def _genes(names: tuple[str, ...], train: Sequence[SpotTable], *, unit: str) -> Panel:
     fitted_on = tuple(table.slide.id for table in train)
     return Panel(kind="gene_expression", names=names, unit=unit, fitted_on=fitted_on)
-
-
-def _known_first(slides: Sequence[Slide], train: Sequence[SpotTable]) -> Slide:
-    training = {table.slide.id for table in train}
-    return min(slides, key=lambda slide: slide.id not in training)

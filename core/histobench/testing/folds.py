@@ -12,7 +12,7 @@ from histobench.data.held_out_counts import hide
 from histobench.data.panels import Panel, fit_panel, gene_columns, genes_seen
 from histobench.errors import DataError
 from histobench.images import cut_patches
-from histobench.study.side_targets import SOURCES, Companion, fit_companions
+from histobench.study.side_targets import SOURCES, SideTarget, fit_side_targets
 from histobench.testing.toy import SPOT_PX, ToyDataset
 
 __all__ = ["EMBEDDING_DIM", "ToyFold", "toy_fold", "unlabelled"]
@@ -47,7 +47,7 @@ def toy_fold(kind: Kind = "cell_abundance", /, *, patch_px: int = 32, beside: Se
     read = "gene_expression" if TASKS[kind].from_counts else kind
     tables = [toy.table(slide, read) for slide in toy.slides(read)]
     panel = fit_panel(kind, tables[_TRAIN], unit="toy")
-    companions = fit_companions([(name, SOURCES[name], "toy") for name in beside], toy, tables[_TRAIN], panel)
+    side_targets = fit_side_targets([(name, SOURCES[name], "toy") for name in beside], toy, tables[_TRAIN], panel)
     genes = genes_seen(tables[_TRAIN]) if TASKS[kind].shows_counts else ()
     sides = {}
     for side, part in (("train", _TRAIN), ("val", _VAL), ("test", _TEST)):
@@ -55,7 +55,7 @@ def toy_fold(kind: Kind = "cell_abundance", /, *, patch_px: int = 32, beside: Se
             tables[part],
             np.concatenate([_patches(toy, table.slide, patch_px) for table in tables[part]]),
             shown=[_shown(table, panel, genes) for table in tables[part]],
-            beside=_beside(toy, companions, tables[part]),
+            beside=_beside(toy, side_targets, tables[part]),
         )
     return ToyFold(**sides)
 
@@ -83,8 +83,8 @@ def _shown(table: SpotTable, panel: Panel, genes: tuple[str, ...]) -> tuple[Targ
     return panel.read(table), counts
 
 
-def _beside(toy: ToyDataset, companions: Mapping[str, Companion], tables: Sequence[SpotTable]) -> dict[str, Targets]:
-    return {name: _stack([one.read(toy, table) for table in tables]) for name, one in companions.items()}
+def _beside(toy: ToyDataset, side_targets: Mapping[str, SideTarget], tables: Sequence[SpotTable]) -> dict[str, Targets]:
+    return {name: _stack([one.read(toy, table) for table in tables]) for name, one in side_targets.items()}
 
 
 def _patches(toy: ToyDataset, slide: Slide, patch_px: int) -> UInt8:

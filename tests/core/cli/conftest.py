@@ -1,11 +1,8 @@
 """A third-party method whose publisher left checkpoints and numbers behind, installed for real."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from histobench.study import samples as assembly
 
 PUBLISHED = '''
 """A line through the plane, its checkpoints and its numbers."""
@@ -129,15 +126,7 @@ def published_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def published(published_site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def published(published_site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The methods ``plane`` and ``silent`` and their datasets, among the installed plugins."""
     monkeypatch.syspath_prepend(str(published_site))
     monkeypatch.setenv("PYTHONPATH", str(published_site))
-    _forget()
-    yield
-    _forget()
-
-
-def _forget() -> None:
-    for cached in (assembly.registry, assembly._dataset, assembly._encoder):
-        cached.cache_clear()

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from histobench.cache import Cache
+from histobench.contracts.registry import Registry
 from histobench.images.embedding import Compute, slide_embeddings
 from histobench.results.store import read_predictions
 from histobench.study.samples import open_encoder
@@ -90,7 +91,7 @@ def test_a_published_checkpoint_is_converted_and_retrieves_beside_its_control(sa
     hidden = torch.nn.functional.gelu(torch.from_numpy(scaled) @ gex["l1.weight"].T + gex["l1.bias"])
     hidden = torch.nn.functional.gelu(hidden @ gex["l2.weight"].T + gex["l2.bias"])
     np.testing.assert_allclose(result.observed.values, placed(held["gex"]["projection_state_dict"], hidden), atol=1e-5)
-    network = open_encoder(encoder, None)
+    network = open_encoder(Registry.load(), encoder, None)
     features = slide_embeddings(Cache(), network, toy.image(slide), table, name=encoder, how=Compute())
     seen = placed(held["image"]["projection_state_dict"], torch.from_numpy(features))
     np.testing.assert_allclose(result.predicted.values, seen, atol=1e-5)

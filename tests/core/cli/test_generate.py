@@ -3,7 +3,7 @@
 import csv
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,6 @@ from histobench.data import ImageFeatures
 from histobench.images.embedding import slide_patches
 from histobench.reports.anndata import file_name
 from histobench.results.store import read_predictions
-from histobench.study import samples as assembly
 from histobench.testing import ToyDataset
 
 Say = Callable[..., Any]  # Any: what was said, from tests/core/conftest.py
@@ -141,13 +140,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def painter(site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def painter(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(site))
-    for cached in (assembly.registry, assembly._dataset, assembly._encoder):
-        cached.cache_clear()
-    yield
-    for cached in (assembly.registry, assembly._dataset, assembly._encoder):
-        cached.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import pytest
 
 from histobench.contracts.registry import Registry
 from histobench.results.store import read_predictions
-from histobench.study import samples as assembly
 
 FAULTY = '''
 """A method that promises everything and fits nothing."""
@@ -67,14 +66,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     (info / "entry_points.txt").write_text("[histobench]\nplugin = histobench_faulty\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(site))
-        _forget()
         yield
-    _forget()
-
-
-def _forget() -> None:
-    for cached in (assembly.registry, assembly._dataset, assembly._encoder):
-        cached.cache_clear()
 
 
 def _records(out: Path) -> dict[Path, dict]:

@@ -73,7 +73,7 @@ def test_four_spots_teach_a_judge(train: LabelledSamples) -> None:
 
 
 def test_samples_without_patches_cannot_teach_a_judge(train: LabelledSamples) -> None:
-    with pytest.raises(ShapeError, match="carry no patches"):
+    with pytest.raises(DataError, match="a judge of generated patches needs patches"):
         judge_of(replace(train, patches=None))
 
 

@@ -29,7 +29,8 @@ def lora_job(**more: object) -> JobSpec:
 
 
 def test_a_lora_run_and_its_reload_give_the_same_predictions(tmp_path: Path) -> None:
-    job, workspace = lora_job(), Workspace(out=tmp_path, metrics=("pearson",))
+    job = lora_job()
+    workspace = Workspace(out=tmp_path, registry=Registry.load(), metrics=("pearson",))
     Store(tmp_path).folder(job_id(job)).path.mkdir(parents=True)
     first = run_job(job_id(job), job, workspace)
     assert first.error is None

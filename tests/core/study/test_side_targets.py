@@ -9,7 +9,7 @@ from histobench.contracts.cards import DatasetCard, TargetFact
 from histobench.data import Auxiliary, Slide, SpotTable
 from histobench.data.panels import fit_panel, log_normalise
 from histobench.errors import DataError
-from histobench.study.side_targets import Companion, fit_companions, read_regions, source_of
+from histobench.study.side_targets import SideTarget, fit_side_targets, read_regions, source_of
 from histobench.testing import ToyDataset
 
 UNIT = "toy"
@@ -38,11 +38,11 @@ class LabelledHere(ToyDataset):
         )
 
 
-def fitted(dataset: ToyDataset, name: Auxiliary, source: str, *, n_genes: int = 30) -> Companion:
+def fitted(dataset: ToyDataset, name: Auxiliary, source: str, *, n_genes: int = 30) -> SideTarget:
     train = [dataset.table(slide, "gene_expression") for slide in dataset.slides("gene_expression")[:2]]
     panel = fit_panel("gene_expression", train, unit=UNIT)
     panel = replace(panel, names=panel.names[:n_genes])
-    return fit_companions([(name, source, UNIT)], dataset, train, panel)[name]
+    return fit_side_targets([(name, source, UNIT)], dataset, train, panel)[name]
 
 
 def test_other_genes_are_those_seen_in_training_and_not_predicted(toy: ToyDataset) -> None:
@@ -92,7 +92,7 @@ def test_labels_that_no_slide_has_are_refused() -> None:
         def slides(self, target: str) -> list[Slide]:  # type: ignore[override]
             return [] if target == "label" else list(super().slides(target))
 
-    with pytest.raises(DataError, match="no slide has 'label', which the method trains with"):
+    with pytest.raises(DataError, match="the method trains with 'label', and no slide has it"):
         fitted(Unlabelled(), "label", "label")
 
 

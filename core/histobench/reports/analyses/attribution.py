@@ -211,7 +211,7 @@ def _opened(study: StudyResults, record: RunRecord) -> tuple[GeneReader | None, 
     DataError
         If the dataset's spots are not those that the job was tested on.
     """
-    assembler = open_assembler(record.job, study.data_root)
+    assembler = open_assembler(record.job, study.registry, study.data_root)
     method = load_fitted(record, study.store.folder(record.job_id), assembler)
     slides = assembler.slides()
     tables = [assembler.dataset.table(slides[name], assembler.target) for name in record.job.test]

@@ -29,7 +29,7 @@ from histobench.data import Counts, Float, Slide, SpotTable
 from histobench.errors import DataError, HistobenchError
 from histobench.reports.analyses.findings import AMOUNTS, Cell, Findings, StudyResults
 from histobench.results.records import JobSpec
-from histobench.study.samples import Assembler, open_assembler, registry
+from histobench.study.samples import Assembler, open_assembler
 
 __all__ = ["analyse_ceiling", "split_ceiling", "tier_members"]
 
@@ -50,7 +50,7 @@ def analyse_ceiling(study: StudyResults, /) -> Findings:
     notes: list[str] = []
     for spec in _one_job_a_fold(study):
         try:
-            rows += _rows(open_assembler(spec, study.data_root), spec)
+            rows += _rows(open_assembler(spec, study.registry, study.data_root), spec)
         except HistobenchError as error:
             notes.append(f"{spec.dataset} {spec.target}, fold {spec.fold} is left out: {error}")
     if not rows:
@@ -119,7 +119,7 @@ def _read_half(table: SpotTable, assembler: Assembler, half: npt.NDArray[np.gene
 
 
 def _tiers(assembler: Assembler, spec: JobSpec, slide: Slide) -> Iterator[Row]:
-    card = registry().datasets.get(spec.dataset)
+    card = assembler.registry.datasets.get(spec.dataset)
     coarse = assembler.dataset.table(slide, spec.target)
     for fact in card.targets:
         if fact.kind != spec.kind or fact.name == spec.target:

@@ -43,7 +43,7 @@ def analyse_domains(study: StudyResults, /) -> Findings:
     for record in study.done():
         if record.job.kind not in AMOUNTS or record.job.oracle:
             continue
-        labels = slide_labels(record, study.data_root)
+        labels = slide_labels(record, study.registry, study.data_root)
         for result in study.predictions(record):
             if len(result.spot_ids) < _FEWEST_SPOTS:
                 continue

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from matplotlib.figure import Figure
 
+from histobench.contracts.registry import Registry
 from histobench.contracts.tasks import TASKS
 from histobench.data import Kind, SlideResult
 from histobench.errors import DataError, explain
@@ -37,6 +38,7 @@ class StudyResults:
     """
 
     store: Store
+    registry: Registry
     records: tuple[RunRecord, ...]
     data_root: Path | None = None
     metric: str | None = None

@@ -3,16 +3,16 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from histobench.contracts.registry import Registry
 from histobench.results.records import RunRecord
-from histobench.study.samples import registry
 from histobench.study.side_targets import source_of
 
 __all__ = ["slide_labels"]
 
 
-def slide_labels(record: RunRecord, data_root: Path | None, /) -> dict[str, Mapping[str, str]]:
+def slide_labels(record: RunRecord, registry: Registry, data_root: Path | None, /) -> dict[str, Mapping[str, str]]:
     """Read the classes of a job's test slides: slide → spot → class; slides without labels are left out."""
-    card = registry().datasets.get(record.job.dataset)
+    card = registry.datasets.get(record.job.dataset)
     source = source_of("label", card)
     if source is None:
         return {}

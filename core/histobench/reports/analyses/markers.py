@@ -42,7 +42,7 @@ def analyse_markers(study: StudyResults, /) -> Findings:
     for record in study.done():
         if record.job.kind not in AMOUNTS or record.job.oracle:
             continue
-        labels = slide_labels(record, study.data_root)
+        labels = slide_labels(record, study.registry, study.data_root)
         for result in study.predictions(record):
             about: dict[str, Cell] = {"method": label_of(record), "fold": record.job.fold, "slide": result.slide_id}
             for name, inside, rows in _classes(result, labels.get(result.slide_id, {})):

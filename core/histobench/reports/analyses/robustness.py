@@ -7,7 +7,6 @@ are kept in the job's folder, so that an interrupted panel goes on with the next
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -23,9 +22,9 @@ from histobench.results.provenance import limit_threads
 from histobench.results.records import RunRecord
 from histobench.results.statistics import mean_intervals
 from histobench.results.store import JobFolder
-from histobench.study.answers import ask, open_outcomes
 from histobench.study.fitted import load_fitted
-from histobench.study.samples import Assembler, open_assembler, registry
+from histobench.study.samples import Assembler, open_assembler
+from histobench.study.tasks import open_reading, task_module
 
 __all__ = ["ShiftedScores", "Summary", "analyse_robustness", "shifted_scores", "summarise"]
 
@@ -85,10 +84,9 @@ def analyse_robustness(study: StudyResults, /) -> Findings:
     found: list[ShiftedScores] = []
     for record in jobs:
         name = study.metric_of(record)
-        metric = registry().metrics.get(name)
-        folder = study.store.folder(record.job_id)
+        metric = study.registry.metrics.get(name)
         try:
-            found += shifted_scores(record, folder, PANEL, metric=metric, data_root=study.data_root)
+            found += shifted_scores(study, record, PANEL, metric)
         except HistobenchError as error:
             notes.append(f"job {record.job_id} ({record.job.method}) is left out: {error}")
     summaries = summarise(found)
@@ -128,7 +126,7 @@ def _draw(summaries: Sequence[Summary]) -> Figure:
 
 
 def shifted_scores(
-    record: RunRecord, folder: JobFolder, shifts: Iterable[Shift], *, metric: MetricCard, data_root: Path | None
+    study: StudyResults, record: RunRecord, shifts: Iterable[Shift], metric: MetricCard
 ) -> Iterator[ShiftedScores]:
     """Score one finished job under shifts; what is in its folder already is not computed again.
 
@@ -137,11 +135,12 @@ def shifted_scores(
     DataError
         If the job's method, slides or weights are not here any more.
     """
+    folder = study.store.folder(record.job_id)
     known = _read(folder)
     keys = {shift: f"{metric.name} {metric.revision} {shift}" for shift in shifts}
     missing = [shift for shift, key in keys.items() if key not in known]
     if missing:
-        found = _Worker(record, folder, metric, data_root).score(missing)
+        found = _Worker(study, record, metric).score(missing)
         known |= {keys[shift]: scores for shift, scores in found.items()}
         write_atomically(folder.path / _FILE, json.dumps(known, indent=1).encode())
     for shift, key in keys.items():
@@ -217,10 +216,10 @@ def _read(folder: JobFolder) -> dict[str, dict[str, list[float | None]]]:
 class _Worker:
     """A finished job, opened once for all its shifts."""
 
-    def __init__(self, record: RunRecord, folder: JobFolder, metric: MetricCard, data_root: Path | None) -> None:
+    def __init__(self, study: StudyResults, record: RunRecord, metric: MetricCard) -> None:
         self._record, self._metric = record, metric
-        self._assembler = open_assembler(record.job, data_root)
-        self._method = load_fitted(record, folder, self._assembler)
+        self._assembler = open_assembler(record.job, study.registry, study.data_root)
+        self._method = load_fitted(record, study.store.folder(record.job_id), self._assembler)
 
     def score(self, shifts: Sequence[Shift]) -> dict[Shift, dict[str, list[float | None]]]:
         """Score every test slide under every shift; each image is decoded once."""
@@ -239,11 +238,9 @@ class _Worker:
         return {slide: list(row) for slide, row in scores.per_slide.items()}
 
     def _predict(self, assembler: Assembler, slide: Slide) -> SlideResult:
-        samples, seen = assembler.unlabelled(slide)
-        outcomes = open_outcomes(self._record.job, self._assembler, _told_when_it_ran)
-        result = outcomes.result(ask(self._method, samples, self._record.job.kind), samples, seen, slide)
+        task = task_module(self._record.job.kind)
+        given = task.make_samples(assembler, slide)
+        # the same warnings about these slides are in the job's record
+        reading = open_reading(self._record.job, self._assembler, warn=lambda _: None)
+        result = task.read(task.ask(self._method, given.shown()), given, reading)
         return replace(result, predicted=replace(result.predicted, beside={}), beside={})
-
-
-def _told_when_it_ran(sentence: str) -> None:
-    """Say nothing: the same slides were read, with the same remarks, when the job ran."""

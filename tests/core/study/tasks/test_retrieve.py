@@ -1,10 +1,10 @@
-"""How a method is asked where two places of a spot are to be found by each other."""
+"""How a method that retrieves is asked: neither vector of a spot can be derived from the other."""
 
 import numpy as np
 import pytest
 
 from histobench.data import Counts, Float, Pairing, Samples
-from histobench.study.answers import ask
+from histobench.study.tasks import enhance, retrieve
 
 N = 40
 COUNTS = np.random.default_rng(0).poisson(5.0, (N, 6)).astype(np.float32)
@@ -19,7 +19,7 @@ SPOTS = Samples(
 
 
 class Retriever:
-    """Says of a spot what it is told to see in the samples."""
+    """Returns what it was made to look at in the samples."""
 
     def __init__(self, image: str, expression: str) -> None:
         self.sides = (image, expression)
@@ -37,28 +37,28 @@ class Retriever:
 
 
 def test_each_side_is_of_the_spot_itself_in_the_order_of_the_table() -> None:
-    said = ask(Retriever("image", "expression"), SPOTS, "retrieve")  # type: ignore[arg-type]  # it predicts, no more
+    answer = retrieve.ask(Retriever("image", "expression"), SPOTS)  # type: ignore[arg-type]  # it predicts, no more
     assert SPOTS.embeddings is not None
-    np.testing.assert_array_equal(said.image, SPOTS.embeddings)
-    np.testing.assert_array_equal(said.expression, COUNTS)
+    np.testing.assert_array_equal(answer.image, SPOTS.embeddings)
+    np.testing.assert_array_equal(answer.expression, COUNTS)
 
 
 @pytest.mark.parametrize("side", ["image", "expression", "place", "row"])
-def test_what_both_sides_could_be_told_from_is_of_different_spots(side: str) -> None:
-    said = ask(Retriever(side, side), SPOTS, "retrieve")  # type: ignore[arg-type]  # it predicts, no more
-    same = (said.image == said.expression).all(axis=1)
+def test_whatever_both_sides_could_be_derived_from_is_of_different_spots(side: str) -> None:
+    answer = retrieve.ask(Retriever(side, side), SPOTS)  # type: ignore[arg-type]  # it predicts, no more
+    same = (answer.image == answer.expression).all(axis=1)
     assert same.mean() <= 0.1
 
 
-def test_an_answer_for_other_spots_is_handed_on_to_be_refused() -> None:
+def test_an_answer_for_other_spots_is_returned_as_it_is_to_be_refused() -> None:
     class Half(Retriever):
         def predict(self, samples: Samples) -> Pairing:
             return super().predict(samples.take(np.arange(N // 2)))
 
-    said = ask(Half("image", "expression"), SPOTS, "retrieve")  # type: ignore[arg-type]  # it predicts, no more
-    assert len(said) == N // 2
+    answer = retrieve.ask(Half("image", "expression"), SPOTS)  # type: ignore[arg-type]  # it predicts, no more
+    assert len(answer) == N // 2
 
 
 def test_other_tasks_are_asked_once_as_they_are() -> None:
-    said = ask(Retriever("expression", "row"), SPOTS, "enhance")  # type: ignore[arg-type]  # it predicts, no more
-    np.testing.assert_array_equal(said.image, COUNTS)
+    answer = enhance.ask(Retriever("expression", "row"), SPOTS)  # type: ignore[arg-type]  # it predicts, no more
+    np.testing.assert_array_equal(answer.image, COUNTS)
