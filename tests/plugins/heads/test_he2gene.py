@@ -107,7 +107,7 @@ def test_genes_alone_can_be_learned_from(fold: ToyFold) -> None:
 
 def test_spat_needs_labels(fold: ToyFold) -> None:
     bare = replace(fold, train=replace(fold.train, beside={}))
-    with pytest.raises(DataError, match=r"he2gene-spat draws spots to neighbours of the same label.*he2gene-base"):
+    with pytest.raises(DataError, match=r"he2gene-spat pulls spots to neighbours with the same label.*he2gene-base"):
         _spat(bare)
 
 
@@ -327,21 +327,21 @@ def test_the_patch_is_the_published_window_in_microns(average: Any, side: int) -
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "told"),
+    ("option", "value", "rule"),
     [
-        ("batch", 1, "at least 2"),
-        ("patience", 0, "at least 1"),
-        ("clip", 0.0, "positive"),
-        ("weight_other", -1.0, "at least 0"),
+        ("batch", 1, "be at least 2"),
+        ("patience", 0, "be at least 1"),
+        ("clip", 0.0, "be positive"),
+        ("weight_other", -1.0, "not be negative"),
     ],
 )
-def test_values_that_cannot_be_trained_with_are_refused(option: str, value: float, told: str) -> None:
-    with pytest.raises(ConfigError, match=f"he2gene: option '{option}' must be {told}, got {value}"):
+def test_values_that_cannot_be_trained_with_are_refused(option: str, value: float, rule: str) -> None:
+    with pytest.raises(ConfigError, match=f"{option} must {rule}, got {value}"):
         He2GeneSpatOptions(**{option: value})  # type: ignore[arg-type]
 
 
 def test_it_cannot_predict_before_it_learned(fold: ToyFold) -> None:
-    with pytest.raises(ConfigError, match="he2gene has learned nothing yet"):
+    with pytest.raises(ConfigError, match="this method has learned nothing yet"):
         He2Gene(He2GeneOptions()).predict(unlabelled(fold.test))
 
 

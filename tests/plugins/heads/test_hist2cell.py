@@ -235,19 +235,19 @@ def test_a_training_mode_without_an_encoder_is_refused(fold: ToyFold) -> None:
 def test_use_before_fit_is_refused(
     fold: ToyFold, tmp_path: Path, use: Callable[[Hist2Cell, Samples, Path], object]
 ) -> None:
-    with pytest.raises(DataError, match="hist2cell has learned nothing yet: call fit"):
+    with pytest.raises(ConfigError, match="this method has learned nothing yet; fit or load it first"):
         use(Hist2Cell(QUICK), fold.test, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["epochs", "depth", "seeds_per_batch", "part_spots", "hops", "patch_px"])
 def test_options_below_one_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"hist2cell: option '{name}' must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match=f"{name} must be at least 1, got 0"):
         Hist2CellOptions(**{name: 0})
 
 
 @pytest.mark.parametrize("dropout", [-0.1, 1.0])
 def test_dropout_out_of_range_is_refused(dropout: float) -> None:
-    with pytest.raises(ConfigError, match=r"option 'dropout' must be in \[0, 1\), got"):
+    with pytest.raises(ConfigError, match="dropout must be at least 0 and less than 1, got"):
         Hist2CellOptions(dropout=dropout)
 
 

@@ -371,17 +371,17 @@ def _with_counts(samples: LabelledSamples, values: np.ndarray) -> LabelledSample
 
 def test_values_that_are_no_counts_are_refused(fold: ToyFold) -> None:
     normalised = _with_counts(fold.train, fold.train.targets.values)
-    with pytest.raises(DataError, match="learns from raw counts, whole and not negative; these are other numbers"):
+    with pytest.raises(DataError, match="learns from raw counts, but these numbers are negative or not whole"):
         Hist2ScrnaLight(LIGHT).fit(normalised, None, FitContext(seed=0))
 
 
 def test_samples_without_counts_are_refused(fold: ToyFold) -> None:
-    with pytest.raises(DataError, match="learns from raw counts, and the samples carry none"):
+    with pytest.raises(DataError, match="learns from raw counts, and these samples have none"):
         Hist2ScrnaLight(LIGHT).fit(replace(fold.train, beside={}), None, FitContext(seed=0))
 
 
 def test_samples_without_library_sizes_are_refused(fold: ToyFold) -> None:
-    with pytest.raises(DataError, match="needs the transcripts of each spot over all genes"):
+    with pytest.raises(DataError, match="needs the total transcripts of each spot"):
         Hist2ScrnaLight(LIGHT).fit(replace(fold.train, totals=None), None, FitContext(seed=0))
 
 
@@ -403,23 +403,23 @@ def test_missing_images_are_named(fold: ToyFold, method: Method, message: str) -
 def test_use_before_fit_is_refused(
     fold: ToyFold, tmp_path: Path, use: Callable[[Method, Samples, Path], object]
 ) -> None:
-    with pytest.raises(DataError, match="hist2scrna has learned nothing yet: call fit or load first"):
+    with pytest.raises(ConfigError, match="this method has learned nothing yet; fit or load it first"):
         use(Hist2Scrna(SMALL), fold.test, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["epochs", "batch", "patch_px", "depth", "neighbours", "accumulate"])
 def test_options_below_one_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"option '{name}' must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match=f"{name} must be at least 1, got 0"):
         Hist2ScrnaOptions(**{name: 0})
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dropout": 1.0}, r"option 'dropout' must be in \[0, 1\), got 1.0"),
-        ({"lr": 0.0}, "option 'lr' must be positive, got 0.0"),
-        ({"patch_px": 100}, "option 'patch_px' must be a multiple of 'token_px', got 100 and 16"),
-        ({"embed": 50, "heads": 4}, "option 'embed' must be a multiple of 'heads', got 50 and 4"),
+        ({"dropout": 1.0}, "dropout must be at least 0 and less than 1, got 1.0"),
+        ({"lr": 0.0}, "lr must be positive, got 0.0"),
+        ({"patch_px": 100}, "patch_px must be a multiple of token_px, got 100 and 16"),
+        ({"embed": 50, "heads": 4}, "embed must be a multiple of heads, got 50 and 4"),
     ],
 )
 def test_options_that_make_no_network_are_refused(options: dict[str, float], message: str) -> None:
@@ -428,5 +428,5 @@ def test_options_that_make_no_network_are_refused(options: dict[str, float], mes
 
 
 def test_a_width_that_heads_cannot_share_is_refused() -> None:
-    with pytest.raises(ConfigError, match="option 'width' must be a multiple of 'heads' and of 4, got 30"):
+    with pytest.raises(ConfigError, match="width must be a multiple of heads and of 4, got 30"):
         Hist2ScrnaLightOptions(width=30, heads=2)

@@ -1,4 +1,4 @@
-"""HE2Gene, Base and Spat."""
+"""The cards of HE2Gene, Base and Spat."""
 
 from histobench import EncoderSlot, MethodCard, PatchGeometry, lazy
 from histobench_heads.he2gene.options import He2GeneOptions, He2GeneSpatOptions, side_to_read
@@ -8,19 +8,15 @@ __all__ = ["HE2GENE_BASE", "HE2GENE_SPAT"]
 _URL = "https://github.com/Microbiods/HE2Gene"
 _LICENCE = "MIT (the authors' code; this is a clean-room implementation from its specification)"
 _CITATION = "Chen et al. (2024), HE2Gene: image-to-RNA translation via multi-task learning, Bioinformatics 40"
-# Whole name, so that without its weights not resnet50.random stands in, which after three epochs of the synthetic data
-# is worse than the mean; a ResNet-18 is better at less than half the cost. Every result names it.
+# The full name, so that resnet50.random is not used in place of missing weights: after three epochs on the synthetic
+# data it is worse than the mean. A ResNet-18 is better at less than half the cost. Every result names it.
 _SLOT = EncoderSlot(
     default="resnet50.imagenet", default_mode="full", modes=("full",), scratch="resnet18.random", scratch_mode="full"
 )
 _QUICK = {
-    "epochs": 4,
-    "batch": 16,
-    "lr": 1e-3,
-    "start_at_mean": True,
-    "average": "single",
-    "patch_px": 48,  # two pixels a side are left at the end, so that batch normalisation has more than one a spot
-}
+    # two pixels a side are left at the end of 48, so that batch normalisation has more than one per spot
+    "epochs": 4, "batch": 16, "lr": 1e-3, "start_at_mean": True, "average": "single", "patch_px": 48,
+}  # fmt: skip
 _CONVERT = lazy("histobench_heads.he2gene.published:convert")
 _PARAMETERS = {"ResNet-50, 250 genes, 19,699 other genes, tumour": 64_385_582}
 
@@ -45,7 +41,7 @@ HE2GENE_BASE = MethodCard(
     convert=_CONVERT,
     presets={"quick": _QUICK},
 )
-"""Three heads."""
+"""Trained on single spots."""
 
 HE2GENE_SPAT = MethodCard(
     name="he2gene-spat",
@@ -64,4 +60,4 @@ HE2GENE_SPAT = MethodCard(
     convert=_CONVERT,
     presets={"quick": _QUICK},
 )
-"""The same network, trained in space; to predict, it looks at single spots."""
+"""The same network, trained with neighbours; it predicts single spots."""

@@ -1,4 +1,4 @@
-"""What HE2Gene makes of annotations: a target for its third head, groups of alike spots, and back to classes."""
+"""How HE2Gene uses annotations: as a target of its third head, and as groups of spots with the same label."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -12,7 +12,7 @@ from histobench_heads.he2gene.options import LabelHead
 __all__ = ["Annotation", "LabelPlan"]
 
 Bool: TypeAlias = npt.NDArray[np.bool_]
-"""True or false of each."""
+"""Array of booleans."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +22,11 @@ class Annotation:
     Attributes
     ----------
     values
-        (n, c) float32, what the third head is to predict; c is 0 without such a head.
+        (n, c) float32, target of the third head; c is 0 without such a head.
     labelled
-        (n,) bool: a spot has a label.
+        (n,) bool, whether a spot has a label.
     groups
-        (n,) int64: spots of one number are alike; -1 where there is no label.
+        (n,) int64, equal for spots with the same label; -1 without a label.
     """
 
     values: Float
@@ -36,16 +36,16 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelPlan:
-    """What the third head predicts; kept with the weights.
+    """What the third head predicts; saved with the weights.
 
     Attributes
     ----------
     classes
-        Of the dataset; empty where it has no labels.
+        Classes of the dataset; empty if it has no labels.
     tumour
-        Those of them that are tumour.
+        Those classes that are tumour.
     head
-        Asked for by the options.
+        As set in the options.
     """
 
     classes: tuple[str, ...]
@@ -54,7 +54,7 @@ class LabelPlan:
 
     @property
     def n_outputs(self) -> int:
-        """Count the head's outputs: one for tumour if there is tumour and something else, or one a class."""
+        """Count the outputs of the head: one per class, or one for tumour if there are tumour and other classes."""
         if self.head == "classes":
             return len(self.classes)
         return int(0 < len(self.tumour) < len(self.classes))
@@ -77,8 +77,7 @@ class LabelPlan:
     def spread(self, probabilities: Float) -> Float:
         """Turn (n, c) probabilities of the head into (n, classes).
 
-        The probability of tumour is shared equally by the tumour classes, the rest by the others: one number says no
-        more of them.
+        The probability of tumour is shared equally by the tumour classes, and the rest equally by the others.
         """
         if self.head == "classes":
             return probabilities

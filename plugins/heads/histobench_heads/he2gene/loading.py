@@ -1,4 +1,4 @@
-"""What HE2Gene reads of samples: the patches of a step, each once, and validation spots to select on."""
+"""How HE2Gene reads samples: the patches of a step, each once, and the validation spots."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ WHO = "he2gene"
 """The method's name in messages."""
 
 SPOTS_AT_ONCE = 64
-"""Spots that are looked at together where nothing is trained."""
+"""Spots that are processed together in prediction."""
 
 
 class Loader:
-    """Reads what a step needs: each patch of a subgraph once."""
+    """Read the input of a step: each patch of a subgraph once."""
 
     def __init__(self, patches: Patches, train: LabelledSamples, annotation: Annotation, patch_px: int) -> None:
         self._patches, self._patch_px = patches, patch_px
@@ -50,7 +50,7 @@ class Loader:
 
 
 class Middle:
-    """The window of the main size out of patches that are read wider."""
+    """Patches cut to the window of the main size from wider ones."""
 
     def __init__(self, patches: Patches, patch_px: int) -> None:
         self._patches, self._patch_px = patches, patch_px
@@ -58,20 +58,20 @@ class Middle:
     def __len__(self) -> int:
         return len(self._patches)
 
-    def __getitem__(self, rows: Any, /) -> UInt8:  # Any: whatever numpy takes for an index of rows
+    def __getitem__(self, rows: Any, /) -> UInt8:  # Any: any numpy index of rows
         cut: UInt8 = middle(torch.as_tensor(self._patches[rows]), self._patch_px).numpy()
         return cut
 
 
 class Selection:
-    """Scores a network by the error of the predicted genes over all validation spots, each seen once as it is."""
+    """Score a network by the error of the predicted genes over all validation spots, without augmentation."""
 
     def __init__(self, val: LabelledSamples, patch_px: int) -> None:
         self._patches = Middle(val.need_patches(WHO), patch_px)
         self._observed = torch.as_tensor(val.targets.values)
 
     def __call__(self, module: nn.Module) -> float:
-        """Give the mean squared error, negative, so that higher is better."""
+        """Return the negative mean squared error; higher is better."""
         device = next(module.parameters()).device
         error = 0.0
         for start in range(0, len(self._observed), SPOTS_AT_ONCE):

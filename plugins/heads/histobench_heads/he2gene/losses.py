@@ -1,4 +1,4 @@
-"""What HE2Gene minimises (``he2gene.md``, section 6)."""
+"""The losses of HE2Gene (``he2gene.md``, section 6)."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -14,7 +14,7 @@ __all__ = ["Batch", "he2gene_losses", "spatial_loss"]
 
 
 class Batch(NamedTuple):
-    """The n seed spots of a step, and m - n neighbours whose patches alone are looked at.
+    """The n seed spots of a step, and m - n neighbours, of which only the patches are used.
 
     Attributes
     ----------
@@ -23,9 +23,9 @@ class Batch(NamedTuple):
     targets, others
         (n, t) and (n, g) float32.
     label, labelled
-        (n, c) float32 and (n,) bool: a spot without a label has no part in the label's loss.
+        (n, c) float32 and (n,) bool; a spot without a label does not enter the loss of the label.
     edges
-        (2, e) int64 positions in ``patches``: a neighbour of the same label, and its spot.
+        (2, e) int64 positions in ``patches``: a neighbour with the same label, and its spot.
     """
 
     patches: Tensor
@@ -37,7 +37,7 @@ class Batch(NamedTuple):
 
 
 def he2gene_losses(output: He2GeneOutput, batch: Batch, /, *, options: He2GeneOptions) -> Mapping[str, Tensor]:
-    """Compute the weighted sum, ``loss``, and its terms as they are before weighting."""
+    """Compute the weighted sum, ``loss``, and its terms before weighting."""
     n = len(batch.targets)
     terms = {"target": functional.mse_loss(output.targets[:n], batch.targets)}
     weights = {"target": 1.0}
@@ -60,7 +60,7 @@ def spatial_loss(predicted: Tensor, edges: Tensor, /, *, n_seeds: int) -> Tensor
     predicted
         (m, t), seeds first; gradients go to seeds and neighbours alike.
     edges
-        (2, e) int64 positions: neighbour, spot. Seeds without a neighbour do not count; without any, the loss is 0.
+        (2, e) int64 positions: neighbour, spot. Seeds without a neighbour do not count; without any edge the loss is 0.
     """
     neighbour, spot = edges[:, edges[1] < n_seeds]
     totals = predicted.new_zeros(n_seeds, predicted.shape[1]).index_add(0, spot, predicted[neighbour])
@@ -73,7 +73,7 @@ def spatial_loss(predicted: Tensor, edges: Tensor, /, *, n_seeds: int) -> Tensor
 
 
 def _label_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """Average the cross entropy over the spots that have a label: binary for tumour, over classes otherwise."""
+    """Average the cross-entropy over the spots with a label: binary for tumour, otherwise over classes."""
     if not batch.labelled.any():
         return logits.sum() * 0
     logits, label = logits[batch.labelled], batch.label[batch.labelled]

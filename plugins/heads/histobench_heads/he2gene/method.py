@@ -1,53 +1,52 @@
-"""HE2Gene: a panel of genes from one patch, trained together with all other genes and with tumour or not.
+"""HE2Gene: a panel of genes from one patch, trained together with all other genes and with the tumour label.
 
-HE2Gene-Base is ResNet-50 with three linear heads; HE2Gene-Spat is the same network, trained with a term that draws a
-spot's prediction to the mean of its neighbours of the same label. To predict, either looks at single spots: space
-enters through training alone. Chen et al. (2024), *Bioinformatics* 40; the authors' code (``Microbiods/HE2Gene``) is
-MIT. Written from the specification ``he2gene.md`` alone; their code was not consulted.
+HE2Gene-Base is ResNet-50 with three linear heads. HE2Gene-Spat is the same network, trained with a term that pulls the
+prediction for a spot to the mean of its neighbours with the same label. Both predict single spots: neighbours are used
+in training alone. Chen et al. (2024), *Bioinformatics* 40; the authors' code (``Microbiods/HE2Gene``) is MIT. Written
+from the specification ``he2gene.md`` alone; their code was not consulted.
 
-The other genes and the label come back beside the prediction (``other_genes``, ``label``). The tumour head says one
-probability p: every class that is tumour gets an equal share of p, every other an equal share of 1 - p.
+The other genes and the label are returned with the prediction (``other_genes``, ``label``). The tumour head outputs one
+probability p: the tumour classes share p equally, and the other classes share 1 - p equally.
 
 Differences from the published method
 -------------------------------------
 * The 250 genes are the fold's panel and the other genes those seen in its training slides; published: fixed lists.
-* Fixed (9.9): the epoch is selected on validation patients without augmentation, by the error of the predicted genes
-  over all their spots; published: on a tenth of the training spots, neighbours of the others, unseeded and augmented,
-  by the mean of batch means; no option trains so. Without validation slides the last epoch is kept.
-* Fixed (9.10): by default the network sees no black patches in place of neighbours that do not exist, nor neighbours of
-  another label, which enter no loss; ``missing="black"`` shows it all nine. Seeds of a step lie side by side;
-  ``contiguous=False`` takes them at random. Batch normalisation sees other company either way.
-* Fixed (9.11): neighbours are training spots only. Neighbours are those of the capture lattice, so that a hexagonal one
-  has six.
-* Fixed (9.12): the average at test is chosen in advance, ``tta``; ``average`` has all four.
+* Fixed (9.9): the epoch is selected on validation patches without augmentation, by the error of the predicted genes
+  over all their spots. Published, and not available here: on a tenth of the training spots, which are neighbours of the
+  others, unseeded and augmented, by the mean of batch means. Without validation slides the last epoch is kept.
+* Fixed (9.10): by default the network sees neither black patches in place of missing neighbours nor neighbours with
+  another label, because they do not enter the loss; ``missing="black"`` shows it all nine. Seeds of a step are
+  adjacent, or random with ``contiguous=False``. Batch normalisation is over other spots either way.
+* Fixed (9.11): neighbours are training spots only. They are those of the capture lattice: six on a hexagonal one.
+* Fixed (9.12): the average at test time is chosen in advance, ``tta``; ``average`` has all four.
 * Fixed (9.16, 9.18): a last batch of one spot, and missing neighbours, cannot break the loss.
-* Expression of a spot without counts is zero; published: not a number.
-* A spot without a label has no part in the label's loss and no neighbours; published: every spot has one. Without
-  labels in the dataset, or without tumour among them, Base trains on genes alone.
-* Channel statistics are measured on the fold's training patches; published: constants, which converted weights carry.
-* The window is 101 µm wherever the slide says how wide its pixels are; published: 150 pixels.
-* The windows of ``grid`` are cut from the widest, read once (`windows`); published: each is read from the slide.
+* Expression of a spot without counts is zero; published: NaN.
+* A spot without a label does not enter the loss of the label and has no neighbours; published: every spot has one.
+  Without labels in the dataset, or without tumour among them, Base trains on genes alone.
+* Channel statistics are measured on the fold's training patches; published: constants, which converted weights have.
+* The window is 101 µm if the slide gives its pixel size; published: 150 pixels.
+* The windows of ``grid`` are cut from the widest, which is read once (`windows`); published: each is read from the
+  slide.
 * Entropies are computed from logits; published: from probabilities.
-* Dropped: the raw log1p target, the other losses, neighbours without a gradient, networks with one head alone (any
-  encoder fits the slot), and tiling a slide without spots. The faults of the command line (9.1-9.8, 9.13-9.15, 9.17,
-  9.19-9.22) have no place here.
+* Left out: the raw log1p target, the other losses, neighbours without a gradient, networks with a single head (any
+  encoder fits the slot), and tiling a slide without spots. The defects of the command line (9.1-9.8, 9.13-9.15, 9.17,
+  9.19-9.22) do not apply here.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from histobench import ConfigError, DataError, FitContext, LabelledSamples, Method, Prediction, Samples
-from histobench.training import Fitted, Recipe, fit_module, load_weights, save_weights, seeded, turn_at_random
+from histobench import ConfigError, DataError, FitContext, LabelledSamples, Prediction, Samples
+from histobench.training import Fitted, Recipe, fit_module, seeded, turn_at_random
 from histobench.training.adapters import tuned_encoder
 from histobench_heads.frames.neighbourhoods import Subgraph
 from histobench_heads.frames.normalisation import PixelStatistics
-from histobench_heads.frames.saved import read_facts, write_facts
+from histobench_heads.frames.single_module import ModuleMethod
 from histobench_heads.he2gene.batches import alone, with_neighbours
 from histobench_heads.he2gene.labels import Annotation, LabelPlan
 from histobench_heads.he2gene.loading import SPOTS_AT_ONCE, WHO, Loader, Middle, Selection
@@ -58,23 +57,21 @@ from histobench_heads.he2gene.windows import views
 
 __all__ = ["Blueprint", "He2Gene", "He2GeneSpat"]
 
-_WEIGHTS = "weights.safetensors"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
-    """What a network is made from, beside the options; kept with its weights.
+    """What a network is made from, in addition to the options; saved with its weights.
 
     Attributes
     ----------
     features
         Width of the embedding.
     targets, others, classes
-        Names of what the heads predict; no other genes and no classes where the dataset has none.
+        Names of the outputs of the heads; no other genes and no classes if the dataset has none.
     tumour
-        Which of the classes are.
+        Which of the classes are tumour.
     seed
-        From which random weights are drawn.
+        Of the random weights.
     """
 
     features: int
@@ -85,23 +82,24 @@ class Blueprint:
     seed: int = 0
 
 
-class He2Gene(Method):
+class He2Gene(ModuleMethod[Blueprint, He2GeneNetwork]):
     """HE2Gene-Base.
 
     Attributes
     ----------
     fitted
-        What the last fit went through; ``None`` before.
+        The history of the last fit; ``None`` before.
     """
 
+    blueprint_type = Blueprint
+
     def __init__(self, options: He2GeneOptions) -> None:
+        super().__init__()
         self.options = options
         self.fitted: Fitted | None = None
-        self._blueprint: Blueprint | None = None
-        self._network: He2GeneNetwork | None = None
 
     def make_network(self, blueprint: Blueprint, backbone: nn.Module) -> He2GeneNetwork:
-        """Make the network, its heads drawn from torch's generator."""
+        """Make the network; its heads are drawn from torch's generator."""
         return He2GeneNetwork(
             backbone,
             blueprint.features,
@@ -114,10 +112,10 @@ class He2Gene(Method):
     def parts(
         self,
         train: LabelledSamples,
-        annotation: Annotation,  # noqa: ARG002 -- what the spatial variant goes by
+        annotation: Annotation,  # noqa: ARG002 -- used by the spatial variant
         seed: int,
     ) -> Callable[[int], Iterator[Subgraph]]:
-        """Say which spots share a step: from an epoch to its batches."""
+        """Return a function from an epoch to its batches: which spots share a step."""
         return alone(len(train), self.options.batch, seed)
 
     @override
@@ -128,7 +126,7 @@ class He2Gene(Method):
             raise ConfigError("he2gene trains its encoder, and there is none; use mode 'full'.")
         patches = train.need_patches(WHO)
         blueprint = self._read_blueprint(train, context.encoder.dim, context.seed)
-        network = self._build(blueprint, context)
+        network = self.build(blueprint, context)
         if network.pixels is not None:
             network.pixels.measure(Middle(patches, self.options.patch_px))
         if self.options.start_at_mean:
@@ -137,7 +135,7 @@ class He2Gene(Method):
         annotation = self._plan(blueprint).annotate(train.beside.get("label"), len(train))
         load = Loader(patches, train, annotation, self.options.patch_px)
         parts = self.parts(train, annotation, context.seed)
-        self._blueprint, self._network = blueprint, network
+        self._blueprint, self._module = blueprint, network
         self.fitted = fit_module(
             network,
             self._step,
@@ -163,26 +161,6 @@ class He2Gene(Method):
             beside["label"] = Prediction(names=blueprint.classes, values=self._plan(blueprint).spread(label))
         return Prediction(names=blueprint.targets, values=targets, beside=beside)
 
-    @override
-    def save(self, folder: Path) -> None:
-        blueprint, network = self._made()
-        write_facts(folder, asdict(blueprint))
-        save_weights(network, folder / _WEIGHTS)
-
-    @override
-    def load(self, folder: Path, context: FitContext) -> None:
-        facts = read_facts(folder)
-        lists = {name: tuple(facts[name]) for name in ("targets", "others", "classes", "tumour")}
-        self._blueprint = Blueprint(features=facts["features"], seed=facts["seed"], **lists)
-        network = self._build(self._blueprint, context).to(context.device)
-        load_weights(network, folder / _WEIGHTS)
-        self._network = network.eval()
-
-    def _made(self) -> tuple[Blueprint, He2GeneNetwork]:
-        if self._blueprint is None or self._network is None:
-            raise ConfigError("he2gene has learned nothing yet; fit or load it first.")
-        return self._blueprint, self._network
-
     def _read_blueprint(self, train: LabelledSamples, features: int, seed: int) -> Blueprint:
         others, label = train.beside.get("other_genes"), train.beside.get("label")
         classes = label.names if label is not None else ()
@@ -198,7 +176,8 @@ class He2Gene(Method):
     def _plan(self, blueprint: Blueprint) -> LabelPlan:
         return LabelPlan(classes=blueprint.classes, tumour=blueprint.tumour, head=self.options.label_head)
 
-    def _build(self, blueprint: Blueprint, context: FitContext) -> He2GeneNetwork:
+    @override
+    def build(self, blueprint: Blueprint, context: FitContext) -> He2GeneNetwork:
         with seeded(blueprint.seed):
             return self.make_network(blueprint, tuned_encoder(context))
 
@@ -220,7 +199,7 @@ class He2Gene(Method):
 
 
 class He2GeneSpat(He2Gene):
-    """HE2Gene-Spat: the same network, each spot drawn to its neighbours of the same label while training."""
+    """HE2Gene-Spat: the same network; in training each spot is pulled to its neighbours with the same label."""
 
     def __init__(self, options: He2GeneSpatOptions) -> None:
         super().__init__(options)
@@ -230,8 +209,8 @@ class He2GeneSpat(He2Gene):
     def parts(self, train: LabelledSamples, annotation: Annotation, seed: int) -> Callable[[int], Iterator[Subgraph]]:
         if "label" not in train.beside:
             raise DataError(
-                "he2gene-spat draws spots to neighbours of the same label, and the training samples carry no labels; "
-                "take a dataset with labels, or he2gene-base."
+                "he2gene-spat pulls spots to neighbours with the same label, and the training samples have no labels; "
+                "use a dataset with labels, or he2gene-base."
             )
         return with_neighbours(train, annotation.groups, self._spatial, seed)
 

@@ -13,16 +13,16 @@ __all__ = ["He2GeneNetwork", "He2GeneOutput"]
 
 
 class He2GeneOutput(NamedTuple):
-    """What the heads say.
+    """The outputs of the heads.
 
     Attributes
     ----------
     targets
-        (m, t), of all spots.
+        (m, t) of all spots.
     others
-        (n, g), of the first n; g is 0 without such a head.
+        (n, g) of the first n; g is 0 without such a head.
     label
-        (n, c) logits of the first n: one of tumour, or one of every class; c is 0 without such a head.
+        (n, c) logits of the first n: one for tumour, or one per class; c is 0 without such a head.
     """
 
     targets: Tensor
@@ -31,16 +31,16 @@ class He2GeneOutput(NamedTuple):
 
 
 class He2GeneNetwork(nn.Module):
-    """From (m, h, w, 3) patches in 0 … 255 to a `He2GeneOutput`; no activation on expression, which may be negative.
+    """Map (m, h, w, 3) patches in 0 … 255 to a `He2GeneOutput`; expression has no activation and may be negative.
 
     Parameters
     ----------
     features
         Width of the encoder's embedding: 2048 for ResNet-50.
     n_others, n_labels
-        Outputs of the heads beside the targets'; 0 to have no such head.
+        Outputs of the other two heads; 0 for no such head.
     pixels
-        Statistics to normalise by in place of the encoder's; ``None`` to keep the encoder's.
+        Statistics for the normalisation; ``None`` for those of the encoder.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class He2GeneNetwork(nn.Module):
         self.tumour = nn.Linear(features, n_labels) if n_labels else None
 
     def start_at(self, targets: Float, others: Float | None) -> None:
-        """Put (t,) and (g,) means into the biases of the genes' heads."""
+        """Set the biases of the two gene heads to (t,) and (g,) means."""
         with torch.no_grad():
             self.target.bias.copy_(torch.as_tensor(targets))
             if self.aux is not None and others is not None:
@@ -69,7 +69,7 @@ class He2GeneNetwork(nn.Module):
 
     @override
     def forward(self, patches: Tensor, n_seeds: int | None = None) -> He2GeneOutput:
-        """Encode all patches in one pass; the heads beside the targets' are asked of the first ``n_seeds`` alone."""
+        """Encode all patches in one pass; only the head of the targets reads more than the first ``n_seeds``."""
         images = patches if self.pixels is None else self.pixels(patches, self.backbone)
         features = self.backbone(images)
         seeds = features[:n_seeds]

@@ -1,9 +1,9 @@
-"""The options of HE2Gene, Base and Spat, and where their defaults come from; no import here is heavy."""
+"""The options of HE2Gene, Base and Spat, and the sources of their defaults; no import here is heavy."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from histobench import ConfigError
+from histobench_heads.frames.checks import at_least, not_negative, positive
 
 __all__ = ["Average", "He2GeneOptions", "He2GeneSpatOptions", "LabelHead", "side_to_read"]
 
@@ -11,17 +11,17 @@ Average = Literal["single", "grid", "tta", "grid_tta"]
 """Views of a test patch that are averaged: one; three windows; eight symmetries; both, which makes 24."""
 
 LabelHead = Literal["tumour", "classes"]
-"""What is predicted of annotations: the probability of tumour, or all classes."""
+"""Target of the third head: the probability of tumour, or all classes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class He2GeneOptions:
-    """How HE2Gene is trained, and how it looks at a test patch.
+    """How HE2Gene is trained, and how it views a test patch.
 
     Attributes
     ----------
     epochs, patience
-        Most epochs, and how many in a row may bring no lower validation error before training stops.
+        Maximum number of epochs, and of epochs in a row without a lower validation error before training stops.
     batch
         Spots in a step.
     decay, decay_epochs
@@ -29,19 +29,19 @@ class He2GeneOptions:
     clip
         Largest norm of the gradient.
     weight_other, weight_label
-        Weights of the error of the other genes and of the entropy of the label; the predicted genes weigh 1.
+        Weights of the error of the other genes and of the cross-entropy of the label; the panel has weight 1.
     label_head
         See `LabelHead`.
     tumour
-        Classes that are tumour. Where a dataset has none of them, or no others, there is no head for tumour.
+        Classes that are tumour. Without any of them in a dataset, or without others, there is no tumour head.
     average
         Views of a test patch that are averaged; see `Average`.
     augment
-        Show each training patch in one of its eight symmetries, drawn anew every epoch.
+        Apply one of the eight symmetries, drawn in every epoch, to each training patch.
     start_at_mean
-        Start the genes' heads with the mean of the training spots as bias, as ST-Net does.
+        Start the gene heads with the mean of the training spots as bias, as in ST-Net.
     statistics
-        Normalise pixels by the channels of the ``training`` patches, or as the ``encoder`` was pretrained.
+        Normalise pixels by the channels of the ``training`` patches, or as in the pretraining of the ``encoder``.
     window_um
         Side of the window around a spot, in microns.
     patch_px
@@ -68,32 +68,28 @@ class He2GeneOptions:
     patch_px: int = 224  # he2gene, section 2.4
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot be trained with."""
-        for name in ("epochs", "patience", "decay_epochs", "patch_px"):
-            _check_at_least(name, getattr(self, name), 1)
-        _check_at_least("batch", self.batch, 2)
-        for name in ("weight_other", "weight_label", "weight_decay"):
-            _check_at_least(name, getattr(self, name), 0)
-        for name in ("lr", "decay", "clip", "window_um"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"he2gene: option {name!r} must be positive, got {getattr(self, name)}.")
+        """Refuse values outside their range."""
+        at_least(self, 1, "epochs", "patience", "decay_epochs", "patch_px")
+        at_least(self, 2, "batch")
+        not_negative(self, "weight_other", "weight_label", "weight_decay")
+        positive(self, "lr", "decay", "clip", "window_um")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class He2GeneSpatOptions(He2GeneOptions):
-    """The same, and how a spot is drawn to its neighbours of the same label.
+    """The same, and how a spot is pulled to its neighbours with the same label.
 
     Attributes
     ----------
     batch
-        Seed spots in a step; their neighbours come on top.
+        Seed spots in a step, not counting their neighbours.
     weight_spatial
         Weight of the squared distance to the neighbours' mean.
     missing
-        ``drop``: the network sees every seed and every neighbour of the same label once. ``black``: it sees eight
-        neighbours of every seed, as published, a black patch where there is none.
+        ``drop``: the network sees every seed and every neighbour with the same label once. ``black``: it sees eight
+        neighbours of every seed, as published, with a black patch for a missing one.
     contiguous
-        Take the seeds of a step from one compact part of a slide, whose neighbours are largely seeds themselves;
+        Take the seeds of a step from one compact part of a slide, so that most neighbours are seeds themselves;
         otherwise at random from all slides, as published.
     """
 
@@ -104,16 +100,11 @@ class He2GeneSpatOptions(He2GeneOptions):
     contiguous: bool = True  # ours; published: False
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot be trained with."""
+        """Refuse values outside their range."""
         He2GeneOptions.__post_init__(self)  # super() does not work in a slotted dataclass
-        _check_at_least("weight_spatial", self.weight_spatial, 0)
+        not_negative(self, "weight_spatial")
 
 
 def side_to_read(options: He2GeneOptions, /) -> int:
-    """Give the side of the patch that holds all windows of the average, in pixels."""
+    """Return the side of the patch that contains all windows of the average, in pixels."""
     return options.patch_px * 3 // 2 if options.average.startswith("grid") else options.patch_px
-
-
-def _check_at_least(name: str, value: float, least: float) -> None:
-    if value < least:
-        raise ConfigError(f"he2gene: option {name!r} must be at least {least}, got {value}.")

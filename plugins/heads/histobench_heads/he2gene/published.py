@@ -1,4 +1,4 @@
-"""HE2Gene's published checkpoints, of Base and Spat (``he2gene.md``, section 4); there is no number to reproduce."""
+"""HE2Gene's published checkpoints, of Base and Spat (``he2gene.md``, section 4); no number is published."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -12,24 +12,24 @@ if TYPE_CHECKING:
 __all__ = ["convert"]
 
 _HEADS = {"fc1": "target", "fc2": "aux", "fc3": "tumour", "fc": "target", "fc_aux": "aux", "fc_tmr": "tumour"}
-"""Base's and Spat's name of each head → ours; one method's weights serve the other, for both predict alike."""
+"""Name of each head in Base or Spat → ours; the weights fit both methods, because both predict alike."""
 
 
 def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
-    """Convert a checkpoint of either: a head of genes, one of other genes, one of tumour.
+    """Convert a checkpoint of Base or Spat: heads for genes, for other genes and for tumour.
 
-    The checkpoint names no gene: the user's names, or the dataset's, are those of the first head, and the others are
+    The checkpoint does not name genes. The first head gets the names of the user or the dataset; the other genes are
     numbered. Pixels are normalised by the published constants.
 
     Raises
     ------
     DataError
-        If this is no such checkpoint.
+        If this is not such a checkpoint.
     """
     first, other = ("fc1", "fc2") if "fc1.bias" in tensors else ("fc", "fc_aux")
     names = request.target_names(length(tensors, f"{first}.bias"))
     n_others = length(tensors, f"{other}.bias")
-    table = {rf"{theirs}\.": f"{ours}." for theirs, ours in _HEADS.items()}
+    table = {rf"{published}\.": f"{ours}." for published, ours in _HEADS.items()}
     table[r"base_model\."] = f"backbone.{request.encoder_prefix}"
     bias = tensors[f"{first}.bias"].float()
     return Converted(

@@ -1,4 +1,4 @@
-"""Hist2Cell."""
+"""The card of Hist2Cell."""
 
 from histobench import EncoderSlot, MethodCard, lazy
 from histobench_heads.frames.cards import CONTINUOUS
@@ -29,4 +29,4 @@ HIST2CELL = MethodCard(
     reproductions=REPRODUCTIONS,
     presets={"quick": {"epochs": 3, "part_spots": 32}, "quick@full": {"patch_px": 64}},
 )
-"""With CUCA's settings."""
+"""The defaults are CUCA's settings."""

@@ -6,32 +6,32 @@ copy in https://github.com/lyotvincent/CUCA (Yan et al. 2025, Bioinformatics; GP
 
 Differences from the published method
 -------------------------------------
-* A batch is one contiguous part of one slide with its two-hop halo; nearly the published number of steps an epoch, a
-  quarter of the patches or fewer. ``faithful=True`` gives the published batches: 16 random spots of all training
-  slides with their neighbourhoods as one set, and 16 consecutive rows at a time in prediction. The same seeds give the
-  same subgraph, loss and gradients either way; which spots share a batch differs, and with it normalisation and
-  attention. Contiguous parts never mix slides, which the published batches do.
-* Rows are in file order and predicted one slide at a time; published rows are in the arbitrary order of a set, and a
-  faithful batch could there reach into the next test slide.
-* The epoch is selected on validation slides, or the last one kept where there are none. The published lung numbers are
-  a maximum over epochs on the test donor.
-* No final ReLU, as in CUCA's copy, which the comparisons on her2st, stnet and lung ran: trained from scratch, a
+* A batch is one contiguous part of one slide with its two-hop halo: nearly the published number of steps per epoch with
+  a quarter of the patches or fewer. ``faithful=True`` gives the published batches: 16 random spots of all training
+  slides with their neighbourhoods as one set, and 16 consecutive rows at a time in prediction. The same seed spots give
+  the same subgraph, loss and gradients either way. Which spots share a batch differs, and with it normalisation and
+  attention. Contiguous parts never mix slides; the published batches do.
+* Rows are in file order and predicted one slide at a time. Published rows are in the arbitrary order of a set, so that
+  a published batch could reach into the next test slide.
+* The epoch is selected on validation slides; without any, the last one is kept. The published lung numbers are a
+  maximum over epochs on the test donor.
+* No final ReLU, as in CUCA's copy, which made the comparisons on her2st, stnet and lung: trained from scratch, the
   rectified output of a rare type can start below zero everywhere and never get a gradient. ``final_relu=True`` is the
   original.
 * 10 epochs, as in CUCA; the original tutorial runs 5.
-* A spot that would be alone in its batch is trained with the next one: batch normalisation needs two patches.
-* The encoder is any encoder, trained in full, by adapters, or frozen; published: ResNet-18 with ImageNet weights,
+* A spot that would be alone in its batch is trained with the next batch: batch normalisation needs two patches.
+* The encoder is any encoder, trained in full, with adapters, or frozen; published: ResNet-18 with ImageNet weights,
   trained in full.
-* Dropout masks, order and initialisation come from the job's seed alone; published: one seed before all folds.
-* A subgraph of one node keeps its axes; published: squeezed away, and the prediction with them.
-* A type that is predicted as a constant is left out of the selection's mean, not a reason to discard the epoch, as the
-  original does. Training correlations, published of predictions under dropout, are not computed.
-* Kept: no augmentation, and batch normalisation over all nodes of a batch, halo included.
+* Dropout masks, order and initialisation depend on the job's seed alone; published: one seed before all folds.
+* A subgraph of one node keeps its axes; published: they are squeezed away, and the prediction with them.
+* A type that is predicted as a constant is left out of the mean of the selection; the original discards the epoch.
+  Training correlations, which are published for predictions under dropout, are not computed.
+* Kept: no augmentation, and batch normalisation over all nodes of a batch, including the halo.
 * Donors are those of the split files (A37, A42, A48, A50); the tutorial's text names others.
 """
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -39,54 +39,59 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from histobench import (
-    DataError,
-    FitContext,
-    Int,
-    LabelledSamples,
-    Method,
-    Mode,
-    Patches,
-    Prediction,
-    Samples,
-    Targets,
-)
-from histobench.training import Recipe, fit_module, load_weights, mean_pearson, save_weights, seeded
+from histobench import DataError, FitContext, Int, LabelledSamples, Mode, Patches, Prediction, Samples, Targets
+from histobench.training import Recipe, fit_module, mean_pearson, seeded
 from histobench.training.adapters import tuned_encoder
 from histobench_heads.frames.neighbourhoods import Batching, Subgraph, lattice_links
-from histobench_heads.frames.saved import read_facts, write_facts
+from histobench_heads.frames.single_module import ModuleMethod
 from histobench_heads.hist2cell.network import Hist2CellNetwork
 from histobench_heads.hist2cell.options import Hist2CellOptions
 
 __all__ = ["Hist2Cell", "batching", "load_batch", "loss_over_nodes"]
 
-_WEIGHTS = "weights.safetensors"
 _WHO = "hist2cell"
 
 Batch = dict[str, Tensor]
 """``images`` (m, h, w, 3) uint8 or (m, d) float32, ``edges`` (2, e) int64, ``targets`` (m, t) float32."""
 
 
-class Hist2Cell(Method):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """What the network is made from, in addition to the options; saved with its weights.
+
+    Attributes
+    ----------
+    names
+        Of the targets.
+    dim
+        Width of the embedding.
+    seed
+        Of the fit; `load` draws random weights below adapters again, because they are not saved.
+    """
+
+    names: tuple[str, ...]
+    dim: int
+    seed: int
+
+
+class Hist2Cell(ModuleMethod[Blueprint, Hist2CellNetwork]):
     """Predict each spot from its patch, its neighbours within two hops and the other spots of its batch."""
 
+    blueprint_type = Blueprint
+
     def __init__(self, options: Hist2CellOptions) -> None:
+        super().__init__()
         self.options = options
-        self._names: tuple[str, ...] = ()
-        self._dim = 0
         self._mode: Mode = "frozen"
-        self._seed = 0
-        self._module: Hist2CellNetwork | None = None
 
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
         if len(train) < 2:
             raise DataError(f"hist2cell needs at least two training spots, got {len(train)}: add slides.")
-        self._names = train.targets.names
-        self._mode, self._seed = context.mode, context.seed
         images = _images(train, context.mode)
-        self._dim = context.encoder.dim if context.encoder is not None else images[:1].shape[1]
-        self._module = self._build(context)
+        dim = context.encoder.dim if context.encoder is not None else images[:1].shape[1]
+        self._blueprint = Blueprint(names=train.targets.names, dim=dim, seed=context.seed)
+        self._module = self.build(self._blueprint, context)
         parts = batching(train, self.options)
 
         def batches(epoch: int) -> Iterator[Batch]:
@@ -108,35 +113,19 @@ class Hist2Cell(Method):
 
     @override
     def predict(self, samples: Samples) -> Prediction:
-        if self._module is None:
-            raise DataError("hist2cell has learned nothing yet: call fit or load before predict.")
+        blueprint, module = self._made()
         parts = batching(samples, self.options).prediction()
-        values = _predict(self._module, _images(samples, self._mode), parts)
-        return Prediction(names=self._names, values=values.numpy())
+        values = _predict(module, _images(samples, self._mode), parts)
+        return Prediction(names=blueprint.names, values=values.numpy())
 
     @override
-    def save(self, folder: Path) -> None:
-        if self._module is None:
-            raise DataError("hist2cell has learned nothing yet: call fit before save.")
-        write_facts(folder, {"names": self._names, "dim": self._dim, "seed": self._seed})
-        save_weights(self._module, folder / _WEIGHTS)
-
-    @override
-    def load(self, folder: Path, context: FitContext) -> None:
-        facts = read_facts(folder)
-        self._names, self._dim, self._seed = tuple(facts["names"]), int(facts["dim"]), int(facts["seed"])
+    def build(self, blueprint: Blueprint, context: FitContext) -> Hist2CellNetwork:
         self._mode = context.mode
-        module = self._build(context)
-        load_weights(module, folder / _WEIGHTS)
-        self._module = module.to(context.device).eval()
-
-    def _build(self, context: FitContext) -> Hist2CellNetwork:
-        # under the seed of the fit, also in `load`: random weights beneath adapters are drawn again, not saved
-        with seeded(self._seed):
+        with seeded(blueprint.seed):
             return Hist2CellNetwork(
                 nn.Identity() if context.mode == "frozen" else tuned_encoder(context),
-                self._dim,
-                n_targets=len(self._names),
+                blueprint.dim,
+                n_targets=len(blueprint.names),
                 depth=self.options.depth,
                 dropout=self.options.dropout,
                 final_relu=self.options.final_relu,
@@ -144,7 +133,7 @@ class Hist2Cell(Method):
 
 
 class _Selection:
-    """Scores a module by mean Pearson on validation slides; each spot counts once, where it is a seed."""
+    """Score a module by mean Pearson on validation slides; each spot counts once, in the batch where it is a seed."""
 
     def __init__(self, val: LabelledSamples, images: Patches, options: Hist2CellOptions) -> None:
         self._images = images
@@ -156,7 +145,7 @@ class _Selection:
 
 
 def batching(samples: Samples, options: Hist2CellOptions, /) -> Batching:
-    """Say which spots share a step: neighbours are those that touch on the lattice."""
+    """Return which spots share a step; neighbours are adjacent on the lattice."""
     return Batching(
         samples=samples,
         links=lattice_links(samples),
@@ -178,7 +167,7 @@ def load_batch(images: Patches, targets: Targets, part: Subgraph, /) -> Batch:
 def loss_over_nodes(module: nn.Module, batch: Batch, /) -> dict[str, Tensor]:
     """Compute the mean squared error over all nodes of a batch, seeds and halo alike, as published.
 
-    The halo holds training spots only: it weighs spots by their number of neighbours and leaks nothing.
+    The halo has training spots only. It weights spots by their number of neighbours and leaks nothing.
     """
     predicted = module(batch["images"], batch["edges"])
     return {"loss": functional.mse_loss(predicted, batch["targets"])}
@@ -186,7 +175,7 @@ def loss_over_nodes(module: nn.Module, batch: Batch, /) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def _predict(module: nn.Module, images: Patches, parts: Iterable[Subgraph]) -> Tensor:
-    """Predict the (n, t) targets of all spots, on the CPU; each in the batch in which it is a seed."""
+    """Predict the (n, t) targets of all spots, on the CPU; each spot in the batch where it is a seed."""
     device = next(module.parameters()).device
     rows: list[Int] = []
     predicted: list[Tensor] = []
@@ -203,5 +192,5 @@ def _read(images: Patches, part: Subgraph) -> Tensor:
 
 
 def _images(samples: Samples, mode: Mode) -> Patches:
-    """Give what the backbone is shown of every spot: its patch, or its embedding by a frozen encoder."""
+    """Return the input of the backbone for every spot: its patch, or its embedding by a frozen encoder."""
     return samples.need_embeddings(_WHO) if mode == "frozen" else samples.need_patches(_WHO)

@@ -1,11 +1,11 @@
 """The Hist2Cell network: a graph transformer over the spots of one batch.
 
-Written from the specification of Zhao et al. (2024), bioRxiv 2024.02.17.580852. Sub-modules carry the names of the
-published checkpoints, so that their tensors can be matched one by one; only the backbone's inner names are the
-encoder's own.
+Written from the specification of Zhao et al. (2024), bioRxiv 2024.02.17.580852. Sub-modules have the names of the
+published checkpoints, so that their tensors can be matched one by one; only the inner names of the backbone are the
+encoder's.
 
-Normalisation and attention run over all nodes of a batch as one set: what is predicted for a spot depends on the
-spots that share its batch.
+Normalisation and attention run over all nodes of a batch as one set: the prediction for a spot depends on the other
+spots of its batch.
 """
 
 import torch
@@ -24,8 +24,8 @@ HEADS = 8
 class GraphAttention(nn.Module):
     """Let every node attend to its neighbours and itself (GATv2).
 
-    Attention is a dense (m, m) table with minus infinity where there is no edge: a batch has some hundred nodes, the
-    transformer's tables beside it are as large, and sums in a fixed order are the same bit for bit on every run.
+    Attention is a dense (m, m) table with minus infinity where there is no edge: a batch has about a hundred nodes, the
+    tables of the transformer are as large, and sums in a fixed order are bit-identical on every run.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class GraphAttention(nn.Module):
         """Turn (m, d) features and (2, e) edges, source and target, into (m, 256)."""
         m = len(nodes)
         itself = torch.arange(m, device=nodes.device)
-        source = torch.cat([edges[0], itself])  # exactly one self loop a node
+        source = torch.cat([edges[0], itself])  # exactly one self loop per node
         target = torch.cat([edges[1], itself])
         sent = self.lin_l(nodes).unflatten(1, (HEADS, -1))
         asked = self.lin_r(nodes).unflatten(1, (HEADS, -1))
@@ -62,7 +62,7 @@ class GraphAttention(nn.Module):
 
 
 class GraphLayerNorm(nn.Module):
-    """Normalise by one mean and one deviation over all nodes and channels; epsilon is added to the deviation."""
+    """Normalise by one mean and deviation over all nodes and channels; epsilon is added to the deviation."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -142,12 +142,12 @@ class CellTransformer(nn.Module):
 
 
 class Hist2CellNetwork(nn.Module):
-    """Patches or embeddings of one batch, and its edges, to predictions.
+    """Map the patches or embeddings of one batch, and its edges, to predictions.
 
     Parameters
     ----------
     backbone
-        From what is given to `forward` to (m, d): an encoder, or the identity where embeddings are given.
+        Maps the input of `forward` to (m, d): an encoder, or the identity for embeddings.
     dim
         Width d.
     n_targets
@@ -191,12 +191,12 @@ class Hist2CellNetwork(nn.Module):
         return functional.relu(predicted) if self.final_relu else predicted
 
     def branches(self, features: Tensor, edges: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Look at (m, d) features as spots alone, among neighbours, and among all nodes: three times (m, 256)."""
+        """Read (m, d) features spot by spot, among neighbours, and among all nodes: three times (m, 256)."""
         spot = self.spot_fc(features)
         local = self.norm1(self.conv1(features, edges))
         return spot, local, self.cell_transformer(local)
 
 
 def fuse(spot: Tensor, local: Tensor, whole: Tensor) -> Tensor:
-    """Average the three branches, as the fused head reads them."""
+    """Average the three branches: the input of the fused head."""
     return (spot + local + whole) / 3

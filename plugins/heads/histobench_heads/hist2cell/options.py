@@ -1,8 +1,8 @@
-"""The options of Hist2Cell and where their defaults come from; free of torch, so that listing stays light."""
+"""The options of Hist2Cell and the sources of their defaults; no import here is heavy."""
 
 from dataclasses import dataclass
 
-from histobench import ConfigError
+from histobench_heads.frames.checks import at_least, shares
 
 __all__ = ["Hist2CellOptions"]
 
@@ -14,20 +14,20 @@ class Hist2CellOptions:
     Attributes
     ----------
     dropout
-        Of attention probabilities, attention output and the two inner places of each transformer block; in [0, 1).
+        Of attention probabilities, attention output and the two inner layers of each transformer block; in [0, 1).
     faithful
         Train on ``seeds_per_batch`` random spots of all slides with their neighbourhoods, and predict that many
         consecutive rows at a time, as published. Otherwise a batch is one contiguous part of one slide.
     seeds_per_batch
         Spots that a faithful batch is grown from.
     part_spots
-        Most spots of a contiguous part, before its halo; has no effect with ``faithful``.
+        Most spots of a contiguous part, without its halo; has no effect with ``faithful``.
     hops
-        How far a batch reaches beyond its seeds.
+        Hops by which a batch extends beyond its seeds.
     final_relu
         Rectify the prediction, as the original repository does and CUCA's copy does not.
     patch_px
-        Side of the patch the encoder is given, in pixels; 224 pixels of the image are resized to it.
+        Side of the patch for the encoder, in pixels; 224 pixels of the image are resized to it.
 
     Raises
     ------
@@ -44,13 +44,10 @@ class Hist2CellOptions:
     seeds_per_batch: int = 16  # both repositories
     part_spots: int = 16  # ours: as many steps an epoch as the published sampler takes
     hops: int = 2  # both repositories, all neighbours kept
-    final_relu: bool = False  # CUCA's copy; the original, and so its released weights, need True
+    final_relu: bool = False  # CUCA's copy; the original and its released weights need True
     patch_px: int = 224  # both repositories
 
     def __post_init__(self) -> None:
-        """Refuse values that cannot be trained with."""
-        for name in ("epochs", "depth", "seeds_per_batch", "part_spots", "hops", "patch_px"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"hist2cell: option {name!r} must be at least 1, got {getattr(self, name)}.")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"hist2cell: option 'dropout' must be in [0, 1), got {self.dropout}.")
+        """Refuse values outside their range."""
+        at_least(self, 1, "epochs", "depth", "seeds_per_batch", "part_spots", "hops", "patch_px")
+        shares(self, "dropout")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["REPRODUCTIONS", "convert"]
 
 _ORIGINAL = {"faithful": True, "final_relu": True}
-"""What the original repository's batches and output are, beside the card's defaults, which are CUCA's."""
+"""Batches and output of the original repository; the defaults of the card are CUCA's."""
 
 _ROWS = "; published rows stand in the arbitrary order of a set, on which the batches and so the predictions depend"
 
@@ -70,10 +70,10 @@ REPRODUCTIONS = (
         for donor, slides in _RELEASED.items()
     ),
 )
-"""As CUCA's authors ran it, and as its own authors did."""
+"""From CUCA's comparison, and from the authors of Hist2Cell."""
 
-# Children of the published backbone, a sequence of ResNet-18's, and their names in it. The original repository calls
-# the backbone resnet18, CUCA's copy backbone; all other names are ours (hist2cell.md, "Parameters in order").
+# Children of the published backbone, a sequence, and their names in ResNet-18. The original repository calls the
+# backbone resnet18, CUCA's copy calls it backbone; all other names are ours (hist2cell.md, "Parameters in order").
 _RESNET = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
 
 
@@ -83,7 +83,7 @@ def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Convert
     Raises
     ------
     DataError
-        If this is no such checkpoint.
+        If this is not such a checkpoint.
     """
     if request.mode == "lora":
         raise DataError("hist2cell was published trained in full, and by CUCA on frozen encoders: use --mode full.")

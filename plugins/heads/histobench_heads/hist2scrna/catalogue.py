@@ -1,4 +1,4 @@
-"""hist2scRNA and its lightweight form."""
+"""The cards of hist2scRNA and of its lightweight form."""
 
 from histobench import MethodCard, PatchGeometry, lazy
 from histobench_heads.frames.cards import FROZEN_SLOT
@@ -11,7 +11,7 @@ _LICENCE = "MIT (the authors' code; this is a clean-room implementation from its
 _CITATION = "Mondol et al. (2025), hist2scRNA in hist2RNA's repository; the bulk model: Cancers 15:2569 (2023)"
 
 
-# what a training of a few hundred steps cannot find for itself: how deep a spot was sequenced, how common a gene is
+# what a few hundred training steps cannot learn: the sequencing depth of a spot, the abundance of a gene
 _QUICK = {"size_offset": True, "start_at_mean": True}
 
 
@@ -45,26 +45,15 @@ HIST2SCRNA = MethodCard(
         "256 wide, 4 blocks, 4 heads; 2,000 genes, 10 classes": 19_932_794,
         "512 wide, 8 blocks, 8 heads; 2,000 genes, 10 classes": 42_765_178,
     },
-    # two hops over six neighbours, without a residual, average some thirty spots: small tissue is finer
+    # two hops over six neighbours, without a residual, average about thirty spots: too coarse for small tissue
     presets={
         "quick": {
-            "epochs": 24,
-            "batch": 32,
-            "lr": 1e-3,
-            "dropout": 0.0,
-            "patch_px": 32,
-            "token_px": 8,
-            "embed": 64,
-            "depth": 2,
-            "heads": 4,
-            "gnn_hidden": 64,
-            "neighbours": 1,
-            "decoder": 128,
-            **_QUICK,
+            "epochs": 24, "batch": 32, "lr": 1e-3, "dropout": 0.0, "patch_px": 32, "token_px": 8, "embed": 64,
+            "depth": 2, "heads": 4, "gnn_hidden": 64, "neighbours": 1, "decoder": 128, **_QUICK,
         },
     },
-)
-"""The full model, with the command line's defaults."""
+)  # fmt: skip
+"""The full model, with the defaults of the published command line."""
 
 HIST2SCRNA_LIGHT = MethodCard(
     name="hist2scrna-light",

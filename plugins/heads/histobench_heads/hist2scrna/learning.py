@@ -1,4 +1,4 @@
-"""What both hist2scRNA models learn from, their loss, and what is predicted from what they say."""
+"""What both hist2scRNA models learn from, their loss, and the prediction that is made from their output."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,27 +16,27 @@ from histobench_heads.hist2scrna.options import CountOptions
 __all__ = ["UNLABELLED", "Blueprint", "Truth", "draw_up", "losses", "to_prediction"]
 
 UNLABELLED = -1
-"""The class of a spot that has none."""
+"""Class number of a spot without a class."""
 
 _PER = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
-    """What a network is made for, beside the options; kept with its weights.
+    """What a network is made for, in addition to the options; saved with its weights.
 
     Attributes
     ----------
     kind
         What is predicted for the record.
     genes
-        Names of the counted genes; empty where labels are predicted.
+        Names of the counted genes; empty if labels are predicted.
     classes
-        Names of the classes; empty where there are none.
+        Names of the classes; empty if there are none.
     mean_total
         Mean library size of the training spots, over all their genes.
     features
-        Width of the embedding; 0 for a network that looks at patches.
+        Width of the embedding; 0 for a network that reads patches.
     """
 
     kind: Kind
@@ -65,12 +65,12 @@ class Truth(NamedTuple):
 
     @classmethod
     def of(cls, samples: LabelledSamples, blueprint: Blueprint) -> "Truth":
-        """Take it from labelled samples.
+        """Read it from labelled samples.
 
         Raises
         ------
         DataError
-            If they lack the counts that the network is made for, or these are no counts.
+            If counts are needed and are missing, or are not counts.
         """
         labels = _labels(samples)
         classes = np.full(len(samples), UNLABELLED)
@@ -79,7 +79,7 @@ class Truth(NamedTuple):
         n = len(samples)
         counts = _counts(samples).values if blueprint.genes else np.empty((n, 0), dtype=np.float32)
         totals = _totals(samples) if blueprint.genes else np.ones(n)
-        relative = np.maximum(totals, 1) / blueprint.mean_total  # a spot without a transcript has no size of its own
+        relative = np.maximum(totals, 1) / blueprint.mean_total  # no logarithm of 0 at a spot without transcripts
         return cls(
             counts=torch.as_tensor(counts, dtype=torch.float32),
             classes=torch.as_tensor(classes, dtype=torch.int64),
@@ -92,12 +92,12 @@ class Truth(NamedTuple):
 
 
 def draw_up(train: LabelledSamples, features: int) -> Blueprint:
-    """Read off the training samples what a network must be made for.
+    """Read from the training samples what a network must be made for.
 
     Raises
     ------
     DataError
-        If genes are to be predicted and there are no counts, or other values than counts.
+        If genes are to be predicted and counts are missing, or are not counts.
     """
     kind, labels = train.targets.kind, _labels(train)
     genes = kind == "gene_expression"
@@ -110,47 +110,47 @@ def draw_up(train: LabelledSamples, features: int) -> Blueprint:
     )
 
 
-def losses(said: Said, truth: Truth, options: CountOptions) -> dict[str, Tensor]:
+def losses(output: Said, truth: Truth, options: CountOptions) -> dict[str, Tensor]:
     """Compute the published loss, ZINB + α · cross-entropy; without genes, the cross-entropy alone.
 
     The cross-entropy is over the spots that have a class, and zero where none has.
     """
     parts: dict[str, Tensor] = {}
     if truth.counts.shape[1]:
-        zinb = said.zinb.offset(truth.log_size) if options.size_offset else said.zinb
+        zinb = output.zinb.offset(truth.log_size) if options.size_offset else output.zinb
         published = options.zinb == "upstream"
         parts["zinb"] = (
             published_zinb_loss(truth.counts, *zinb.parameters()) if published else zinb_loss(truth.counts, zinb)
         )
-    if said.logits.shape[1]:
+    if output.logits.shape[1]:
         known = truth.classes != UNLABELLED
-        total = functional.cross_entropy(said.logits, truth.classes, ignore_index=UNLABELLED, reduction="sum")
+        total = functional.cross_entropy(output.logits, truth.classes, ignore_index=UNLABELLED, reduction="sum")
         parts["ce"] = total / known.sum().clamp(min=1)
     if "zinb" not in parts:
         return {"loss": parts["ce"], **parts}
     return {"loss": parts["zinb"] + options.alpha * parts["ce"] if "ce" in parts else parts["zinb"], **parts}
 
 
-def to_prediction(said: Said, blueprint: Blueprint, options: CountOptions) -> Prediction:
-    """Turn what a network says of n spots into the panel's unit, with the counts and classes beside it."""
-    classes = Prediction(names=blueprint.classes, values=said.logits.softmax(dim=1).numpy())
+def to_prediction(output: Said, blueprint: Blueprint, options: CountOptions) -> Prediction:
+    """Convert the output for n spots into the unit of the panel, together with counts and classes."""
+    classes = Prediction(names=blueprint.classes, values=output.logits.softmax(dim=1).numpy())
     if blueprint.kind == "label":
         return classes
-    zinb = said.zinb.clamped()
+    zinb = output.zinb.clamped()
     mean, dispersion, zero = (part.numpy() for part in zinb.parameters())
     counts = mean if options.point == "mu" else zinb.mean().numpy()
-    told = Prediction(
+    count_prediction = Prediction(
         names=blueprint.genes, values=counts, parameters={"mean": mean, "dispersion": dispersion, "zero": zero}
     )
     return Prediction(
         names=blueprint.genes,
         values=_in_panel_unit(zinb, counts, blueprint, options),
-        beside={"counts": told, **({"label": classes} if blueprint.classes else {})},
+        beside={"counts": count_prediction, **({"label": classes} if blueprint.classes else {})},
     )
 
 
 def _in_panel_unit(zinb: Zinb, counts: Float, blueprint: Blueprint, options: CountOptions) -> Float:
-    """Give ln(1 + counts per 10,000), (n, g), at the mean library size of the training spots."""
+    """Return ln(1 + counts per 10,000), (n, g), at the mean library size of the training spots."""
     scale = _PER / blueprint.mean_total
     if options.logarithm == "log_of_mean":
         values: Float = np.log1p(scale * counts)
@@ -169,17 +169,17 @@ def _counts(samples: LabelledSamples) -> Targets:
     counts = samples.beside.get("counts")
     if counts is None:
         raise DataError(
-            "hist2scrna learns from raw counts, and the samples carry none: take a dataset with transcript counts."
+            "hist2scrna learns from raw counts, and these samples have none: use a dataset with transcript counts."
         )
     if counts.values.size and (counts.values.min() < 0 or (counts.values % 1).any()):
         raise DataError(
-            "hist2scrna learns from raw counts, whole and not negative; these are other numbers, normalised perhaps: "
-            "give the counts as they were counted."
+            "hist2scrna learns from raw counts, but these numbers are negative or not whole (normalised?): "
+            "provide the unprocessed counts."
         )
     return counts
 
 
 def _totals(samples: LabelledSamples) -> Float:
     if samples.totals is None or not samples.totals.any():
-        raise DataError("hist2scrna needs the transcripts of each spot over all genes, and the samples carry none.")
+        raise DataError("hist2scrna needs the total transcripts of each spot, and these samples have none.")
     return samples.totals

@@ -1,22 +1,22 @@
 """The lightweight hist2scRNA: counts and class from embeddings of a frozen encoder.
 
-Sources as for `histobench_heads.hist2scrna.method`, whose differences from the published method hold here too where
-they concern counts, classes, loss and selection.
+Sources as for `histobench_heads.hist2scrna.method`. The differences listed there about counts, classes,
+loss and selection hold here too.
 
 Differences from the published method
 -------------------------------------
-Numbers are those of the specification's table of defects.
+Numbers refer to the table of defects in the specification.
 
 * 4: embeddings are computed and cached by the platform; the published training script feeds images and crashes. The
-  encoder is any frozen one; published: whatever has 2,048 dimensions.
-* 5: of a group, each spot gets its own row (``pool="mean"`` gives all of them the group's, as published).
+  encoder is any frozen one; published: any with 2,048 dimensions.
+* 5: each spot of a group gets its own row (``pool="mean"`` gives all of them the group's row, as published).
 * 6: kept: attention without residual, normalisation or positions (``residual=True``, ``positions=True``). With groups
   of one spot, the default and the published two-dimensional input, attention is a linear layer and nothing is spatial.
-* Embeddings are read as they are; ``standardise=True`` gives each dimension mean 0 and deviation 1 over the training
-  spots, without which nothing is learned from encoders whose embeddings hardly vary around a large mean, such as a
-  network with random weights.
-* A group is a contiguous part of one slide; published: whatever the loader stacks. Groups of fewer spots than the
-  others stand in a batch of their own.
+* Embeddings are read unchanged. ``standardise=True`` gives each dimension mean 0 and deviation 1 over the training
+  spots. Without it nothing is learned from embeddings that hardly vary around a large mean, as those of a network with
+  random weights.
+* A group is a contiguous part of one slide; published: whatever the loader stacks. Groups with fewer spots than the
+  others are in a separate batch.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -42,12 +42,12 @@ _SPOTS_AT_ONCE = 512
 
 
 class GroupBatch(NamedTuple):
-    """Groups of equally many spots.
+    """Groups with the same number of spots.
 
     Attributes
     ----------
     embeddings, places
-        (b, s, d) float32, and (b, s, 2) places in spot pitches from the group's middle.
+        (b, s, d) float32, and (b, s, 2) positions in spot pitches from the centre of the group.
     truth
         Of the b · s spots, group by group.
     """
@@ -88,23 +88,23 @@ class Hist2ScrnaLight(CountMethod[Hist2ScrnaLightOptions, GroupBatch, Hist2Scrna
 
     @override
     def losses(self, module: nn.Module, batch: GroupBatch) -> dict[str, Tensor]:
-        return losses(self._say(module, batch.embeddings, batch.places), batch.truth, self.options)
+        return losses(self._output(module, batch.embeddings, batch.places), batch.truth, self.options)
 
     @override
     def say(self, module: Hist2ScrnaLightNetwork, samples: Samples) -> Said:
         device = next(module.parameters()).device
         stacks = list(_stacks(_groups(samples, self.options.group), _SPOTS_AT_ONCE))
-        said = [self._say(module, *(part.to(device) for part in _load(samples, rows))) for rows in stacks]
+        outputs = [self._output(module, *(part.to(device) for part in _load(samples, rows))) for rows in stacks]
         back = np.argsort(np.concatenate([rows.ravel() for rows in stacks]))
-        return together(said).rows(torch.from_numpy(back))
+        return together(outputs).rows(torch.from_numpy(back))
 
-    def _say(self, module: nn.Module, embeddings: Tensor, places: Tensor) -> Said:
-        """Give every spot a row: its own, or its group's."""
-        said: Said = module(embeddings, places)
+    def _output(self, module: nn.Module, embeddings: Tensor, places: Tensor) -> Said:
+        """Return a row for every spot: its own, or its group's."""
+        output: Said = module(embeddings, places)
         if self.options.pool == "mean":
             groups = torch.arange(len(embeddings), device=embeddings.device)
-            return said.rows(groups.repeat_interleave(embeddings.shape[1]))
-        return said
+            return output.rows(groups.repeat_interleave(embeddings.shape[1]))
+        return output
 
 
 def _groups(samples: Samples, spots: int, *, angle: float = 0.0) -> list[Int]:
@@ -114,7 +114,7 @@ def _groups(samples: Samples, spots: int, *, angle: float = 0.0) -> list[Int]:
 
 
 def _stacks(groups: Sequence[Int], spots: int) -> Iterator[Int]:
-    """Yield (b, s) rows of groups of the same length, about as many spots at once as asked for."""
+    """Yield (b, s) rows of groups of the same length, about ``spots`` spots at a time."""
     for length in sorted({len(group) for group in groups}, reverse=True):
         alike = np.stack([group for group in groups if len(group) == length])
         step = max(1, spots // length)

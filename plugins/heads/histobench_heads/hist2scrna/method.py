@@ -2,47 +2,46 @@
 
 Mondol et al., https://github.com/raktim-mondol/hist2RNA, folder ``hist2scRNA`` (2025, MIT; it has no paper of its own,
 the bulk model's is Cancers 15:2569, 2023). Written from ``hist2scrna.md`` and ``expression_protocol.md`` alone. Neither
-a checkpoint nor a result on real data is published; the scores in the README cannot come from the model and are no aim.
+a checkpoint nor a result on real data is published. The scores in the README cannot come from the model and are not
+reproduced.
 
 Differences from the published method
 -------------------------------------
-Numbers are those of the specification's table of defects.
+Numbers refer to the table of defects in the specification.
 
-* 1: a batch is a contiguous part with everything within two hops, the loss on the part; prediction runs over a slide's
-  whole graph. Published: only links within 8 random spots, so that predictions depend on the batch
+* 1: a batch is a contiguous part with everything within two hops, and the loss is taken on the part; prediction uses
+  the whole graph of a slide. Published: only links within 8 random spots, so that predictions depend on the batch
   (``graph_batch="upstream"``).
 * 2, 3: slides are split by patient and only held-out slides are predicted; the platform has no other way.
 * 4, 5, 6, see `histobench_heads.hist2scrna.light`.
 * 7: only training patches are augmented.
 * 8: the graph can be left out (``graph=False``), and ``patch_px`` is the side of both patch and network.
-* 9: the mean of the counts, zeros included, is predicted (``point="mu"`` is published).
+* 9: the mean of the counts, including zeros, is predicted (``point="mu"`` is published).
 * 10: ln μ and ln θ are clamped and the likelihood never takes the logarithm of an exponential (``zinb="upstream"``).
-* 11: ``size_offset=True`` trains μ per library size; published, and default: depth is learned like anything else.
-* 12: links go both ways (``direction="to_neighbours"`` is published). Nearness is measured in whole microns.
+* 11: ``size_offset=True`` trains μ per library size; published, and default: depth is learned like any other signal.
+* 12: links go both ways (``direction="to_neighbours"`` is published). Distances are measured in whole microns.
 * 13: a spot without links, or a model without any, attends to itself.
-* 14: the scripts and module that the README names, but that do not exist, are the platform's commands here: ``run``,
-  ``score``, ``results``, and the synthetic dataset in the place of dummy data.
+* 14: the README names scripts and a module that do not exist; here the platform's commands ``run``, ``score`` and
+  ``results`` take their place, and the synthetic dataset that of the dummy data.
 * 15: a checkpoint is read as the dictionary that it is (`histobench_heads.hist2scrna.published`).
-* 16: the README's scores are quoted nowhere. 17: the published generator, whose counts are not those meant and whose
-  images say nothing of them, is left out.
+* 16: the README's scores are quoted nowhere. 17: the published generator is left out; its counts are not the intended
+  ones and its images carry no information about them.
 * 18: patch tokens and coordinates are unused, as published.
-* Counts are those of the fold's panel, not of 2,000 genes. What is predicted is in the panel's unit: the mean of
-  ln(1 + 10,000 · counts / T) under the ZINB, with T the mean library size of the training spots, because a test spot's
-  own is not known. The logarithm of the mean (``logarithm="log_of_mean"``) is larger than the mean of the logarithm,
-  by half a unit on sparse counts, and worse than the mean control in squared error. The counts themselves, estimated
-  as ``point`` says, and their ZINB stand in ``Prediction.beside``.
+* Counts are those of the fold's panel, not of 2,000 genes. The prediction is in the unit of the panel: the mean of
+  ln(1 + 10,000 · counts / T) under the ZINB. T is the mean library size of the training spots, because that of a test
+  spot is unknown. The logarithm of the mean (``logarithm="log_of_mean"``) is larger than the mean of the logarithm, by
+  0.5 on sparse counts, and worse than the mean control in squared error. ``Prediction.beside`` has the counts
+  themselves, estimated as set by ``point``, and their ZINB.
 * ``start_at_mean`` starts every gene at its training mean; published, and default: at one count.
-* Counts must be whole numbers; anything else is refused, where the published code fits ZINB to logarithms.
-* The class is optional: spots without one carry no cross-entropy. Where classes are the target there are no counts and
-  the cross-entropy is the whole loss.
-* The epoch is selected by the loss over all validation spots at once, published: averaged over batches; without
+* Counts must be whole numbers; other values are refused, whereas the published code fits ZINB to logarithms.
+* The class is optional: spots without one have no cross-entropy. If classes are the target there are no counts and the
+  cross-entropy is the whole loss.
+* The epoch is selected by the loss over all validation spots at once; published: averaged over batches. Without
   validation slides the last epoch is kept, and the learning rate follows the training loss.
 """
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
-from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -51,20 +50,11 @@ from scipy import sparse
 from torch import Tensor, nn
 from typing_extensions import override
 
-from histobench import DataError, FitContext, Int, LabelledSamples, Method, Patches, Prediction, Samples
+from histobench import FitContext, Int, LabelledSamples, Patches, Prediction, Samples
 from histobench.data.graphs import adjacency, nearest_edges
-from histobench.training import (
-    ColourJitter,
-    Recipe,
-    fit_module,
-    jitter_colours,
-    load_weights,
-    save_weights,
-    seeded,
-    turn_at_random,
-)
+from histobench.training import ColourJitter, Recipe, fit_module, jitter_colours, seeded, turn_at_random
 from histobench_heads.frames.neighbourhoods import Batching, Subgraph, grow
-from histobench_heads.frames.saved import read_facts, write_facts
+from histobench_heads.frames.single_module import ModuleMethod
 from histobench_heads.frames.zinb import Zinb
 from histobench_heads.hist2scrna.learning import Blueprint, Truth, draw_up, losses, to_prediction
 from histobench_heads.hist2scrna.network import CountNetwork, Hist2ScrnaNetwork, Said
@@ -76,7 +66,6 @@ OptionsT = TypeVar("OptionsT", bound=CountOptions)
 BatchT = TypeVar("BatchT")
 NetworkT = TypeVar("NetworkT", bound=CountNetwork)
 
-_WEIGHTS = "weights.safetensors"
 _WHO = "hist2scrna"
 _PATCHES_AT_ONCE = 64
 _HOPS = 2  # as many as there are graph layers
@@ -85,28 +74,26 @@ _JITTER = ColourJitter(brightness=0.1, contrast=0.1, saturation=0.1, hue=0.05, s
 _TURNS = (0.625, 0.125, 0.125, 0.125)  # spec, section 2.2: with p = 0.5 by an angle drawn from 0, 90, 180 and 270
 
 
-class CountMethod(Method, Generic[OptionsT, BatchT, NetworkT]):
-    """The frame of both models: what they learn from, how they are optimised, and what they predict.
+class CountMethod(ModuleMethod[Blueprint, NetworkT], Generic[OptionsT, BatchT, NetworkT]):
+    """The frame of both models: what they learn from, how they are optimised, and what they predict."""
 
-    A model says how its network is made, which spots share a step, and what it says of all spots of some samples.
-    """
+    blueprint_type = Blueprint
 
     def __init__(self, options: OptionsT) -> None:
+        super().__init__()
         self.options = options
-        self._blueprint: Blueprint | None = None
-        self._module: NetworkT | None = None
 
     @abstractmethod
     def features(self, samples: Samples) -> int:
-        """Give the width of what the network is shown of a spot, 0 for patches, or refuse samples without it."""
+        """Return the width of the network's input for a spot, 0 for patches; refuse samples without that input."""
 
     @abstractmethod
     def make_network(self, blueprint: Blueprint) -> NetworkT:
-        """Make the network, its weights drawn from torch's generator."""
+        """Make the network; its weights are drawn from torch's generator."""
 
     @abstractmethod
     def batches(self, train: LabelledSamples, truth: Truth, seed: int) -> Callable[[int], Iterator[BatchT]]:
-        """Give what takes an epoch and yields its batches."""
+        """Return a function from an epoch to its batches."""
 
     @abstractmethod
     def losses(self, module: nn.Module, batch: BatchT) -> dict[str, Tensor]:
@@ -114,18 +101,17 @@ class CountMethod(Method, Generic[OptionsT, BatchT, NetworkT]):
 
     @abstractmethod
     def say(self, module: NetworkT, samples: Samples) -> Said:
-        """Say what is at every spot, in evaluation mode, on the CPU."""
+        """Compute the output for every spot, in evaluation mode, on the CPU."""
 
     def prepare(self, module: NetworkT, train: LabelledSamples) -> None:
-        """Give the network what it is to know of the training spots before it learns."""
+        """Set what the network takes from the training spots before the first step."""
         if self.options.start_at_mean and "counts" in train.beside:
             module.start_at(torch.as_tensor(train.beside["counts"].values))
 
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
         self._blueprint = blueprint = draw_up(train, self.features(train))
-        with seeded(context.seed):
-            self._module = self.make_network(blueprint)
+        self._module = self.build(blueprint, context)
         self.prepare(self._module, train)
         fit_module(
             self._module,
@@ -148,34 +134,18 @@ class CountMethod(Method, Generic[OptionsT, BatchT, NetworkT]):
     @override
     @torch.no_grad()
     def predict(self, samples: Samples) -> Prediction:
-        module, blueprint = self._made()
+        blueprint, module = self._made()
         self.features(samples)
         return to_prediction(self.say(module, samples), blueprint, self.options)
 
     @override
-    def save(self, folder: Path) -> None:
-        module, blueprint = self._made()
-        write_facts(folder, asdict(blueprint))
-        save_weights(module, folder / _WEIGHTS)
-
-    @override
-    def load(self, folder: Path, context: FitContext) -> None:
-        facts = read_facts(folder)
-        facts["genes"], facts["classes"] = tuple(facts["genes"]), tuple(facts["classes"])
-        self._blueprint = Blueprint(**facts)
-        with seeded(0):  # every weight is read
-            module = self.make_network(self._blueprint)
-        load_weights(module, folder / _WEIGHTS)
-        self._module = module.to(context.device).eval()
-
-    def _made(self) -> tuple[NetworkT, Blueprint]:
-        if self._module is None or self._blueprint is None:
-            raise DataError("hist2scrna has learned nothing yet: call fit or load first.")
-        return self._module, self._blueprint
+    def build(self, blueprint: Blueprint, context: FitContext) -> NetworkT:
+        with seeded(context.seed):
+            return self.make_network(blueprint)
 
     def _selection(self, val: LabelledSamples, truth: Truth) -> Callable[[nn.Module], float]:
-        """Score by the total loss over all validation spots, the lower the better."""
-        return lambda _: -float(losses(self.say(self._made()[0], val), truth, self.options)["loss"])
+        """Score by the negative total loss over all validation spots."""
+        return lambda _: -float(losses(self.say(self._made()[1], val), truth, self.options)["loss"])
 
 
 class Batch(NamedTuple):
@@ -222,21 +192,21 @@ class Hist2Scrna(CountMethod[Hist2ScrnaOptions, Batch, Hist2ScrnaNetwork]):
         patches, device = samples.need_patches(_WHO), next(module.parameters()).device
         parts = batching(samples, self.options)
         if parts.at_random:
-            said = [
+            outputs = [
                 module(_read(patches, part.nodes).to(device), torch.from_numpy(part.edges).to(device))
                 for part in parts.prediction()
             ]
-            return together(said)
+            return together(outputs)
         runs = np.split(np.arange(len(samples)), range(_PATCHES_AT_ONCE, len(samples), _PATCHES_AT_ONCE))
         encoded = torch.cat([module.encode(_read(patches, rows).to(device)) for rows in runs])
         whole = [grow(parts.links, rows, hops=0) for _, rows in samples.by_slide()]
-        said = [module.read(encoded[part.nodes], torch.from_numpy(part.edges).to(device)) for part in whole]
+        outputs = [module.read(encoded[part.nodes], torch.from_numpy(part.edges).to(device)) for part in whole]
         back = np.argsort(np.concatenate([part.nodes for part in whole]))
-        return together(said).rows(torch.from_numpy(back))
+        return together(outputs).rows(torch.from_numpy(back))
 
 
 def links(samples: Samples, options: Hist2ScrnaOptions, /) -> sparse.csr_matrix:
-    """Link every spot and its nearest on the same slide: (n, n), a one at [target, source], empty without a graph."""
+    """Link every spot to its nearest on the same slide: (n, n), 1 at [target, source], empty without a graph."""
     n = len(samples)
     if not options.graph:
         return sparse.csr_matrix((n, n), dtype=np.int8)
@@ -248,7 +218,7 @@ def links(samples: Samples, options: Hist2ScrnaOptions, /) -> sparse.csr_matrix:
 
 
 def batching(samples: Samples, options: Hist2ScrnaOptions, /) -> Batching:
-    """Say which spots share a step."""
+    """Return which spots share a step."""
     alone = options.graph_batch == "upstream" or not options.graph
     return Batching(
         samples=samples,
@@ -260,29 +230,29 @@ def batching(samples: Samples, options: Hist2ScrnaOptions, /) -> Batching:
 
 
 def load_batch(patches: Patches, truth: Truth, part: Subgraph, /) -> Batch:
-    """Read what one step needs: each of m patches once, (2, e) edges, and the truth of the seeds."""
+    """Read the input of one step: each of m patches once, (2, e) edges, and the truth of the seeds."""
     seeds = part.nodes[: part.n_seeds]
     return Batch(_read(patches, part.nodes), torch.from_numpy(part.edges), truth.rows(seeds))
 
 
 def loss_on_seeds(module: nn.Module, batch: Batch, options: Hist2ScrnaOptions, /) -> dict[str, Tensor]:
-    """Compute the losses of the seeds; the others of the batch are there to be seen."""
+    """Compute the losses of the seeds; the other spots of the batch serve as their neighbours."""
     patches = batch.patches
     if options.augment:
         patches = jitter_colours(turn_at_random(patches, turns=_TURNS), _JITTER)
-    said = module(patches, batch.edges)
-    parts = losses(said.rows(slice(len(batch.truth.classes))), batch.truth, options)
+    output = module(patches, batch.edges)
+    parts = losses(output.rows(slice(len(batch.truth.classes))), batch.truth, options)
     if options.smoothness and batch.edges.shape[1]:
-        mean = said.zinb.clamped().log_mean.exp()
+        mean = output.zinb.clamped().log_mean.exp()
         parts["smoothness"] = (mean[batch.edges[0]] - mean[batch.edges[1]]).square().sum(dim=1).mean()
         parts["loss"] = parts["loss"] + options.smoothness * parts["smoothness"]
     return parts
 
 
-def together(said: list[Said]) -> Said:
-    """Put what was said of some spots after what was said of others, on the CPU in float32."""
-    zinb = Zinb(*(_stack(parts) for parts in zip(*(one.zinb for one in said), strict=True)))
-    return Said(zinb, _stack([one.logits for one in said]), _stack([one.features for one in said]))
+def together(outputs: list[Said]) -> Said:
+    """Concatenate the outputs for several sets of spots, on the CPU in float32."""
+    zinb = Zinb(*(_stack(parts) for parts in zip(*(one.zinb for one in outputs), strict=True)))
+    return Said(zinb, _stack([one.logits for one in outputs]), _stack([one.features for one in outputs]))
 
 
 def _stack(parts: Iterable[Tensor]) -> Tensor:

@@ -1,6 +1,6 @@
 """The networks of hist2scRNA: a vision transformer, graph attention between spots, and heads for counts and class.
 
-Written from ``hist2scrna.md``, sections 4 and 5. Sub-modules carry the published names, so that tensors can be matched
+Written from ``hist2scrna.md``, sections 4 and 5. Sub-modules have the published names, so that tensors can be matched
 one by one; only the inner names of the vision transformer's MLP are timm's.
 """
 
@@ -24,7 +24,7 @@ _DEVIATION = (0.15, 0.15, 0.15)
 
 
 class Said(NamedTuple):
-    """What a network says of n spots.
+    """The output of a network for n spots.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Said(NamedTuple):
     logits
         (n, c) of the classes; c is 0 for a network without classes.
     features
-        (n, w) that the heads read.
+        (n, w) input of the heads.
     """
 
     zinb: Zinb
@@ -51,9 +51,9 @@ class CountNetwork(nn.Module):
     Parameters
     ----------
     width
-        Of the features that the heads read.
+        Width of the input of the heads.
     n_genes, n_classes
-        Either may be 0: there is no such head then.
+        0 for no such head.
     """
 
     def __init__(self, width: int, *, n_genes: int, n_classes: int) -> None:
@@ -64,7 +64,7 @@ class CountNetwork(nn.Module):
 
     @torch.no_grad()
     def start_at(self, counts: Tensor) -> None:
-        """Expect the mean of (n, g) counts everywhere, until more is learned."""
+        """Start with the mean of (n, g) counts as the expectation at every spot."""
         if self.mu_decoder is not None:
             self.mu_decoder.bias.copy_(torch.log(counts.mean(dim=0) + 1 / len(counts)))
 
@@ -76,12 +76,12 @@ class CountNetwork(nn.Module):
 
 
 class GraphAttention(nn.Module):
-    """Let every spot attend to the spots that are linked to it, and to itself (GAT).
+    """Let every spot attend to the spots linked to it, and to itself (GAT).
 
     Parameters
     ----------
     dim, width, heads
-        Of the input, of a head's output, and how many heads; their outputs stand side by side.
+        Width of the input, width of the output of a head, and number of heads, whose outputs are concatenated.
     dropout
         Of the attention.
 
@@ -139,7 +139,7 @@ class _SpatialGnn(nn.Module):
 
 
 class Hist2ScrnaNetwork(CountNetwork):
-    """The full model: patches and links to counts and class."""
+    """The full model: maps patches and links to counts and class."""
 
     def __init__(self, options: Hist2ScrnaOptions, *, n_genes: int, n_classes: int) -> None:
         super().__init__(2 * options.decoder, n_genes=n_genes, n_classes=n_classes)
@@ -159,21 +159,21 @@ class Hist2ScrnaNetwork(CountNetwork):
         return self.read(self.encode(patches), edges)
 
     def encode(self, patches: Tensor) -> Tensor:
-        """Turn (n, side, side, 3) uint8 patches into (n, embed), each by itself."""
+        """Turn (n, side, side, 3) uint8 patches into (n, embed), each independently."""
         mean, deviation = (patches.new_tensor(colour, dtype=torch.float32) for colour in (_MEAN, _DEVIATION))
         images = (patches / 255 - mean) / deviation
         encoded: Tensor = self.vit(images.permute(0, 3, 1, 2))
         return encoded
 
     def read(self, encoded: Tensor, edges: Tensor) -> Said:
-        """Let (n, embed) spots see those that they are linked to, and say what is there."""
+        """Compute the output from (n, embed) encoded spots and their links."""
         if self.spatial_gnn is not None:
             encoded = self.spatial_gnn(encoded, edges)
         return self.say(self.decoder(encoded))
 
 
 class Hist2ScrnaLightNetwork(CountNetwork):
-    """The lightweight model: embeddings to counts and class.
+    """The lightweight model: maps embeddings to counts and class.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ class Hist2ScrnaLightNetwork(CountNetwork):
         self.decoder = nn.Sequential(*_layer(options.width, 2 * options.decoder, dropout))
 
     def measure(self, embeddings: Tensor) -> None:
-        """Standardise from now on by the mean and deviation of (n, d) embeddings, if so asked."""
+        """Set the mean and deviation of (n, d) embeddings to standardise by, with the option ``standardise``."""
         if self._options.standardise:
             self.middle, self.spread = embeddings.mean(dim=0), embeddings.std(dim=0).clamp(min=1e-6)
 
@@ -204,14 +204,14 @@ class Hist2ScrnaLightNetwork(CountNetwork):
         Parameters
         ----------
         embeddings
-            (b, s, d): b groups of s spots; or (b, d), spots by themselves.
+            (b, s, d): b groups of s spots; or (b, d): single spots.
         places
-            (b, s, 2) in spot pitches; only read with ``positions``.
+            (b, s, 2) in spot pitches; used only with ``positions``.
 
         Returns
         -------
         Said
-            Of b · s spots, group by group; of b groups where they are pooled.
+            Of b · s spots, group by group; of b groups if they are pooled.
         """
         if self._options.standardise:
             embeddings = (embeddings - self.middle) / self.spread
@@ -239,7 +239,7 @@ def _transformer(options: Hist2ScrnaOptions) -> VisionTransformer:
         proj_drop_rate=dropout,
         attn_drop_rate=dropout,
         norm_layer=partial(nn.LayerNorm, eps=1e-5),
-        weight_init="skip",  # linear layers and convolutions keep torch's own, as published
+        weight_init="skip",  # linear layers and convolutions keep torch's initialisation, as published
     )
     for tokens in (transformer.pos_embed, transformer.cls_token):
         nn.init.trunc_normal_(tokens, std=0.02)
@@ -251,7 +251,7 @@ def _layer(dim: int, out: int, dropout: float) -> list[nn.Module]:
 
 
 def _waves(places: Tensor, width: int) -> Tensor:
-    """Encode (b, s, 2) places by sines and cosines of wavelengths from 2π to 200π pitches: (b, s, width)."""
+    """Encode (b, s, 2) positions by sines and cosines of wavelengths from 2π to 200π pitches: (b, s, width)."""
     n = width // 4
     rates = torch.exp(-math.log(100) * torch.arange(n, device=places.device) / n)
     turns = places.unsqueeze(3) * rates

@@ -1,39 +1,40 @@
-"""The options of both hist2scRNA models and where their defaults come from; free of torch, so that listing stays light.
+"""The options of both hist2scRNA models and the sources of their defaults; no import here is heavy.
 
-Numbers marked *spec* are from ``hist2scrna.md``; *CLI* says that the constructor's default differs.
+Numbers marked *spec* are from ``hist2scrna.md``; *CLI* means that the default of the constructor differs.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 from histobench import ConfigError
+from histobench_heads.frames.checks import at_least, positive, shares
 
 __all__ = ["CountOptions", "Hist2ScrnaLightOptions", "Hist2ScrnaOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountOptions:
-    """What both models share: loss, optimisation and the estimate that is predicted.
+    """Options of both models: loss, optimisation and the predicted estimate.
 
     Attributes
     ----------
     batch
         Spots that a step's loss is computed on.
     alpha
-        Weight of the cross-entropy of the class beside the counts.
+        Weight of the cross-entropy of the class, relative to the loss of the counts.
     plateau_epochs
-        Epochs without a better validation loss that are borne before the learning rate is halved.
+        Epochs without a better validation loss before the learning rate is halved.
     zinb
         ``stable``, or ``upstream``: the published formula on exp and sigmoid.
     point
-        What is said of the counts: ``zinb_mean``, their mean with zeros included, or ``mu``, without the extra zeros.
+        Estimate of the counts: ``zinb_mean``, their mean including zeros, or ``mu``, without the extra zeros.
     logarithm
         How counts become the panel's ln(1 + counts per 10,000): ``mean_of_log``, its mean under the distribution, or
-        ``log_of_mean``, the logarithm of the estimate, which is larger the more the counts spread.
+        ``log_of_mean``, the logarithm of the estimate, which exceeds it the more, the more the counts vary.
     size_offset
-        Multiply each training spot's μ by its library size over the mean one, so that depth need not be predicted.
+        Multiply μ of each training spot by its library size over the mean one, so that depth is not predicted.
     start_at_mean
-        Start with the training mean of every gene, as the bias of ln μ; otherwise it is learned from 1.
+        Start with the training mean of every gene, as the bias of ln μ; otherwise with 1.
     decoder
         Width of the decoder's middle layer; its last is twice as wide.
     accumulate
@@ -56,13 +57,10 @@ class CountOptions:
     accumulate: int = 1  # spec, section 14: advised where memory is short
 
     def __post_init__(self) -> None:
-        """Refuse numbers that no training can use."""
-        _check_counts(self, "epochs", "batch", "decoder", "accumulate")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"option 'dropout' must be in [0, 1), got {self.dropout}.")
-        for name in ("lr", "alpha"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"option {name!r} must be positive, got {getattr(self, name)}.")
+        """Refuse values outside their range."""
+        at_least(self, 1, "epochs", "batch", "decoder", "accumulate")
+        shares(self, "dropout")
+        positive(self, "lr", "alpha")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +70,7 @@ class Hist2ScrnaOptions(CountOptions):
     Attributes
     ----------
     patch_px
-        Side of the patch, made from 224 pixels of the image, and of the network's input.
+        Side of the patch, made from 224 pixels of the image, and of the input of the network.
     token_px
         Side of a token; a divisor of ``patch_px``.
     embed, depth, heads
@@ -80,18 +78,18 @@ class Hist2ScrnaOptions(CountOptions):
     gnn_hidden, gnn_heads
         Width of both graph layers and heads of the first.
     graph
-        False leaves the spots apart: the decoder reads the transformer's vector.
+        False: no links between spots; the decoder reads the vector of the transformer.
     neighbours
-        Nearest spots that are linked.
+        Number of nearest spots to link.
     direction
-        ``both``; ``from_neighbours``, a spot receives from its own nearest; or ``to_neighbours``, as published: it
+        ``both``; ``from_neighbours``: a spot receives from its own nearest; ``to_neighbours``, as published: it
         receives from the spots that have it among their nearest.
     graph_batch
-        ``neighbourhood``: a contiguous part with everything within two hops, the loss on the part, and a whole slide's
-        graph in prediction. ``upstream``: random spots, of whose links only those among themselves are kept, in
-        prediction consecutive rows.
+        ``neighbourhood``: a contiguous part with everything within two hops, the loss on the part, and the graph of a
+        whole slide in prediction. ``upstream``: random spots, in prediction consecutive rows, with only the links
+        among them.
     augment
-        Flip, turn and recolour training patches.
+        Flip, rotate and colour-jitter training patches.
     smoothness
         Weight of the mean squared difference of μ over links; 0 leaves it out.
     """
@@ -107,20 +105,17 @@ class Hist2ScrnaOptions(CountOptions):
     neighbours: int = 6  # spec, section 3
     direction: Literal["both", "from_neighbours", "to_neighbours"] = "both"  # published: to_neighbours; defect 12
     graph_batch: Literal["neighbourhood", "upstream"] = "neighbourhood"  # published: upstream; defect 1
-    augment: bool = False  # spec, section 8: a flag that is off unless given
+    augment: bool = False  # spec, section 8: a flag, off by default
     smoothness: float = 0.0  # spec, section 14: an example of 0.01
 
     def __post_init__(self) -> None:
-        """Refuse sizes that make no network."""
+        """Refuse sizes of which no network can be built."""
         CountOptions.__post_init__(self)  # super() does not work in a slotted dataclass
-        counts = ("patch_px", "token_px", "embed", "depth", "heads", "gnn_hidden", "gnn_heads", "neighbours")
-        _check_counts(self, *counts)
+        at_least(self, 1, "patch_px", "token_px", "embed", "depth", "heads", "gnn_hidden", "gnn_heads", "neighbours")
         for whole, part in (("patch_px", "token_px"), ("embed", "heads")):
             if getattr(self, whole) % getattr(self, part):
-                raise ConfigError(
-                    f"option {whole!r} must be a multiple of {part!r}, got {getattr(self, whole)} and "
-                    f"{getattr(self, part)}."
-                )
+                sizes = f"{getattr(self, whole)} and {getattr(self, part)}"
+                raise ConfigError(f"{whole} must be a multiple of {part}, got {sizes}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,15 +125,15 @@ class Hist2ScrnaLightOptions(CountOptions):
     Attributes
     ----------
     width, heads
-        Of the projection and of the attention.
+        Width of the projection, and attention heads.
     group
-        Spots, side by side, that attend to one another; alone, attention is a linear layer.
+        Adjacent spots that attend to one another; with one spot, attention is a linear layer.
     pool
         ``spot`` gives each spot of a group its own row, ``mean`` the group's mean, as published for groups.
     residual
-        Add the projection to what attention makes of it.
+        Add the projection to the output of the attention.
     positions
-        Add sines and cosines of the place within the group, so that attention knows who is near.
+        Add sines and cosines of the position within the group, so that attention can depend on distance.
     standardise
         Give each dimension of the embedding mean 0 and deviation 1 over the training spots.
     """
@@ -152,14 +147,8 @@ class Hist2ScrnaLightOptions(CountOptions):
     standardise: bool = False  # spec, section 5: features as they are
 
     def __post_init__(self) -> None:
-        """Refuse sizes that make no network."""
+        """Refuse sizes of which no network can be built."""
         CountOptions.__post_init__(self)  # super() does not work in a slotted dataclass
-        _check_counts(self, "width", "heads", "group")
+        at_least(self, 1, "width", "heads", "group")
         if self.width % self.heads or self.width % 4:
-            raise ConfigError(f"option 'width' must be a multiple of 'heads' and of 4, got {self.width}.")
-
-
-def _check_counts(options: CountOptions, *names: str) -> None:
-    for name in names:
-        if getattr(options, name) < 1:
-            raise ConfigError(f"option {name!r} must be at least 1, got {getattr(options, name)}.")
+            raise ConfigError(f"width must be a multiple of heads and of 4, got {self.width}.")

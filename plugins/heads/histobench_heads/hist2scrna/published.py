@@ -1,4 +1,4 @@
-"""hist2scRNA's checkpoints in our names; none is published, but the training script writes them."""
+"""Conversion of the checkpoints that the published training script of hist2scRNA writes; none is published."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["convert"]
 
-# timm's names of the transformer's MLP, and the graph library's older name of the one projection (spec, section 6)
+# timm's names of the transformer's MLP, and the older name of the projection in the graph library (spec, section 6)
 _RENAMED = {
     r"(vit\.blocks\.\d+\.mlp)\.0\.": r"\1.fc1.",
     r"(vit\.blocks\.\d+\.mlp)\.3\.": r"\1.fc2.",
@@ -26,13 +26,14 @@ _HEAD_WIDTH = 64  # of every configuration that the specification lists: 384/6, 
 def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
     """Convert a checkpoint of the training script, of either model.
 
-    The library size is not in it: converted weights predict ln(1 + counts). Nor is the number of attention heads: a
-    transformer of a multiple of 64 gets heads of 64, as in all published configurations; of another, the option's.
+    It does not hold the library size: converted weights predict ln(1 + counts). Nor does it hold the number of
+    attention heads: a transformer whose width is a multiple of 64 gets heads of 64, as in all published configurations;
+    any other gets the number in the options.
 
     Raises
     ------
     DataError
-        If this is no such checkpoint.
+        If this is not such a checkpoint.
     """
     twice = [name for name in tensors if name.endswith(".lin_dst.weight")]  # the same tensor as lin_src
     is_light = any(name.startswith("feature_proj.") for name in tensors)
@@ -40,7 +41,7 @@ def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Convert
     if request.kind == "label":
         names = request.target_names(length(tensors, "cell_type_head.bias"))
         unused = [name for name in tensors if name.startswith(_GENE_HEADS)]
-        left_out.update(dict.fromkeys(unused, "genes are not predicted where labels are the target"))
+        left_out.update(dict.fromkeys(unused, "genes are not predicted when labels are the target"))
     else:
         names = request.target_names(length(tensors, "mu_decoder.bias"))
         unused = [name for name in tensors if name.startswith("cell_type_head.")]
