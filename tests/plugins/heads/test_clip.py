@@ -73,7 +73,7 @@ def test_strange_genes_are_refused() -> None:
 
 def test_counts_without_a_transcript_are_refused() -> None:
     nothing = Counts(names=("x",), values=np.zeros((2, 1), dtype=np.float32))
-    with pytest.raises(DataError, match="1 genes were counted and none was seen"):
+    with pytest.raises(DataError, match="all counts of 1 genes are zero"):
         Vocabulary.of(nothing, np.array(["a", "a"]), ClipOptions())
 
 
@@ -100,7 +100,7 @@ def test_standardised_features_do_not_depend_on_their_scale() -> None:
     ("options", "message"),
     [
         ({"latent_dim": 0}, "latent_dim must be at least 1"),
-        ({"clip_batch": 1}, "clip_batch must be at least 2 spots"),
+        ({"clip_batch": 1}, "clip_batch must be at least 2"),
         ({"dropout": 1.0}, "dropout must be at least 0 and less than 1"),
         ({"temperature": 0.0}, "temperature must be positive"),
     ],
@@ -184,5 +184,5 @@ def _trained_on(pairs: Pairs, options: ClipOptions) -> np.ndarray:
 
 @pytest.mark.parametrize("shape", [(3, 7), (2, 0), (2,)])
 def test_expression_of_other_genes_is_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ShapeError, match=r"must be \(n, 2\), a column a gene"):
+    with pytest.raises(ShapeError, match=r"must be \(n, 2\), one column per gene"):
         Vocabulary.of(_counts(), SLIDES, ClipOptions()).check(np.zeros(shape, dtype=np.float32))

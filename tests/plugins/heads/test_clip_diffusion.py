@@ -393,7 +393,7 @@ def test_networks_that_do_not_fit_are_refused(published: Path) -> None:
 
 def test_weights_that_are_nowhere_are_told_with_the_way_out(tmp_path: Path) -> None:
     missing = replace(TINY, pretrained=str(tmp_path / "none"), space="latent")
-    with pytest.raises(WeightsError, match=r"starts from '.*none', whose vae cannot be had .*hf download"):
+    with pytest.raises(WeightsError, match=r"starts from '.*none', but its vae is not available .*hf download"):
         build_networks(missing)
 
 
@@ -409,7 +409,7 @@ def test_prompts_need_counts_and_learning_needs_patches_and_an_encoder(learned: 
         learned.drawer.predict(replace(samples, counts=None))
     with pytest.raises(DataError, match="clip-diffusion needs patches, and these samples have none"):
         ClipDiffusion(TINY).fit(replace(samples, patches=None), None, _context())
-    with pytest.raises(DataError, match="features of an encoder, and was given none"):
+    with pytest.raises(DataError, match="needs an encoder for its features, and the context has none"):
         ClipDiffusion(TINY).fit(samples, None, FitContext(seed=0))
     with pytest.raises(ConfigError, match="has learned nothing yet"):
         ClipDiffusion(TINY).predict(samples)
@@ -422,7 +422,7 @@ def test_prompts_need_counts_and_learning_needs_patches_and_an_encoder(learned: 
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"lr": 0.0}, "lr must be positive, got 0.0"),
         ({"p_uncond": 1.0}, "p_uncond must be at least 0 and less than 1, got 1.0"),
-        ({"p_uncond": 0.0}, "guidance_scale 3.0 needs a network that has seen no prompt"),
+        ({"p_uncond": 0.0}, "guidance_scale 3.0 needs training without a prompt"),
         ({"patch_px": 100}, "patch_px must be a multiple of 8, got 100"),
         ({"pixel_block": 3}, "pixel_block must be a power of two, got 3"),
         ({"channels": (320, 640)}, "must name the same levels, got 2 and 4"),

@@ -299,7 +299,7 @@ def test_what_is_missing_is_told(brief: ClipGan) -> None:
     ):
         with pytest.raises(DataError, match=message):
             ClipGan(options()).fit(replace(samples, **{lacking: None}), None, context())
-    with pytest.raises(ConfigError, match="judges what it draws by a frozen encoder; none was given"):
+    with pytest.raises(ConfigError, match="needs a frozen encoder for its discriminator, and the context has none"):
         ClipGan(options()).fit(samples, None, FitContext(seed=0))
     with pytest.raises(ConfigError, match="and ColourStats is none: name another with --encoders"):
         ClipGan(options()).fit(samples, None, FitContext(seed=0, encoder=ColourStats(PatchGeometry(patch_px=PX))))
@@ -318,7 +318,7 @@ def test_without_an_encoder_it_draws_and_does_not_judge(tmp_path: Path, brief: C
     method = ClipGan(options())
     method.load(tmp_path, FitContext(seed=0))
     np.testing.assert_array_equal(method.draw(np.eye(1, 16), Drawing()), brief.draw(np.eye(1, 16), Drawing()))
-    with pytest.raises(ConfigError, match="looks at what it drew by its encoder; load it with one in the context"):
+    with pytest.raises(ConfigError, match="needs its encoder to embed patches; load it with one in the context"):
         method.predict(prompts_of(two_colours()))
 
 

@@ -141,7 +141,7 @@ def test_a_snapshot_predicts_without_looking_and_is_saved_again(registry: Regist
     drawn: Any = method.predict(samples)
     assert drawn.images.shape == (4, 16, 16, 3)
     assert (drawn.image, drawn.expression) == (None, None)
-    with pytest.raises(ConfigError, match="a generator's snapshot has no image branch"):
+    with pytest.raises(ConfigError, match="a converted snapshot has no image branch"):
         method.view(drawn.images)
     (tmp_path / "again").mkdir()
     method.save(tmp_path / "again")
@@ -198,7 +198,7 @@ def test_another_task_and_other_genes_are_refused(registry: Registry, tmp_path: 
     with pytest.raises(DataError, match="predicts 12 targets, and 3 names are given"):
         convert(registry, file, targets=GENES[:3])
     request = ConvertRequest(options=OPTIONS, kind="generate", targets=GENES)
-    with pytest.raises(DataError, match="remembers no spots to predict generate by; convert it to retrieve"):
+    with pytest.raises(DataError, match="holds no training spots to predict generate from; use --kind retrieve"):
         convert_snapshot({"gex_encoder.0.l1.weight": torch.ones(2, 2)}, request)
 
 

@@ -106,14 +106,14 @@ def test_another_width_of_features_is_refused(model: GeneClip, tmp_path: Path) -
 def test_parts_made_differently_are_refused(model: GeneClip, tmp_path: Path) -> None:
     held = _parts(model)
     held["gex"]["projection_kwargs"] = {**KWARGS, "residual": True}
-    with pytest.raises(DataError, match="parts differ in 'residual'"):
+    with pytest.raises(DataError, match="must have the same 'residual', and they differ"):
         convert_clip(_read(held, tmp_path), REQUEST)
 
 
 def test_an_unknown_setting_is_refused(model: GeneClip, tmp_path: Path) -> None:
     held = _parts(model)
     held["image"]["projection_kwargs"] = {**KWARGS, "gate": 1}
-    with pytest.raises(DataError, match=r"'image.projection_kwargs.gate' = 1, which is not known"):
+    with pytest.raises(DataError, match=r"'image.projection_kwargs.gate' = 1, which is not supported"):
         convert_clip(_read(held, tmp_path), REQUEST)
 
 
@@ -123,7 +123,7 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_prediction_from_a_checkpoint_is_refused() -> None:
-    with pytest.raises(DataError, match="remembers no spots to predict gene_expression by"):
+    with pytest.raises(DataError, match="holds no training spots to predict gene_expression from"):
         convert_clip({}, replace(REQUEST, kind="gene_expression"))
 
 

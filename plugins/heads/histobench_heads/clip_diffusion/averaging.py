@@ -1,4 +1,4 @@
-"""A running mean of the weights that training keeps beside them (``diffusion.md``, section 4)."""
+"""A running mean of the weights in training (``diffusion.md``, section 4)."""
 
 from collections.abc import Iterable
 
@@ -10,17 +10,16 @@ __all__ = ["RunningMean"]
 
 
 class RunningMean(nn.Module):
-    """The library's running mean, its tensors kept as buffers, so that the checkpoints of a fit hold them.
+    """The library's running mean, with its tensors as buffers, so that the checkpoints of a fit include them.
 
-    The weights in training are never replaced by it, neither when a checkpoint is written nor at any other time
-    before the end: published, every checkpoint left the mean in their place.
+    It never replaces the weights in training before the end; published: every checkpoint left the mean in their place.
 
     Parameters
     ----------
     parameters
-        Where it starts.
+        Its initial values.
     decay
-        The largest: that of step n is min(n / (n + 9), decay), and 0 at the first.
+        The largest decay: that of step n is min(n / (n + 9), decay), and 0 at the first.
     """
 
     steps: Tensor
@@ -33,17 +32,17 @@ class RunningMean(nn.Module):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def follow(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Take in the weights after a step of the optimiser."""
+        """Update the mean with the weights after a step of the optimiser."""
         library = self._point()
         library.optimization_step = int(self.steps)
         library.step(parameters)
         self.steps.fill_(library.optimization_step)
 
     def copy_to(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Put the mean in the place of the weights; once training is over."""
+        """Replace the weights by the mean, after training."""
         self._point().copy_to(parameters)
 
     def _point(self) -> EMAModel:
-        """Let the library work on the buffers, wherever they are by now."""
+        """Point the library to the buffers, which may have moved to another device."""
         self._library.shadow_params = [mean for name, mean in self.named_buffers() if name != "steps"]
         return self._library

@@ -1,9 +1,9 @@
-"""The diffusion model on expression."""
+"""The card of the diffusion model on expression."""
 
 from dataclasses import replace
 from importlib.util import find_spec
 
-from histobench import ConfigError, EncoderSlot, Method, MethodCard, PatchGeometry, Probe
+from histobench import ConfigError, Method, MethodCard, PatchGeometry, Probe
 from histobench_heads.clip_diffusion.options import DiffusionOptions
 from histobench_heads.frames.cards import FROZEN_SLOT
 from histobench_heads.frames.clip.options import QUICK_CLIP
@@ -46,13 +46,7 @@ CLIP_DIFFUSION = MethodCard(
     options=DiffusionOptions,
     targets=("generate",),
     patch=_patch,
-    encoder=EncoderSlot(
-        default="uni",
-        default_mode="frozen",
-        modes=("frozen",),
-        scratch=FROZEN_SLOT.scratch,
-        scratch_mode="frozen",
-    ),
+    encoder=replace(FROZEN_SLOT, default="uni"),
     probes=_probes,
     starts_from=("pretrained", "pretrained_vae"),
     parameters={  # diffusion, section 1
@@ -60,30 +54,15 @@ CLIP_DIFFUSION = MethodCard(
         "SD v1.4, autoencoder": 83_653_863,
     },
     presets={
-        # the image itself in squares of 2 x 2 pixels: nothing to download, and minutes on a CPU
+        # The image itself in squares of 2 x 2 pixels: no download, and minutes on a CPU. The velocity is learned in few
+        # steps even if most of what is denoised is the image's own.
         "quick": {
             **QUICK_CLIP,
-            "patch_px": 32,
-            "pretrained": None,
-            "space": "pixels",
-            "pixel_block": 2,
-            "channels": (32, 64),
-            "attention": (False, True),
-            "layers": 1,
-            "norm_groups": 8,
-            "prompt_width": 64,
-            "n_tokens": 1,
-            "uncond_mode": "sample",
-            # of the two, the velocity is learned from few steps, where most of what is denoised is the image's own
-            "prediction_type": "v_prediction",
-            "epochs": 15,
-            "batch": 16,
-            "accumulate": 1,
-            "lr": 2e-3,
-            "guidance_scale": 1.5,
-            "steps": 8,
-            "scheduler": "ddim",
+            "patch_px": 32, "pretrained": None, "space": "pixels", "pixel_block": 2, "channels": (32, 64),
+            "attention": (False, True), "layers": 1, "norm_groups": 8, "prompt_width": 64, "n_tokens": 1,
+            "uncond_mode": "sample", "prediction_type": "v_prediction", "epochs": 15, "batch": 16, "accumulate": 1,
+            "lr": 2e-3, "guidance_scale": 1.5, "steps": 8, "scheduler": "ddim",
         },
     },
-)
+)  # fmt: skip
 """Draws patches."""

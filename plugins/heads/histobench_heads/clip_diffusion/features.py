@@ -1,4 +1,4 @@
-"""What a frozen encoder sees in patches of any size, learned or drawn."""
+"""Features of a frozen encoder for patches of any size, real or drawn."""
 
 import numpy as np
 import torch

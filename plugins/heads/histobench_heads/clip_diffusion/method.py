@@ -7,19 +7,19 @@ Stable Diffusion v1.4, from which the published model starts, are CreativeML Ope
 
 Differences from the published method
 -------------------------------------
-* Training goes on from the weights themselves; published: from their running mean after every checkpoint.
-* The defaults are those of the publication's launch script, where those of its program differ (`DiffusionOptions`).
+* Training continues from the weights themselves; published: from their running mean after every checkpoint.
+* The defaults are those of the publication's launch script where its program has others (`DiffusionOptions`).
 * CLIP is trained first, on the fold's training slides, and then frozen; published: a matrix of embeddings made
-  elsewhere. Its features are computed once, of the patches learned here, resized to the encoder's side.
-* The embedding of no expression is CLIP's of a vector of zeros; published: a file that the user makes the same way.
-* Without p_uncond nothing can be guided, and a guidance above 1 is refused then.
-* Every image is drawn from a seed of its own, so that neither order nor company changes it; published: one stream, or
-  the same seed for every prompt.
-* Patches are cut to the wanted side by the platform; published: resized when read.
-* Precision, checkpoints, and how often they are written, are the platform's; no images are drawn during training.
+  elsewhere. Its features are computed once, from the patches learned here, resized to the encoder's side.
+* The embedding of no expression is CLIP's for a vector of zeros; published: a file that the user makes the same way.
+* Guidance needs p_uncond; without it, a guidance scale above 1 is refused.
+* Every image has its own seed, so that neither the order nor other images change it; published: one stream, or the same
+  seed for every prompt.
+* Patches are cut to the required side by the platform; published: resized when read.
+* Precision and checkpoints are the platform's; no images are drawn during training.
 * Warm-up is left out: with the published constant schedule it has no effect.
-* ``space="pixels"`` is ours: it denoises the image itself, for where there is no pretrained autoencoder.
-* Where a training spot has no transcripts its prompt is that of no expression.
+* ``space="pixels"`` is ours: it denoises the image itself if there is no pretrained autoencoder.
+* A training spot without transcripts has the prompt of no expression.
 """
 
 import hashlib
@@ -64,17 +64,17 @@ __all__ = ["ClipDiffusion"]
 _WHO = "clip-diffusion"
 _CLIP, _PROMPTS = "clip.safetensors", "prompts.safetensors"
 _NOT_HERE = ("truncation", "noise_mode", "translate", "rotate")
-_SHUFFLE = 20_001  # a stream of randomness beside the epochs'
+_SHUFFLE = 20_001  # a stream of randomness, separate from those of the epochs
 
 Look: TypeAlias = Callable[[Patches], Float]
 """Patches to an encoder's features."""
 
 Report: TypeAlias = Callable[[int, Mapping[str, float]], None]
-"""Takes an epoch and its numbers."""
+"""Callback for an epoch and its numbers."""
 
 
 class _Learned(NamedTuple):
-    """All that drawing needs, but the encoder, which is never trained."""
+    """The trained parts; the encoder is never trained."""
 
     vocabulary: Vocabulary
     clip: GeneClip
@@ -82,7 +82,7 @@ class _Learned(NamedTuple):
 
 
 class ClipDiffusion(Method):
-    """Draws a patch for the expression of each spot."""
+    """Draw a patch for the expression of each spot."""
 
     def __init__(self, options: DiffusionOptions) -> None:
         self.options = options
@@ -92,12 +92,12 @@ class ClipDiffusion(Method):
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The genes that a prompt is made of."""
+        """The genes of a prompt."""
         return self._made().vocabulary
 
     @property
     def genes(self) -> tuple[str, ...]:
-        """Name the genes (N,) that it draws by."""
+        """The names (N,) of the genes of a prompt."""
         return self.vocabulary.names
 
     @override
@@ -105,9 +105,9 @@ class ClipDiffusion(Method):
         options = self.options
         self._seed, self._look = context.seed, _look(context)
         if self._look is None:
-            raise DataError("clip-diffusion learns from the features of an encoder, and was given none.")
+            raise DataError("clip-diffusion needs an encoder for its features, and the context has none.")
         with seeded(context.seed):
-            networks = build_networks(options)  # before anything is trained: pretrained weights may not be here
+            networks = build_networks(options)  # before any training, because pretrained weights may be missing
         vocabulary = Vocabulary.of(train.need_counts(_WHO), train.slide_ids, options)
         pairs = _pairs(train, vocabulary, self._look)
         clip = fit_clip(
@@ -141,9 +141,9 @@ class ClipDiffusion(Method):
         return Generated(images=images, image=self.view(images), expression=prompts)
 
     def view(self, patches: Patches) -> Float:
-        """Place (n, s, s, 3) patches in the contrastive model's space: (n, latent) of length 1."""
+        """Embed (n, s, s, 3) patches in the contrastive model's space: (n, latent) of length 1."""
         if self._look is None:
-            raise ConfigError("clip-diffusion looks at patches by its encoder; load it with one in the context.")
+            raise ConfigError("clip-diffusion needs its encoder to embed patches; load it with one in the context.")
         return embed_images(self._made().clip, self._look(patches))
 
     def prompts(self, counts: Counts) -> Float:
@@ -161,11 +161,11 @@ class ClipDiffusion(Method):
         Raises
         ------
         ConfigError
-            For a truncation, noise mode, shift or turn, which are StyleGAN-G's: there is nothing of the kind here.
+            For a truncation, noise mode, shift or rotation, which only StyleGAN-G has.
         """
         asked = [name for name in _NOT_HERE if getattr(drawing, name) != getattr(Drawing(), name)]
         if asked:
-            raise ConfigError(f"clip-diffusion has no {', '.join(asked)}: leave them out, or draw by clip-gan.")
+            raise ConfigError(f"clip-diffusion has no {', '.join(asked)}: leave them out, or use clip-gan.")
         samples = [(seed, number) for seed in drawing.seeds for number in range(drawing.n_samples)]
         seeds = [
             _seed_of(seed, "" if drawing.same_seed else str(prompt), str(number))
@@ -198,8 +198,8 @@ class ClipDiffusion(Method):
         facts = read_facts(folder)
         self._seed, self._look = facts["seed"], _look(context)
         vocabulary = Vocabulary.from_facts(facts)
-        options = replace(self.options, use_ema=False)  # what was written is the running mean, if there was one
-        with seeded(0):  # every weight is read
+        options = replace(self.options, use_ema=False)  # the saved weights are the running mean, if there was one
+        with seeded(0):  # every weight is then loaded
             clip = GeneClip(len(vocabulary.names), facts["image_dim"], options)
             load_weights(clip, folder / _CLIP)
             nothing = torch.from_numpy(_embed_nothing(clip.eval(), vocabulary))
@@ -214,7 +214,7 @@ class ClipDiffusion(Method):
 
 
 def _look(context: FitContext) -> Look | None:
-    """Freeze the encoder that a context brings, if it brings one."""
+    """Return the frozen encoder of the context, or ``None``."""
     if context.encoder is None:
         return None
     module = frozen_module(context.encoder, context.device)
@@ -226,13 +226,13 @@ def _pairs(samples: LabelledSamples, vocabulary: Vocabulary, look: Look) -> Pair
 
 
 def _embed_nothing(clip: GeneClip, vocabulary: Vocabulary) -> Float:
-    """Embed no expression at all: (latent,)."""
+    """Embed a vector of zeros: (latent,)."""
     nothing: Float = embed_genes(clip, np.zeros((1, len(vocabulary.names)), dtype=np.float32))[0]
     return nothing
 
 
 def _report(context: FitContext, prefix: str, *, after: int) -> Report:
-    """Report a stage's epochs after those of the stage before it."""
+    """Return a callback that reports the epochs of a stage after those of the previous stage."""
 
     def report(epoch: int, numbers: Mapping[str, float]) -> None:
         context.report(after + epoch, {f"{prefix}{name}": value for name, value in numbers.items()})
@@ -241,6 +241,6 @@ def _report(context: FitContext, prefix: str, *, after: int) -> Report:
 
 
 def _seed_of(seed: int, *names: str) -> int:
-    """Give every image a seed of its own."""
+    """Derive the seed of an image."""
     digest = hashlib.sha256("/".join([str(seed), *names]).encode()).digest()
     return int.from_bytes(digest[:7], "big")  # torch takes no more than 63 bits

@@ -1,4 +1,4 @@
-"""The denoising network, the space that it works in and the schedule of the noise, all from ``diffusers``."""
+"""The denoising network, its latent space and the noise schedule, all from ``diffusers``."""
 
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -30,12 +30,12 @@ __all__ = [
     "write_networks",
 ]
 
-Library: TypeAlias = Any  # Any: diffusers is an optional package, whose types mypy is not shown
+Library: TypeAlias = Any  # Any: diffusers is an optional package, and mypy does not see its types
 """A model or scheduler of the library."""
 
 
 class PixelSpace(ModelMixin, ConfigMixin):  # type: ignore[misc]  # the library's classes have no types here
-    """The image itself in the place of an autoencoder's latents: squares of pixels become channels, and back.
+    """Replaces an autoencoder by the image itself: squares of pixels become channels, and back.
 
     Parameters
     ----------
@@ -45,22 +45,22 @@ class PixelSpace(ModelMixin, ConfigMixin):  # type: ignore[misc]  # the library'
 
     def __init__(self, block: int) -> None:
         super().__init__()
-        # the pipeline reads the factor between image and latent off the number of levels
+        # the pipeline takes the factor between image and latent from the number of levels
         self._remember(
             block=block,
             block_out_channels=[3 * block**2] * block.bit_length(),
             latent_channels=3 * block**2,
             scaling_factor=1.0,
         )
-        self.register_buffer("nothing", torch.zeros(1), persistent=False)  # tells device and type
+        self.register_buffer("nothing", torch.zeros(1), persistent=False)  # shows device and dtype
 
     def encode(self, images: Tensor) -> Tensor:
         """Turn (n, 3, h, w) into (n, 3 block², h / block, w / block)."""
         return functional.pixel_unshuffle(images, int(self.config.block))
 
     def decode(self, latents: Tensor, *, return_dict: bool = False, generator: object = None) -> tuple[Tensor]:
-        """Turn latents back into (n, 3, h, w), as the pipeline asks for it."""
-        del return_dict, generator  # of autoencoders
+        """Turn latents back into (n, 3, h, w), with the signature that the pipeline expects."""
+        del return_dict, generator  # used by autoencoders only
         return (functional.pixel_shuffle(latents, int(self.config.block)),)
 
     def _remember(self, **config: object) -> None:
@@ -68,19 +68,19 @@ class PixelSpace(ModelMixin, ConfigMixin):  # type: ignore[misc]  # the library'
 
 
 class Networks(NamedTuple):
-    """What denoises, and the space it does so in."""
+    """The denoising network, and the autoencoder of its latent space."""
 
     unet: Library
     vae: Library
 
 
 def build_networks(options: DiffusionOptions) -> Networks:
-    """Read the pretrained networks, or draw the denoising one from torch's generator; the space is never trained.
+    """Read the pretrained networks, or draw the denoising one from torch's generator; the autoencoder is never trained.
 
     Raises
     ------
     WeightsError
-        If pretrained weights cannot be had.
+        If pretrained weights are not available.
     ConfigError
         If the networks, the prompt and the patch do not fit together.
     """
@@ -120,7 +120,7 @@ def make_unet(options: NetworkOptions, *, channels: int, side: int) -> Library:
 def make_scheduler(
     prediction_type: Literal["epsilon", "v_prediction"], name: Literal["ddpm", "ddim", "dpmsolver"] = "ddpm"
 ) -> Library:
-    """Make the schedule of the noise, of training and of drawing alike (``diffusion.md``, section 1)."""
+    """Make the noise schedule of training and drawing (``diffusion.md``, section 1)."""
     made = DDPMScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,
@@ -141,7 +141,7 @@ def make_scheduler(
 
 
 def to_latents(vae: Library, images: Tensor) -> Tensor:
-    """Bring (n, h, w, 3) uint8 RGB into the space of the noise: (n, c, side, side), drawn where it is random."""
+    """Encode (n, h, w, 3) uint8 RGB as latents (n, c, side, side), sampled if the encoding is random."""
     scaled = images.movedim(-1, 1).float() / 127.5 - 1
     if isinstance(vae, PixelSpace):
         return vae.encode(scaled)
@@ -150,19 +150,19 @@ def to_latents(vae: Library, images: Tensor) -> Tensor:
 
 
 def write_networks(networks: Networks, folder: Path) -> None:
-    """Write both as the library does, safetensors and JSON; a space without weights is not written."""
+    """Write both in the library's format, safetensors and JSON; `PixelSpace` has no weights and is not written."""
     networks.unet.save_pretrained(folder / "unet")
     if not isinstance(networks.vae, PixelSpace):
         networks.vae.save_pretrained(folder / "vae")
 
 
 def read_networks(folder: Path, options: NetworkOptions) -> Networks:
-    """Read what `write_networks` wrote.
+    """Read the networks from `write_networks`.
 
     Raises
     ------
     WeightsError
-        If it is not there.
+        If they are missing.
     """
     unet = _pretrained(UNet2DConditionModel, str(folder), ("unet",))
     if options.space == "pixels":
@@ -171,17 +171,17 @@ def read_networks(folder: Path, options: NetworkOptions) -> Networks:
 
 
 def _pretrained(kind: Library, source: str, subfolders: tuple[str, ...]) -> Library:
-    """Read the first subfolder that there is; only safetensors, for anything else could run code."""
+    """Read the first subfolder that exists; only safetensors, because other files could run code."""
     why: Exception | None = None
     for subfolder in subfolders:
         try:
             return kind.from_pretrained(source, subfolder=subfolder, use_safetensors=True, low_cpu_mem_usage=False)
         except (OSError, ValueError) as error:
             why = error
-    told = str(why).strip().partition("\n")[0].rstrip(".")
+    reason = str(why).strip().partition("\n")[0].rstrip(".")
     raise WeightsError(
-        f"clip-diffusion starts from {source!r}, whose {' or '.join(subfolders)} cannot be had ({told}); fetch it by "
-        f"'hf download {source}' and name the folder as clip-diffusion.pretrained, or train without it: "
+        f"clip-diffusion starts from {source!r}, but its {' or '.join(subfolders)} is not available ({reason}); fetch "
+        f"it with 'hf download {source}' and set clip-diffusion.pretrained to its folder, or train without it: "
         "--set clip-diffusion.pretrained= --set clip-diffusion.space=pixels."
     ) from why
 
@@ -190,7 +190,7 @@ def _latent_side(vae: Library, patch_px: int) -> int:
     factor: int = 2 ** (len(vae.config.block_out_channels) - 1)
     if patch_px % factor:
         raise ConfigError(
-            f"patch_px must be a multiple of {factor}, got {patch_px}: the latents are that much smaller."
+            f"patch_px must be a multiple of {factor}, got {patch_px}: the latents are smaller by this factor."
         )
     return patch_px // factor
 

@@ -1,47 +1,48 @@
-"""Options of the diffusion model and where their defaults come from; no import here is heavy.
+"""Options of the diffusion model and the sources of their defaults; no import here is heavy.
 
 Numbers marked *diffusion* are those of the specification. Where the launch script of the publication and the default
-of its program differ, the script's is taken, for it made the published images; the program's stands beside it.
+of its program differ, the script's value is used, because it made the published images; comments give the program's.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 from histobench import ConfigError
+from histobench_heads.frames.checks import at_least, positive, shares
 from histobench_heads.frames.clip.options import ClipOptions
 
 __all__ = ["STABLE_DIFFUSION", "DiffusionOptions", "NetworkOptions"]
 
 STABLE_DIFFUSION = "CompVis/stable-diffusion-v1-4"
-"""What the published model starts from; CreativeML OpenRAIL-M."""
+"""The published model starts from it; CreativeML OpenRAIL-M."""
 
-_MULTIPLE = 8  # of the patch's side: the pipeline refuses any other
+_MULTIPLE = 8  # of the patch's side; the pipeline refuses other sides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkOptions(ClipOptions):
-    """Which networks denoise, in which space, and what a prompt looks like to them.
+    """The networks, the latent space, and the form of a prompt.
 
     Attributes
     ----------
     pretrained, pretrained_vae
-        Folder or hub id, as the library's ``save_pretrained`` writes it, whose ``unet_ema`` or ``unet`` and whose
-        ``vae`` are taken; ``None`` for a denoising network with random weights of the sizes below, and for an
-        autoencoder from ``pretrained``.
+        Folder or hub id in the format of the library's ``save_pretrained``, from which ``unet_ema`` or ``unet``, and
+        ``vae``, are read. ``None`` for a denoising network with random weights of the sizes below, and for the
+        autoencoder of ``pretrained``.
     space
-        ``latent``: of the pretrained autoencoder. ``pixels``: of the image itself, where there is none.
+        ``latent``: that of the pretrained autoencoder. ``pixels``: the image itself, if there is none.
     pixel_block
-        In ``pixels``: side of the square of pixels that becomes one position of as many channels; a power of two. It
-        loses nothing and makes the network's work less.
+        In ``pixels``: side of the square of pixels that becomes one position with as many channels; a power of two.
+        Nothing is lost, and the network is faster.
     channels, attention
-        Per resolution level of the denoising network: width, and whether it reads the prompt.
+        Width of each resolution level of the denoising network, and whether it reads the prompt.
     layers, heads, norm_groups
-        Of the denoising network: residual layers in a level, attention heads, groups of its normalisation.
+        Of the denoising network: residual layers per level, attention heads, groups of the normalisation.
     prompt_width, n_tokens, pad_value
-        A prompt is padded on both sides to its width and repeated. All its tokens being equal, one token gives the
-        same numbers as many.
+        A prompt is padded on both sides to this width with this value, and repeated. Because all tokens are equal, one
+        token gives the same numbers as many.
     projection
-        ``linear``: a trained layer brings the embedding to the prompt's width, instead of padding.
+        ``linear``: a trained layer maps the embedding to the width of the prompt, instead of padding.
     """
 
     pretrained: str | None = STABLE_DIFFUSION  # diffusion, section 4: launch script; program: a local copy
@@ -61,9 +62,7 @@ class NetworkOptions(ClipOptions):
     def __post_init__(self) -> None:
         """Refuse networks that cannot be built."""
         ClipOptions.__post_init__(self)  # super() does not work in a slotted dataclass
-        for name in ("layers", "heads", "norm_groups", "prompt_width", "n_tokens", "pixel_block"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        at_least(self, 1, "layers", "heads", "norm_groups", "prompt_width", "n_tokens", "pixel_block")
         if self.pixel_block & (self.pixel_block - 1):
             raise ConfigError(f"pixel_block must be a power of two, got {self.pixel_block}.")
         if len(self.channels) != len(self.attention) or not self.channels:
@@ -81,14 +80,12 @@ class NetworkOptions(ClipOptions):
                 "crop the embedding; set projection='linear'."
             )
         if self.space == "latent" and not (self.pretrained or self.pretrained_vae):
-            raise ConfigError(
-                "space 'latent' needs a pretrained autoencoder: name it by pretrained_vae, or set space='pixels'."
-            )
+            raise ConfigError("space 'latent' needs a pretrained autoencoder: set pretrained_vae, or space='pixels'.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiffusionOptions(NetworkOptions):
-    """How the denoising network is trained and drawn from.
+    """How the denoising network is trained, and how images are drawn.
 
     Attributes
     ----------
@@ -97,23 +94,23 @@ class DiffusionOptions(NetworkOptions):
     random_flip
         Mirror half of the training patches left to right.
     shuffle_prompts
-        Give every patch another one's prompt, drawn once: the baseline whose pairing is broken.
+        Pair every patch with the prompt of another, drawn once: a control with broken pairing.
     p_uncond, uncond_mode
-        Share of training without a prompt, and who shares a coin: the whole ``batch``, or each ``sample`` its own.
+        Share of training without a prompt, drawn once for the whole ``batch`` or for each ``sample``.
     epochs, batch, accumulate, lr, weight_decay, max_grad_norm
-        Of AdamW at a constant rate; ``accumulate`` batches make one step.
+        Settings of AdamW at a constant rate; ``accumulate`` batches make one step.
     prediction_type
         What the network predicts: the noise (``epsilon``) or the velocity.
     snr_gamma
-        Cap of the signal-to-noise ratio in the loss's weights; ``None`` for equal weights.
+        Cap of the signal-to-noise ratio in the weights of the loss; ``None`` for equal weights.
     noise_offset, input_perturbation
-        Share of a noise common to a whole channel; share of a noise that the network sees but must not predict.
+        Share of noise common to a whole channel; share of noise in the input that is not to be predicted.
     use_ema, ema_decay
-        Whether images are drawn by the running mean of the weights, and the largest decay of that mean.
+        Whether images are drawn with the running mean of the weights, and the largest decay of that mean.
     guidance_scale
-        How far a prediction is pushed from the unprompted to the prompted one; without effect up to 1.
+        How far a prediction is moved from the unprompted to the prompted one; no effect up to 1.
     steps, scheduler
-        Denoising steps and the rule they follow.
+        Number of denoising steps, and the sampler.
     """
 
     patch_px: int = 128  # diffusion, section 4: launch script; program: 512
@@ -138,22 +135,15 @@ class DiffusionOptions(NetworkOptions):
     scheduler: Literal["ddpm", "ddim", "dpmsolver"] = "ddpm"  # diffusion, section 6
 
     def __post_init__(self) -> None:
-        """Refuse numbers that no training or drawing can use."""
+        """Refuse values outside their range."""
         NetworkOptions.__post_init__(self)  # super() does not work in a slotted dataclass
-        for name in ("epochs", "batch", "accumulate", "steps"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
-        for name in ("lr", "max_grad_norm", "snr_gamma"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"{name} must be positive, got {value}.")
-        for name in ("p_uncond", "ema_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 0 and less than 1, got {getattr(self, name)}.")
+        at_least(self, 1, "epochs", "batch", "accumulate", "steps")
+        positive(self, "lr", "max_grad_norm", "snr_gamma")
+        shares(self, "p_uncond", "ema_decay")
         if self.patch_px < _MULTIPLE or self.patch_px % _MULTIPLE:
             raise ConfigError(f"patch_px must be a multiple of {_MULTIPLE}, got {self.patch_px}.")
         if self.guidance_scale > 1 and not self.p_uncond:
             raise ConfigError(
-                f"guidance_scale {self.guidance_scale} needs a network that has seen no prompt: set p_uncond above 0, "
-                "or guidance_scale to 1."
+                f"guidance_scale {self.guidance_scale} needs training without a prompt: set p_uncond above 0, or "
+                "guidance_scale to 1."
             )

@@ -1,4 +1,4 @@
-"""What the denoising network reads: an embedding, padded and repeated (``diffusion.md``, section 2)."""
+"""The prompts of the denoising network: an embedding, padded and repeated (``diffusion.md``, section 2)."""
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,12 +13,12 @@ __all__ = ["Prompts", "pad_prompts"]
 def pad_prompts(vectors: Tensor, *, width: int = 768, n_tokens: int = 77, pad_value: float = 1.0) -> Tensor:
     """Pad (p, d) embeddings on both sides and repeat them: (p, n_tokens, width).
 
-    An odd remainder goes to the right.
+    The right side gets the odd remainder.
 
     Raises
     ------
     ShapeError
-        If an embedding is wider than a prompt, which would crop it.
+        If an embedding is wider than a prompt.
     """
     d = vectors.shape[1]
     if d > width:
@@ -31,7 +31,7 @@ def pad_prompts(vectors: Tensor, *, width: int = 768, n_tokens: int = 77, pad_va
 
 
 class Prompts(nn.Module):
-    """Embeddings (p, d) to prompts (p, n_tokens, width), by padding or by a trained layer."""
+    """Map embeddings (p, d) to prompts (p, n_tokens, width), by padding or by a trained layer."""
 
     def __init__(self, dim: int, options: NetworkOptions) -> None:
         super().__init__()

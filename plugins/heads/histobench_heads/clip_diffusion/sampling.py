@@ -1,4 +1,4 @@
-"""How images are drawn: the library's Stable Diffusion pipeline, with prompts that are no text."""
+"""How images are drawn: the library's Stable Diffusion pipeline, with prompts that are not text."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ _AT_ONCE = 32
 
 
 def make_pipeline(denoiser: Denoiser, options: DiffusionOptions) -> StableDiffusionPipeline:
-    """Put the library's pipeline together, without all that is about text."""
+    """Make the library's pipeline, without its parts for text."""
     pipeline = StableDiffusionPipeline(
         vae=denoiser.vae,
         text_encoder=None,
@@ -37,7 +37,7 @@ def make_pipeline(denoiser: Denoiser, options: DiffusionOptions) -> StableDiffus
 def draw_images(denoiser: Denoiser, vectors: Float, seeds: Sequence[int], *, options: DiffusionOptions) -> UInt8:
     """Draw an image for each of (p, d) embeddings and its seed: (p, h, w, 3) uint8.
 
-    Every image has a generator of its own, so that it does not depend on its company.
+    Every image has its own random generator, so that it does not depend on other images.
     """
     pipeline, side = make_pipeline(denoiser, options), options.patch_px
     device = denoiser.nothing.device

@@ -1,4 +1,4 @@
-"""How the denoising network learns (``diffusion.md``, section 4)."""
+"""Training of the denoising network (``diffusion.md``, section 4)."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -19,18 +19,18 @@ from histobench_heads.clip_diffusion.prompts import Prompts
 
 __all__ = ["Batch", "Denoiser", "fit_denoiser", "weigh_by_snr"]
 
-_STEPS = 1000  # of the noise, in training
+_STEPS = 1000  # noise steps in training
 
 
 class Batch(NamedTuple):
-    """What one step looks at.
+    """The input of one step.
 
     Attributes
     ----------
     images
         (n, h, w, 3) uint8.
     vectors
-        (n, d) the embedding of each image's expression.
+        (n, d) embedding of the expression of each image.
     """
 
     images: Tensor
@@ -38,12 +38,12 @@ class Batch(NamedTuple):
 
 
 class Denoiser(nn.Module):
-    """All that training touches; called with a batch, it gives the loss.
+    """All trained parts; called with a batch, it returns the loss.
 
     Parameters
     ----------
     nothing
-        (d,) the embedding of no expression at all: the prompt of unguided drawing.
+        (d,) embedding of no expression: the prompt of unguided drawing.
     """
 
     nothing: Tensor
@@ -78,12 +78,12 @@ class Denoiser(nn.Module):
         return self._loss(predicted.float(), target, times)
 
     def follow(self) -> None:
-        """Let the running mean take in the weights, if there is one."""
+        """Update the running mean, if there is one."""
         if self.mean is not None:
             self.mean.follow(self._learned())
 
     def finish(self) -> Networks:
-        """Put the running mean in the place of the weights, and give the networks to draw with."""
+        """Replace the weights by the running mean, if there is one, and return the networks for drawing."""
         if self.mean is not None:
             self.mean.copy_to(self._learned())
         return Networks(self.unet.eval(), self.vae)
@@ -92,7 +92,7 @@ class Denoiser(nn.Module):
         return [*self.unet.parameters(), *self.prompts.parameters()]
 
     def _prompts(self, vectors: Tensor) -> Tensor:
-        """Make the prompts, some of them of nothing."""
+        """Make the prompts, some of them of no expression."""
         coins = torch.rand(1 if self._options.uncond_mode == "batch" else len(vectors), device=vectors.device)
         dropped = (coins < self._options.p_uncond)[:, None]
         prompts: Tensor = self.prompts(torch.where(dropped, self.nothing, vectors))
@@ -121,34 +121,30 @@ def fit_denoiser(
     Parameters
     ----------
     nothing
-        (d,) the embedding of no expression.
+        (d,) embedding of no expression.
     networks
-        To be trained in place.
+        Trained in place.
     """
     if len(patches) != len(vectors):
-        raise ShapeError(f"{len(patches)} patches cannot be learned with the prompts of {len(vectors)}.")
+        raise ShapeError(f"patches and prompts must be of the same spots, got {len(patches)} and {len(vectors)}.")
     with seeded(context.seed):
         denoiser = Denoiser(networks, torch.as_tensor(nothing, dtype=torch.float32), options)
     if context.gradient_checkpointing:
         denoiser.unet.enable_gradient_checkpointing()
-    rest = -(-len(patches) // options.batch) % options.accumulate  # batches in an epoch's last, shorter step
+    rest = -(-len(patches) // options.batch) % options.accumulate  # batches in the last, shorter step of an epoch
     prompts = torch.as_tensor(vectors, dtype=torch.float32)
 
     def batches(epoch: int) -> Iterator[Batch]:
         if epoch and rest:
-            denoiser.follow()  # the last step of the epoch before was taken after its last batch
+            denoiser.follow()  # the last step of the previous epoch was taken after its last batch
         rows_of = shuffled(len(patches), options.batch, seed=context.seed, epoch=epoch, drop_last=False)
         for number, rows in enumerate(rows_of, start=1):
             yield Batch(torch.from_numpy(np.array(patches[rows])), prompts[rows])
             if number % options.accumulate == 0:
-                denoiser.follow()  # the loop asks for the next batch when it has taken the step
+                denoiser.follow()  # the loop requests the next batch after the step
 
     fit_module(
-        denoiser,
-        lambda module, batch: {"loss": module(batch)},
-        batches,
-        recipe=_recipe(options),
-        context=context,
+        denoiser, lambda module, batch: {"loss": module(batch)}, batches, recipe=_recipe(options), context=context
     )
     if rest:
         denoiser.follow()
@@ -168,7 +164,7 @@ def _recipe(options: DiffusionOptions) -> Recipe:
 
 
 def weigh_by_snr(snr: Tensor, options: DiffusionOptions) -> Tensor:
-    """Weigh each of (n,) samples by its signal-to-noise ratio, capped: (n,)."""
+    """Weight each of (n,) samples by its capped signal-to-noise ratio: (n,)."""
     if options.snr_gamma is None:
         return torch.ones_like(snr)
     capped = snr.clamp(max=options.snr_gamma)
@@ -176,6 +172,6 @@ def weigh_by_snr(snr: Tensor, options: DiffusionOptions) -> Tensor:
 
 
 def mirrored(images: Tensor) -> Tensor:
-    """Mirror each of (n, h, w, 3) images left to right, or not, by its own coin."""
+    """Mirror each of (n, h, w, 3) images left to right with probability 0.5."""
     coins = torch.rand(len(images), device=images.device) < 0.5
     return torch.where(coins[:, None, None, None], images.flip(2), images)

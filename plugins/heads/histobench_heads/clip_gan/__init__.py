@@ -1,1 +1,1 @@
-"""StyleGAN-G: patches drawn from expression by a generator that learns against frozen features of an encoder."""
+"""StyleGAN-G: draws patches from expression by a generator trained against frozen features of an encoder."""

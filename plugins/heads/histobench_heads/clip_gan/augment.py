@@ -1,7 +1,7 @@
 """Differentiable augmentation of what the discriminator sees (``clip_gan.md``, section 4).
 
-Zhao et al. (2020), *NeurIPS* 33: real and generated images alike are changed at random, and the generator learns
-through the change. All draws come from torch's own generator.
+Zhao et al. (2020), *NeurIPS* 33: real and generated images are augmented at random, and the generator gets gradients
+through the augmentation. All draws come from torch's global generator.
 """
 
 import torch
@@ -14,7 +14,7 @@ _SHIFT, _CUTOUT = 0.125, 0.2  # shares of the side
 
 
 def diff_augment(images: Tensor) -> Tensor:
-    """Vary colours, shift and cut a square out of each of (n, 3, h, w) images in [-1, 1]; what is lost is grey."""
+    """Vary colours, shift and cut a square out of each of (n, 3, h, w) images in [-1, 1]; missing pixels are grey."""
     return cut_out(shift(change_colours(images)))
 
 
@@ -30,7 +30,7 @@ def change_colours(images: Tensor) -> Tensor:
 
 
 def shift(images: Tensor) -> Tensor:
-    """Shift each of (n, c, h, w) by up to an eighth of its side; zeros move in."""
+    """Shift each of (n, c, h, w) by up to an eighth of its side; new pixels are zero."""
     n, _, h, w = images.shape
     reach_y, reach_x = int(h * _SHIFT + 0.5), int(w * _SHIFT + 0.5)
     device = images.device
@@ -43,7 +43,7 @@ def shift(images: Tensor) -> Tensor:
 
 
 def cut_out(images: Tensor) -> Tensor:
-    """Set a square, a fifth as wide as the image, to zero in each of (n, c, h, w); at the border a part of it."""
+    """Set a square of a fifth of the side to zero in each of (n, c, h, w); at the border it is clipped."""
     n, _, h, w = images.shape
     covered = [_window(n, side, images.device) for side in (h, w)]
     hidden = covered[0][:, None, :, None] & covered[1][:, None, None, :]
@@ -51,10 +51,10 @@ def cut_out(images: Tensor) -> Tensor:
 
 
 def _window(n: int, side: int, device: torch.device) -> Tensor:
-    """Draw which pixels along one axis a window covers: (n, side) bool."""
+    """Draw the pixels that a window covers along one axis: (n, side) bool."""
     width = int(side * _CUTOUT + 0.5)
     centre = torch.randint(0, side + (1 - width % 2), (n, 1), device=device)
-    # clamped end by end, so that a window beyond the border keeps the outermost pixel
+    # both ends are clamped, so that a window beyond the border keeps the outermost pixel
     first = (centre - width // 2).clamp(0, side - 1)
     last = (centre - width // 2 + width - 1).clamp(0, side - 1)
     places = torch.arange(side, device=device)

@@ -1,8 +1,8 @@
-"""StyleGAN-G and the contrastive model that it draws by."""
+"""The card of StyleGAN-G and of the contrastive model before it."""
 
 from dataclasses import replace
 
-from histobench import EncoderSlot, MethodCard, PatchGeometry, Probe, lazy
+from histobench import MethodCard, PatchGeometry, Probe, lazy
 from histobench_heads.clip_gan.options import ClipGanOptions, batches_of_ticks
 from histobench_heads.frames.cards import FROZEN_SLOT
 from histobench_heads.frames.clip.options import QUICK_CLIP
@@ -15,7 +15,7 @@ def _patch(options: ClipGanOptions) -> PatchGeometry:
 
 
 def _probes(options: ClipGanOptions) -> tuple[Probe, ...]:
-    """Time an epoch of the contrastive model, and a pass of the generator, whose number no spots decide."""
+    """Time an epoch of the contrastive model, and a pass of the generator; their number is independent of the spots."""
     batches = sum(batches_of_ticks(options))
     least = replace(options, epochs=None, clip_epochs=1, kimg=0.0, batch=options.micro_batch)
     a_pass = options.micro_batch / 1000
@@ -42,13 +42,7 @@ CLIP_GAN = MethodCard(
     options=ClipGanOptions,
     targets=("retrieve", "generate", "gene_expression"),
     patch=_patch,
-    encoder=EncoderSlot(
-        default="uni",
-        default_mode="frozen",
-        modes=("frozen",),
-        scratch=FROZEN_SLOT.scratch,
-        scratch_mode="frozen",
-    ),
+    encoder=replace(FROZEN_SLOT, default="uni"),
     probes=_probes,
     starts_from=("start_from",),
     parameters={
@@ -61,29 +55,16 @@ CLIP_GAN = MethodCard(
     convert=lazy("histobench_heads.clip_gan.conversion:convert_snapshot"),
     presets={
         "full": _FULL,
-        # minutes on one core: few channels, the encoder looks at as many pixels as there are, and a blur that is gone
-        # within the run would only cost time. As published the condition is a hundredth of the noise in size, and is
-        # heeded after millions of images; here it is as large. So short a training overshoots in contrast unless each
-        # patch is held near its real one, and guidance through random features misleads unless it is weak
+        # Minutes on one core: few channels, the encoder sees as many pixels as there are, and there is no blur. As
+        # published, the condition is a hundredth of the noise in size and takes effect after millions of images; here
+        # it is as large. Such a short training overshoots in contrast unless each patch is kept near its real one, and
+        # guidance through random features misleads unless it is weak.
         "quick": {
             **QUICK_CLIP,
-            "patch_px": 32,
-            "feature_px": 32,
-            "channel_base": 1024,
-            "channel_max": 32,
-            "res_blocks": 1,
-            "condition_gain": 8.0,
-            "batch": 16,
-            "micro_batch": 16,
-            "g_lr": 0.004,
-            "d_lr": 0.004,
-            "kimg": 2.5,
-            "tick_kimg": 0.032,
-            "clip_weight": 0.02,
-            "rec_weight": 0.2,
-            "blur_init": 2.0,
-            "blur_fade_kimg": 1.0,
+            "patch_px": 32, "feature_px": 32, "channel_base": 1024, "channel_max": 32, "res_blocks": 1,
+            "condition_gain": 8.0, "batch": 16, "micro_batch": 16, "g_lr": 0.004, "d_lr": 0.004, "kimg": 2.5,
+            "tick_kimg": 0.032, "clip_weight": 0.02, "rec_weight": 0.2, "blur_init": 2.0, "blur_fade_kimg": 1.0,
         },
     },
-)
-"""Retrieval and expression by the contrastive model alone; patches by the generator behind it."""
+)  # fmt: skip
+"""Retrieves and predicts expression by the contrastive model alone; generates patches by the generator after it."""

@@ -1,10 +1,10 @@
-"""The authors' snapshots of the generator in our names (``clip_gan.md``, sections 3.4 and 2.2).
+"""Conversion of the authors' snapshots of the generator (``clip_gan.md``, sections 3.4 and 2.2).
 
 A snapshot is a pickle of whole networks, ``G``, ``D`` and ``G_ema``; the platform reads its tensors without running it.
-The moving average is taken, which draws; with it comes the contrastive model's gene branch, by which it is prompted.
-The image branch is not in the file: what was drawn cannot be placed in the contrastive model's space. Genes, and the
-scale that their counts were brought to, are not named. No published snapshot was at hand when this was written: names
-and shapes are the specification's.
+The moving average, which draws, is converted, with the gene branch of the contrastive model that prompts it. The image
+branch is not in the file, so that drawn images cannot be embedded in the contrastive model's space. The file does not
+hold the names of the genes or the scale of their counts. No published snapshot was available when this was written:
+names and shapes are those of the specification.
 """
 
 import re
@@ -37,7 +37,7 @@ def convert_snapshot(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -
     Raises
     ------
     DataError
-        If it is neither, is of another task than asked for, or draws without a prompt that can be read.
+        If it is neither, is for another task, or is not prompted by a contrastive model.
     """
     if not any(name.startswith(_AVERAGE) for name in tensors):
         return convert_clip(tensors, request)
@@ -49,7 +49,7 @@ def convert_snapshot(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -
     ours = renamed({name: t for name, t in average.items() if not _is_filter(name, t)}, _NAMES)
     if "clip.gene_encoder.l1.weight" not in ours:
         raise DataError(
-            "the generator is not prompted by a contrastive model's embedding: only that kind is converted."
+            "the generator is not prompted by the embedding of a contrastive model; only that kind can be converted."
         )
     n_genes, hidden = (length(ours, "clip.gene_encoder.l1.weight", axis=axis) for axis in (1, 0))
     genes = request.target_names(n_genes)
@@ -80,11 +80,11 @@ def convert_snapshot(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -
 
 
 def _sizes(ours: "Mapping[str, Tensor]") -> dict[str, Any]:  # Any: values of options
-    """Read the synthesis network's options off its names and shapes; every tensor is held against them later."""
+    """Read the options of the synthesis network off its names and shapes; the platform checks every tensor."""
     found = [match for name in ours if (match := _BLOCK.match(name))]
     sides = sorted({int(match[1]) for match in found})
     if not sides:
-        raise DataError("this is no snapshot of the method: its generator has no tensor 'synthesis.b8…'.")
+        raise DataError("this is not a snapshot of clip-gan: its generator has no tensor 'synthesis.b8…'.")
     channels = {side: length(ours, f"generator.synthesis.b{side}.torgb.weight", axis=1) for side in sides}
     layers = {int(match[2]) for match in found if match[2] and int(match[1]) == sides[0]}
     return {
@@ -96,12 +96,12 @@ def _sizes(ours: "Mapping[str, Tensor]") -> dict[str, Any]:  # Any: values of op
 
 
 def _is_filter(name: str, tensor: "Tensor") -> bool:
-    """Tell a stored filter, which is a constant of ours; another filter than that is refused.
+    """Return whether a tensor is the resampling filter, a constant here.
 
     Raises
     ------
     DataError
-        If it is another.
+        If it is another filter than specified.
     """
     if not name.endswith(_FILTER):
         return False

@@ -15,15 +15,15 @@ __all__ = ["Discriminator", "Head", "LocalBatchNorm", "SpectralConv"]
 
 _CMAP = 64
 _KERNEL = 9
-_TOGETHER = 8  # samples that are normalised together
+_TOGETHER = 8  # samples per normalisation group
 _CROP_PX = 224
 _SLOPE = 0.2
 
 
 class SpectralConv(nn.Module):
-    """A circular convolution along the places whose weights are divided by their largest singular value.
+    """A circular convolution along places, with weights divided by their largest singular value.
 
-    That is followed by one power iteration at every pass in training: (n, i, l) to (n, o, l).
+    The singular value is updated by one power iteration in every training pass: (n, i, l) to (n, o, l).
     """
 
     weight_u: Tensor
@@ -43,17 +43,17 @@ class SpectralConv(nn.Module):
             with torch.no_grad():
                 self.weight_v.copy_(functional.normalize(matrix.T @ self.weight_u, dim=0, eps=1e-12))
                 self.weight_u.copy_(functional.normalize(matrix @ self.weight_v, dim=0, eps=1e-12))
-        # copies: the next pass moves the buffers before this one's gradient is taken
+        # copies, because the next pass changes the buffers before the gradient of this one is computed
         sigma = torch.dot(self.weight_u.clone(), matrix @ self.weight_v.clone())
         reach = self.weight_orig.shape[2] // 2
         if reach:
-            # by index: torch's circular padding cannot go round more than once
+            # by index, because torch's circular padding cannot wrap around more than once
             x = x[:, :, torch.arange(-reach, x.shape[2] + reach, device=x.device) % x.shape[2]]
         return functional.conv1d(x, self.weight_orig / sigma, self.bias)
 
 
 class LocalBatchNorm(nn.Module):
-    """Normalise each channel of (n, c, l) over eight consecutive samples; there are no running statistics."""
+    """Normalise each channel of (n, c, l) over eight consecutive samples, without running statistics."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -99,17 +99,17 @@ class Head(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Judge images under a condition: (n, 3, h, w) in [-1, 1] and (n, k) to (n, logits), one for each place and depth.
+    """Judge images under a condition: (n, 3, h, w) in [-1, 1] and (n, k) to (n, logits), one per place and depth.
 
     Parameters
     ----------
     gain
-        What the condition is multiplied by.
+        Factor of the condition.
     """
 
     def __init__(self, features: FrozenFeatures, condition: int, *, gain: float = 1.0) -> None:
         super().__init__()
-        # looked through and not learned: it is in no state of this module
+        # in a list, so that the frozen encoder is not part of the state of this module
         self._features = [features]
         self._gain = gain
         self.heads = nn.ModuleDict(
@@ -128,7 +128,7 @@ def _block(channels: int, kernel: int) -> nn.Sequential:
 
 
 def _crop(images: Tensor) -> Tensor:
-    """Cut every second time one 224-pixel window out of all of larger images (n, 3, h, w)."""
+    """Cut, with probability 0.5, one 224-pixel window out of all of larger images (n, 3, h, w)."""
     room = images.shape[-1] - _CROP_PX
     if room <= 0 or float(torch.rand(())) < 0.5:
         return images

@@ -1,4 +1,4 @@
-"""Images drawn on demand: latents from seeds, and the place of the image (``clip_gan.md``, section 7)."""
+"""Images drawn on demand: latents from seeds, shift and rotation of the image (``clip_gan.md``, section 7)."""
 
 import math
 from collections.abc import Iterator
@@ -29,8 +29,8 @@ def draw_images(generator: Generator, prompts: Float, drawing: Drawing) -> UInt8
 
 
 def latents(seed: int, n_prompts: int, drawing: Drawing) -> Float:
-    """Draw the latents of a seed: (p, samples, z) float64, as published by numpy's old generator."""
-    stream = np.random.RandomState(seed)  # so that seeds mean the published images
+    """Draw the latents of a seed: (p, samples, z) float64, from numpy's legacy generator, as published."""
+    stream = np.random.RandomState(seed)  # so that seeds give the published images
     if drawing.same_seed:
         return np.broadcast_to(stream.randn(drawing.n_samples, Z_DIM), (n_prompts, drawing.n_samples, Z_DIM))
     drawn: Float = stream.randn(n_prompts, drawing.n_samples, Z_DIM)
@@ -72,10 +72,10 @@ def _draw_seed(generator: Generator, prompts: Float, drawing: Drawing, seed: int
 
 @contextmanager
 def _placed(generator: Generator, drawing: Drawing) -> Iterator[None]:
-    """Shift and turn what the generator draws, and put it back afterwards."""
+    """Shift and rotate the images of the generator inside the block."""
     place = generator.synthesis.get_submodule("b8.input")
     if not isinstance(place, FourierInput):
-        raise TypeError(f"a synthesis network begins with waves, got {type(place).__name__!r}.")
+        raise TypeError(f"a synthesis network must begin with FourierInput, got {type(place).__name__!r}.")
     before = place.transform.clone()
     angle = math.radians(drawing.rotate)
     sine, cosine, (right, down) = math.sin(angle), math.cos(angle), drawing.translate

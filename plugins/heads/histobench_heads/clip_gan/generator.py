@@ -1,4 +1,4 @@
-"""The generator: mapping and synthesis, and what encodes its condition where that is trained with it."""
+"""The generator: mapping, synthesis, and an encoder of the condition if it is trained with them."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ __all__ = ["Generator", "GeneratorShape", "choose_trained", "make_generator", "t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratorShape:
-    """What a generator is made for, beside the options.
+    """What a generator is made for, in addition to the options.
 
     Attributes
     ----------
     n_genes
-        Of the vocabulary.
+        Genes of the vocabulary.
     latent
         Width of the contrastive model's space.
     """
@@ -50,9 +50,9 @@ class Generator(nn.Module):
     Parameters
     ----------
     condition_width
-        Of the condition, c.
+        Width c of the condition.
     gain
-        What the condition is multiplied by.
+        Factor of the condition.
     """
 
     def __init__(self, mapping: Mapping, synthesis: Synthesis, condition_width: int, *, gain: float = 1.0) -> None:
@@ -64,7 +64,7 @@ class Generator(nn.Module):
 
     @property
     def encoder(self) -> nn.Module | None:
-        """What encodes expression as its condition; ``None`` where the contrastive model does."""
+        """Its own encoder from expression to condition; ``None`` if the contrastive model's is used."""
         return getattr(self.mapping, "c_encoder", None)
 
     @override
@@ -75,12 +75,12 @@ class Generator(nn.Module):
 
 
 def make_generator(options: ClipGanOptions, shape: GeneratorShape, clip: GeneClip) -> Generator:
-    """Make a generator, its random weights drawn from torch's generator.
+    """Make a generator; its random weights are drawn from torch's generator.
 
     Parameters
     ----------
     clip
-        Where the condition's encoder begins if it is to be trained on from there.
+        Initial weights of the encoder of the condition, if that is trained.
     """
     encoder: nn.Module | None = None
     width = shape.latent
@@ -100,13 +100,13 @@ def make_generator(options: ClipGanOptions, shape: GeneratorShape, clip: GeneCli
 
 
 def choose_trained(generator: Generator, options: ClipGanOptions) -> None:
-    """Freeze what the mode of training leaves as it is."""
+    """Freeze the parameters that ``train_mode`` excludes."""
     for name, parameter in generator.named_parameters():
         parameter.requires_grad_(_is_trained(name, options))
 
 
 def to_uint8(images: Tensor) -> Tensor:
-    """Turn (n, 3, h, w) in [-1, 1] into (n, h, w, 3) uint8, cut off towards zero."""
+    """Turn (n, 3, h, w) in [-1, 1] into (n, h, w, 3) uint8, truncated towards zero."""
     return (images * 127.5 + 128).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 

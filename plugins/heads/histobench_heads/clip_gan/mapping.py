@@ -1,4 +1,4 @@
-"""The mapping network: from noise and condition to what modulates the synthesis (``clip_gan.md``, section 3.2)."""
+"""The mapping network: from noise and condition to the modulation of the synthesis (``clip_gan.md``, section 3.2)."""
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +13,14 @@ Z_DIM = 64
 """Width of the noise."""
 
 MLP_WIDTH = 768
-"""Width of the condition that `ExpressionMlp` gives."""
+"""Width of the condition from `ExpressionMlp`."""
 
 _LR_MULTIPLIER = 0.01
-_KEEP = 0.995  # of the running mean
+_KEEP = 0.995  # share of the running mean that is kept
 
 
 class ExpressionMlp(nn.Module):
-    """The encoder that is trained with the generator, in place of CLIP's: (n, N) expression to (n, 768) of length 1."""
+    """An encoder trained with the generator, in place of CLIP's: (n, N) expression to (n, 768) of length 1."""
 
     def __init__(self, n_genes: int, *, hidden: int = 1024, width: int = MLP_WIDTH, dropout: float = 0.4) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class ExpressionMlp(nn.Module):
 
 
 class _Layers(nn.Module):
-    """Two layers that learn at a hundredth of the pace."""
+    """Two layers with a hundredth of the learning rate."""
 
     def __init__(self, z_dim: int) -> None:
         super().__init__()
@@ -47,12 +47,12 @@ class _Layers(nn.Module):
 
 
 class Mapping(nn.Module):
-    """Map noise (n, z) and hand the condition (n, c) through: (n, z + c); only the noise passes the layers.
+    """Map noise (n, z) and append the condition (n, c) unchanged: (n, z + c).
 
     Parameters
     ----------
     encoder
-        From expression to the condition, where the generator trains one of its own.
+        From expression to the condition, if the generator trains its own encoder.
     """
 
     x_avg: Tensor
@@ -67,12 +67,12 @@ class Mapping(nn.Module):
 
     @override
     def forward(self, z: Tensor, condition: Tensor | None = None, *, truncation: float = 1.0) -> Tensor:
-        """Map; in training the running mean follows.
+        """Map; in training the running mean is updated.
 
         Parameters
         ----------
         truncation
-            ψ: towards the running mean where below one. The condition is never truncated.
+            ψ: below 1, results are moved towards the running mean. The condition is never truncated.
         """
         x: Tensor = self.mlp(normalise_moment(z))
         if self.training:

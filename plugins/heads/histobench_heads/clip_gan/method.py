@@ -2,31 +2,31 @@
 
 Lohmann, Valdeolivas & Vasiljevic (2025), *Connecting Gene Expression and Tissue Morphology with Conditional Generative
 Models*, ICML Workshop on Generative AI and Biology. Written from the specification ``clip_gan.md`` alone; no code was
-consulted: the authors' is Apache-2.0, but its generator and discriminator descend from StyleGAN-T, whose licence is
-NVIDIA's and non-commercial.
+consulted: the authors' is Apache-2.0, but its generator and discriminator derive from StyleGAN-T, under NVIDIA's
+non-commercial licence.
 
-Asked to ``generate``, the method first learns the contrastive model, on features of the very patches that it is to
-draw, then the generator under that model's embedding of the expression. What it is asked for otherwise, the
-contrastive model does alone (`histobench_heads.frames.clip`).
+For ``generate``, the method first trains the contrastive model, on features of the same patches that it is to draw,
+then the generator, conditioned on that model's embedding of the expression. Other tasks are left to the contrastive
+model alone (`histobench_heads.frames.clip`).
 
 Differences from the published method
 -------------------------------------
-* The encoder is any registered one, and its own normalisation is used; published: UNI for CLIP and its guidance, a DINO
-  ViT-S with ImageNet's statistics for the discriminator. One encoder serves both here.
+* The encoder is any registered one, with its own normalisation; published: UNI for CLIP and its guidance, a DINO ViT-S
+  with ImageNet's statistics for the discriminator. Here one encoder serves both.
 * The features of the contrastive model are computed once; published: mirrored and with jittered colours, every step.
 * The generator is trained on clean embeddings; published: on embeddings with the contrastive model's dropout
   (``condition_dropout``).
-* A prompt is scaled to the training slides' median total, so that a spot's patch does not depend on its company;
-  published: to the median of its file.
-* With an expression network of its own, the generator's condition is that network's; the discriminator's, of which the
-  specification says nothing, is the contrastive model's throughout.
-* One process: no exchange of gradients between several. Precision is the platform's; published: float16 on a GPU for
-  the four highest resolutions.
-* Fixed: the cosine in guidance is clamped, optimisers are kept on resuming, checkpoints hold no code.
-* The moving average is kept as it is after the last tick: nothing is selected.
+* A prompt is scaled to the median total of the training slides, so that the patch of a spot does not depend on other
+  spots; published: to the median of its file.
+* With its own expression network, the condition of the generator comes from that network. That of the discriminator,
+  which the specification does not describe, always comes from the contrastive model.
+* One process: gradients are not exchanged between several. Precision is the platform's; published: float16 on a GPU
+  for the four highest resolutions.
+* Fixed: the cosine in guidance is clamped, optimisers are kept on resuming, checkpoints contain no code.
+* The moving average after the last tick is used: nothing is selected.
 
-A published snapshot (`histobench_heads.clip_gan.conversion`) is a generator with the gene branch alone, so that what it
-draws has no place in the contrastive model's space.
+A published snapshot (`histobench_heads.clip_gan.conversion`) is a generator with the gene branch alone, so that its
+images have no embedding in the contrastive model's space.
 """
 
 from dataclasses import replace
@@ -74,7 +74,7 @@ __all__ = ["ClipGan"]
 _WEIGHTS = "weights.safetensors"
 _WHO = "clip-gan"
 _AT_ONCE = 64
-_SHUFFLE = 10_003  # the stream of randomness that breaks the pairing
+_SHUFFLE = 10_003  # stream of randomness for breaking the pairing
 
 
 class ClipGan(Method):
@@ -83,7 +83,7 @@ class ClipGan(Method):
     Attributes
     ----------
     vocabulary
-        Genes of a prompt; ``None`` before it has learned to generate.
+        Genes of a prompt; ``None`` before a fit for ``generate``.
     """
 
     def __init__(self, options: ClipGanOptions) -> None:
@@ -108,15 +108,15 @@ class ClipGan(Method):
         self._retrieval = None
         self._seed, self._looks = context.seed, True
         named = self.options.start_from
-        start = read_generator(Path(named)) if named else None  # before anything is trained: it may not be there
-        self._look_through(context)
+        start = read_generator(Path(named)) if named else None  # before any training, because the file may be missing
+        self._set_encoder(context)
         self.vocabulary = Vocabulary.of(train.need_counts(_WHO), train.slide_ids, self.options)
         pairs = self._pairs(train)
         if self.options.shuffle_prompts:
             order = random_generator(context.seed, _SHUFFLE).permutation(len(train))
             pairs = pairs._replace(expression=pairs.expression[order])
-        seen = None if val is None else self._pairs(val)
-        self._clip = fit_clip(*pairs, options=self.options, context=context, validation=seen)
+        validation = None if val is None else self._pairs(val)
+        self._clip = fit_clip(*pairs, options=self.options, context=context, validation=validation)
         self._clip.requires_grad_(False)
         lesson = Lesson(
             patches=train.need_patches(_WHO),
@@ -144,21 +144,17 @@ class ClipGan(Method):
         images = render(generator, z, self.encode(expression), truncation=options.truncation, noise=options.noise_mode)
         if not self._looks:
             return Generated(images=images)
-        return Generated(
-            images=images,
-            image=self.view(images),
-            expression=embed_genes(clip, expression),
-        )
+        return Generated(images=images, image=self.view(images), expression=embed_genes(clip, expression))
 
     def view(self, patches: Patches) -> Float:
-        """Place (n, s, s, 3) patches in the contrastive model's space: (n, latent) of length 1."""
+        """Embed (n, s, s, 3) patches in the contrastive model's space: (n, latent) of length 1."""
         clip, _, _ = self._made()
         if not self._looks:
-            raise ConfigError("a generator's snapshot has no image branch: nothing places patches in its space.")
+            raise ConfigError("a converted snapshot has no image branch, so that patches cannot be embedded.")
         return embed_images(clip, self._features(patches))
 
     def gene_reader(self) -> ClipReader:
-        """Give the side that reads expression, which says which genes move a profile."""
+        """Return the gene branch, for the attribution of profiles to genes."""
         if self._retrieval is not None:
             return self._retrieval.gene_reader()
         clip, _, vocabulary = self._made()
@@ -166,7 +162,7 @@ class ClipGan(Method):
 
     @property
     def genes(self) -> tuple[str, ...]:
-        """Name the genes (N,) that it draws by."""
+        """The names (N,) of the genes of a prompt."""
         return self._made()[2].names
 
     def prompts(self, counts: Counts) -> Float:
@@ -223,24 +219,18 @@ class ClipGan(Method):
         both.eval().requires_grad_(False)
         self._encoder = None
         if context.encoder is not None and self._looks:
-            self._look_through(context)
+            self._set_encoder(context)
 
-    def _look_through(self, context: FitContext) -> None:
-        """Take the frozen encoder.
-
-        Raises
-        ------
-        ConfigError
-            If there is none.
-        """
+    def _set_encoder(self, context: FitContext) -> None:
+        """Freeze the encoder of the context, or raise `ConfigError` if there is none."""
         if context.encoder is None:
-            raise ConfigError("clip-gan judges what it draws by a frozen encoder; none was given in the context.")
+            raise ConfigError("clip-gan needs a frozen encoder for its discriminator, and the context has none.")
         self._side = self.options.feature_px or context.encoder.geometry.patch_px
         self._encoder = frozen_module(context.encoder, context.device)
 
     def _network(self) -> nn.Module:
         if self._encoder is None:
-            raise ConfigError("clip-gan looks at what it drew by its encoder; load it with one in the context.")
+            raise ConfigError("clip-gan needs its encoder to embed patches; load it with one in the context.")
         return self._encoder
 
     def _new_generator(self, clip: GeneClip, vocabulary: Vocabulary) -> Generator:
@@ -249,14 +239,14 @@ class ClipGan(Method):
             return make_generator(self.options, shape, clip)
 
     def _pairs(self, samples: LabelledSamples) -> Pairs:
-        """See spots from both sides."""
+        """Pair the features and the expression of spots."""
         if self.vocabulary is None:
             raise ConfigError("this method has learned nothing yet; fit or load it first.")
         expression = self.vocabulary.read(samples.need_counts(_WHO), samples.slide_ids)
         return Pairs(self._features(samples.need_patches(_WHO)), expression)
 
     def _features(self, patches: Patches) -> Float:
-        """Look at n patches of (s, s, 3) uint8 as at generated ones: (n, d) float32."""
+        """Compute the features of n (s, s, 3) uint8 patches in the same way as of generated ones: (n, d) float32."""
         network = self._network()
         device = next(network.parameters()).device
         parts: list[Tensor] = []

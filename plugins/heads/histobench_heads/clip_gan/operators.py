@@ -33,16 +33,16 @@ _SLOPE = 0.2
 
 
 class EqualisedLinear(nn.Module):
-    """A linear layer whose weights are scaled when they are used, so that all learn at one pace: (n, i) to (n, o).
+    """A linear layer with weights scaled at run time, so that all learn at the same rate: (n, i) to (n, o).
 
     Parameters
     ----------
     lr_multiplier
-        The pace, against the optimiser's.
+        Factor of the optimiser's learning rate.
     weight_init
-        Deviation of the weights that are used, times the root of the inputs.
+        Deviation of the scaled weights, times the root of the number of inputs.
     bias_init
-        One number, or one for each output.
+        One number, or one per output.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ def bias_act(
     Parameters
     ----------
     gain
-        ``None`` for the activation's own: 1 for ``linear``, √2 for ``lrelu``.
+        ``None`` for the default of the activation: 1 for ``linear``, √2 for ``lrelu``.
     clamp
-        Largest size of a result.
+        Largest absolute value of a result.
     """
     y = x + bias.view(1, -1, *[1] * (x.ndim - 2))
     if activation == "lrelu":
@@ -90,7 +90,7 @@ def bias_act(
 def upfirdn(
     images: Tensor, taps: Tensor, *, up: int = 1, down: int = 1, padding: tuple[int, int] = (0, 0), gain: float = 1.0
 ) -> Tensor:
-    """Put zeros between the pixels of (n, c, h, w), pad, filter by the outer product of the taps, and thin out.
+    """Insert zeros between the pixels of (n, c, h, w), pad, filter by the outer product of the taps, and downsample.
 
     Parameters
     ----------
@@ -113,24 +113,24 @@ def upfirdn(
 
 
 def upsample(images: Tensor) -> Tensor:
-    """Double the sides of (n, c, h, w); outside the image is zero, unlike in a bilinear resize."""
+    """Double the sides of (n, c, h, w); pixels outside the image are zero, unlike in a bilinear resize."""
     return upfirdn(images, images.new_tensor(FIR), up=2, padding=(2, 1), gain=4.0)
 
 
 def modulated_conv(
     x: Tensor, weight: Tensor, style: Tensor, *, demodulate: bool = True, up: bool = False, fused: bool = False
 ) -> Tensor:
-    """Convolve (n, i, h, w) with weights (o, i, k, k) whose inputs are scaled by a style (n, i) of each image.
+    """Convolve (n, i, h, w) with weights (o, i, k, k), with inputs scaled by a style (n, i) per image.
 
     Parameters
     ----------
     demodulate
         Scale each output so that inputs of unit variance give one of unit variance.
     up
-        Double the sides: transposed convolution first, filter second, which differs in the outermost pixels from the
-        other order.
+        Double the sides: first the transposed convolution, then the filter; the other order gives other outermost
+        pixels.
     fused
-        Scale the weights and convolve each image with its own, rather than scale inputs and outputs; the same up to
+        Scale the weights and convolve each image with its own, instead of scaling inputs and outputs; equal up to
         rounding.
     """
     if fused:
@@ -151,7 +151,7 @@ def modulated_conv(
 
 
 def _convolve(x: Tensor, weights: Tensor, *, up: bool) -> Tensor:
-    """Convolve the channels of x in as many groups as there are weights: (g, o, i, k, k)."""
+    """Convolve the channels of x in g groups, with weights (g, o, i, k, k)."""
     groups, _, _, k, _ = weights.shape
     if up:
         return functional.conv_transpose2d(x, weights.transpose(1, 2).flatten(0, 1), stride=2, groups=groups)
@@ -159,7 +159,7 @@ def _convolve(x: Tensor, weights: Tensor, *, up: bool) -> Tensor:
 
 
 def blur(images: Tensor, sigma: float) -> Tensor:
-    """Blur (n, c, h, w) by taps 2^-(k/σ)² for k up to 3 σ; outside the image is zero. Below σ = 1/3 nothing happens."""
+    """Blur (n, c, h, w) by taps 2^-(k/σ)² for k up to 3 σ, with zeros outside; the identity below σ = 1/3."""
     reach = math.floor(3 * sigma)
     if reach == 0:
         return images
@@ -177,5 +177,5 @@ def normalise_moment(vectors: Tensor) -> Tensor:
 
 
 def resize_area(images: Tensor, side: int) -> Tensor:
-    """Resize (n, c, h, w) to a square by averaging areas, whether it grows or shrinks."""
+    """Resize (n, c, h, w) to a square by averaging areas, both up and down."""
     return images if images.shape[-2:] == (side, side) else functional.adaptive_avg_pool2d(images, side)

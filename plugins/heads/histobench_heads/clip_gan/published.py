@@ -1,4 +1,4 @@
-"""Generators that were trained before, here or by their publishers."""
+"""Training that starts from the generator of a saved method."""
 
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def continue_from(generator: Generator, saved: dict[str, Tensor]) -> None:
     fitting = {name: t for name, t in saved.items() if name in own and own[name].shape == t.shape}
     if not fitting:
         raise DataError(
-            f"start_from: none of the {len(saved)} tensors of that generator fits this one; take equal sizes."
+            f"start_from: none of the {len(saved)} tensors of that generator fits this one; use the same sizes."
         )
     with torch.no_grad():
         for name, tensor in fitting.items():

@@ -23,7 +23,7 @@ __all__ = ["GanState", "trained_part"]
 
 _CHECKPOINT = "gan.ckpt"
 _BETAS = (0.0, 0.99)  # clip_gan, section 6
-_SHUFFLE, _SWAPS = 20_001, 20_002  # streams of randomness beside the ticks'
+_SHUFFLE, _SWAPS = 20_001, 20_002  # streams of randomness, separate from those of the ticks
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,13 +33,13 @@ class GanState:
     Attributes
     ----------
     average
-        The generator's moving average, which draws in the end.
+        The moving average of the generator, which draws after training.
     order
-        (n,) training spots in the order in which they are shown next.
+        (n,) training spots in the order in which they are shown.
     shown
         Real images shown so far.
     history
-        Numbers of every tick.
+        Reported numbers of every tick.
     """
 
     generator: Generator
@@ -55,7 +55,7 @@ class GanState:
     def begin(
         cls, generator: Generator, discriminator: Discriminator, n: int, *, options: ClipGanOptions, seed: int
     ) -> Self:
-        """Begin a run on n training spots; the generator's parameters to train are chosen already."""
+        """Begin training on n spots; the trained parameters of the generator must be chosen before."""
         return cls(
             generator=generator,
             discriminator=discriminator,
@@ -66,10 +66,10 @@ class GanState:
         )
 
     def next_rows(self, batch: int, *, seed: int) -> Int:
-        """Take the rows of the next batch.
+        """Return the rows of the next batch.
 
-        Each row that was taken changes place with one of the half of the data set that was taken before it, so that
-        there are no epochs, and a row does not come twice in a short while.
+        Each row is then swapped with a random one of those in the preceding half of the order. There are no epochs, and
+        a row does not come twice in short succession.
         """
         n = len(self.order)
         draws = random_generator(seed, _SWAPS, self.shown).integers(0, max(n // 2, 1), batch)

@@ -17,7 +17,7 @@ NoiseMode = Literal["random", "const", "none"]
 """Fresh noise, noise that was drawn once for all images, or none."""
 
 LayerRole = Literal["up", "plain", "residual"]
-"""What a layer of a block does beside convolving."""
+"""The part of a layer in its block."""
 
 _FIRST_PX = 8
 _BANDWIDTH = 2.0
@@ -32,7 +32,7 @@ class SynthesisShape:
     Attributes
     ----------
     w_dim
-        Width of what modulates it.
+        Width of the modulation.
     image_px
         Side of the image, a power of two from 8 up.
     channel_base, channel_max
@@ -40,7 +40,7 @@ class SynthesisShape:
     res_blocks
         Pairs of a plain and a residual layer in each block.
     groups
-        Of the group normalisation; they must divide every number of channels.
+        Groups of the normalisation; they must divide every number of channels.
     """
 
     w_dim: int
@@ -61,7 +61,7 @@ class SynthesisShape:
 
 
 class StyleSplit(nn.Module):
-    """Modulation of the second order: (n, w) to (n, i) as m1 ⊙ m2 + m3; 2 before the first step."""
+    """Modulation of the second order: (n, w) to (n, i) as m1 ⊙ m2 + m3; initially 2."""
 
     def __init__(self, w_dim: int, channels: int) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class StyleSplit(nn.Module):
 
 
 class FourierInput(nn.Module):
-    """Waves of fixed frequencies, turned and shifted by the modulation: (n, w) to (n, c, 8, 8)."""
+    """Waves of fixed frequencies, rotated and shifted by the modulation: (n, w) to (n, c, 8, 8)."""
 
     freqs: Tensor
     phases: Tensor
@@ -105,7 +105,7 @@ class FourierInput(nn.Module):
         return mixed
 
     def _transforms(self, w: Tensor) -> Tensor:
-        """Turn, shift, and apply the user's transform: (n, 3, 3)."""
+        """Combine rotation, shift and the user's transform: (n, 3, 3)."""
         t: Tensor = self.affine(w)
         t = t / t[:, :2].norm(dim=1, keepdim=True)
         zero, one = torch.zeros_like(t[:, 0]), torch.ones_like(t[:, 0])
@@ -120,8 +120,8 @@ class SynthesisLayer(nn.Module):
     Parameters
     ----------
     role
-        The first layer of a block doubles the sides; the others come in pairs of a plain and a residual one, whose
-        input is normalised.
+        The first layer of a block doubles the sides; the others are pairs of a plain and a residual one, whose input is
+        normalised.
     groups
         Of that normalisation.
     """
@@ -171,7 +171,7 @@ class ToRgb(nn.Module):
 
 
 class SynthesisBlock(nn.Module):
-    """All layers of one side; the first block begins with waves, every other with an upsampling layer."""
+    """All layers of one side; the first block begins with waves, all others with an upsampling layer."""
 
     def __init__(self, side: int, shape: SynthesisShape) -> None:
         super().__init__()
@@ -192,7 +192,7 @@ class SynthesisBlock(nn.Module):
     def forward(
         self, x: Tensor | None, image: Tensor | None, ws: Iterator[Tensor], *, noise: NoiseMode
     ) -> tuple[Tensor, Tensor]:
-        """Give features and image, from those of half the side; every layer takes its own of ``ws``."""
+        """Compute features and image from those of half the side; every layer reads the next of ``ws``."""
         x = self.input(next(ws)) if x is None else self.conv0(x, next(ws), noise=noise)
         for layer in self.convs1:
             x = layer(x, next(ws), noise=noise)
@@ -201,7 +201,7 @@ class SynthesisBlock(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Blocks of growing side whose images add up: (n, layers, w) to (n, 3, s, s), nominally in [-1, 1]."""
+    """Blocks of growing side, with images that are summed: (n, layers, w) to (n, 3, s, s), nominally in [-1, 1]."""
 
     def __init__(self, shape: SynthesisShape) -> None:
         super().__init__()
@@ -213,13 +213,13 @@ class Synthesis(nn.Module):
 
     @override
     def forward(self, ws: Tensor, *, noise: NoiseMode = "random") -> Tensor:
-        """Draw images; a block's last w, for its colours, is also the next block's first."""
+        """Draw images; the last w of a block, for its colours, is also the first of the next block."""
         x = image = None
         for place, side in enumerate(self.sides):
             first = place * self.layers_per_block
             own = ws[:, first : first + self.layers_per_block + 1].unbind(dim=1)
             x, image = self.get_submodule(f"b{side}")(x, image, iter(own), noise=noise)
         if image is None:
-            raise ValueError("a synthesis network has at least one block.")
+            raise ValueError("a synthesis network must have at least one block.")
         drawn: Tensor = image.float()
         return drawn

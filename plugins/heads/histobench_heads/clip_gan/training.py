@@ -1,8 +1,8 @@
 """Adversarial training of the generator (``clip_gan.md``, sections 5 and 6).
 
-A step shows one batch of real patches: first the discriminator learns, then the generator, then its moving average
-follows. Gradients of micro-batches add up. A tick is what fits into ``tick_kimg``; each reseeds torch from (seed,
-tick), so that a fit resumed after a kill takes the very steps that an uninterrupted one would.
+A step uses one batch of real patches: first the discriminator is updated, then the generator, then its moving average.
+Gradients of micro-batches are summed. A tick is ``tick_kimg`` images; each reseeds torch from (seed, tick), so that a
+fit resumed after a kill takes exactly the steps of an uninterrupted one.
 """
 
 import math
@@ -37,7 +37,7 @@ from histobench_heads.frames.clip.modules import GeneClip
 
 __all__ = ["Lesson", "follow", "train_generator"]
 
-_TICKS = 20_000  # the stream of randomness of the ticks
+_TICKS = 20_000  # stream of randomness of the ticks
 _G_HALVED, _D_HALVED = (400, 450, 500), (400,)  # clip_gan, section 6
 
 
@@ -52,11 +52,11 @@ class Lesson:
     expression
         (n, N) float32 normalised, in the vocabulary's order.
     condition
-        (n, latent) float32 of length 1: the expression in the contrastive model's space.
+        (n, latent) float32 of length 1: the embedding of the expression in the contrastive model's space.
     clip, encoder
-        The contrastive model and the frozen encoder before it: what guidance and discriminator look through.
+        The contrastive model and the frozen encoder before it, used by guidance and discriminator.
     side
-        To which images are resized for the encoder, in pixels.
+        Side to which images are resized for the encoder, in pixels.
     """
 
     patches: Patches
@@ -67,7 +67,7 @@ class Lesson:
     side: int
 
     def look(self, images: Tensor) -> Tensor:
-        """Place images (n, 3, h, w) in [-1, 1] in the contrastive model's space: (n, latent) of length 1."""
+        """Embed images (n, 3, h, w) in [-1, 1] in the contrastive model's space: (n, latent) of length 1."""
         features: Tensor = self.encoder(to_patches(images, self.side))
         return self.clip.image(features.float())
 
@@ -82,7 +82,7 @@ class _Micro(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class _Course:
-    """A run in progress, and what holds for the tick it is in."""
+    """Training in progress, and its current tick."""
 
     state: GanState
     lesson: Lesson
@@ -91,7 +91,7 @@ class _Course:
     tick: int = 0
 
     def run_tick(self, batches: int) -> dict[str, float]:
-        """Take the steps of a tick and average what they report."""
+        """Take the steps of a tick and average their reports."""
         self._set_rates()
         totals: dict[str, float] = {}
         with seeded(self.context.seed, _TICKS, self.tick):
@@ -129,7 +129,7 @@ class _Course:
         return totals
 
     def _judge(self, part: _Micro) -> Tensor:
-        """Let the discriminator judge generated, then real images."""
+        """Compute the loss of the discriminator on generated, then real images."""
         with torch.no_grad():
             fake = self._generate(part)
         with self._autocast():
@@ -137,7 +137,7 @@ class _Course:
         return discriminator_loss(judged[0].float(), judged[1].float())
 
     def _draw(self, part: _Micro) -> dict[str, Tensor]:
-        """Let the generator draw, and give its losses; their sum is minimised."""
+        """Draw images and compute the losses of the generator; their sum is minimised."""
         options = self.options
         fake = self._generate(part)
         with self._autocast():
@@ -160,7 +160,7 @@ class _Course:
         return images
 
     def _condition(self, generator: Generator, part: _Micro) -> Tensor:
-        """Give the generator its condition; what is not trained with it may be noisy, as published, or clean."""
+        """Return the generator's condition; an embedding not trained with it is clean, or noisy as published."""
         if generator.encoder is not None:
             noisy = self.options.gene_encoder == "mlp" or self.options.condition_dropout
             encoded: Tensor = generator.encoder.train(noisy)(part.expression)
@@ -202,12 +202,12 @@ class _Course:
 def train_generator(
     generator: Generator, lesson: Lesson, *, options: ClipGanOptions, context: FitContext, first_epoch: int = 0
 ) -> Generator:
-    """Train a generator and give its moving average, ready to draw.
+    """Train a generator and return its moving average in evaluation mode.
 
     Parameters
     ----------
     first_epoch
-        Under which the first tick is reported.
+        Epoch under which the first tick is reported.
 
     Raises
     ------
@@ -217,11 +217,7 @@ def train_generator(
     choose_trained(generator, options)
     with seeded(context.seed):
         features = FrozenFeatures(lesson.encoder, lesson.side)
-        discriminator = Discriminator(
-            features,
-            lesson.condition.shape[1],
-            gain=options.condition_gain,
-        )
+        discriminator = Discriminator(features, lesson.condition.shape[1], gain=options.condition_gain)
     state = GanState.begin(
         generator.to(context.device),
         discriminator.to(context.device),
@@ -231,7 +227,7 @@ def train_generator(
     )
     state.load(context)
     for tick, numbers in enumerate(state.history):
-        context.report(first_epoch + tick, numbers)  # of the attempt that was killed
+        context.report(first_epoch + tick, numbers)  # from the attempt that was killed
     course = _Course(state=state, lesson=lesson, options=options, context=context)
     for batches in batches_of_ticks(options)[len(state.history) :]:
         course.tick = len(state.history)
@@ -252,7 +248,7 @@ def follow(average: nn.Module, module: nn.Module, kept: float) -> None:
 
 
 def _update(module: nn.Module, adam: Optimizer, passes: int) -> None:
-    """Take a step; a gradient that is not finite is bounded, as published."""
+    """Take a step; non-finite gradients are replaced by bounded ones, as published."""
     for parameter in trained_part(module):
         if parameter.grad is not None:
             parameter.grad.mul_(passes)
@@ -262,7 +258,7 @@ def _update(module: nn.Module, adam: Optimizer, passes: int) -> None:
 
 
 def _window(images: Tensor, side: int | None) -> Tensor:
-    """Cut one window at random out of all of (n, 3, h, w), where they are larger."""
+    """Cut the same random window out of all of (n, 3, h, w), if they are larger."""
     if side is None or images.shape[-1] <= side:
         return images
     top, left = torch.randint(0, images.shape[-1] - side + 1, (2,)).tolist()

@@ -1,1 +1,1 @@
-"""CLIP of gene expression and histology: one space for a spot's patch and its transcripts."""
+"""CLIP of gene expression and histology: one space for the patch and the transcripts of a spot."""

@@ -1,4 +1,4 @@
-"""How the contrastive model is trained, on features of a frozen encoder that are computed once."""
+"""Training of the contrastive model, on features of a frozen encoder that are computed once."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,11 +17,11 @@ __all__ = ["Pairs", "embed_genes", "embed_images", "fit_clip"]
 
 _MOST_BATCHES = 50  # clip_gan, section 2.4: validation batches
 _SPOTS_AT_ONCE = 1024
-_DRAW, _VALIDATION = 10_001, 10_002  # streams of randomness beside the epochs'
+_DRAW, _VALIDATION = 10_001, 10_002  # streams of randomness, separate from those of the epochs
 
 
 class Pairs(NamedTuple):
-    """Spots seen from both sides.
+    """Image features and expression of the same spots.
 
     Attributes
     ----------
@@ -43,9 +43,9 @@ def fit_clip(
     context: FitContext,
     validation: Pairs | None = None,
 ) -> GeneClip:
-    """Train the contrastive model on (n, d) features and (n, N) expression; it comes back in evaluation mode.
+    """Train the contrastive model on (n, d) features and (n, N) expression, and return it in evaluation mode.
 
-    With validation spots the epoch of their least loss is kept. A killed fit goes on from ``context.resume / "clip"``.
+    With validation spots the epoch of their lowest loss is kept. A killed fit resumes from ``context.resume / "clip"``.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def _check(features: Float, expression: Float) -> None:
 
 
 def _new(images: Tensor, genes: Tensor, options: ClipOptions, context: FitContext) -> GeneClip:
-    """Draw the weights, and take the scale of the features."""
+    """Draw the weights, and measure the scale of the features."""
     with seeded(context.seed):
         module = GeneClip(genes.shape[1], images.shape[1], options)
     if isinstance(module.standardise, Standardise):
@@ -110,7 +110,7 @@ def _new(images: Tensor, genes: Tensor, options: ClipOptions, context: FitContex
 
 
 def _drawn(n: int, options: ClipOptions, context: FitContext) -> Int:
-    """Draw the rows to train on: all, or ``max_size`` of them in order."""
+    """Draw the rows to train on: all, or ``max_size`` of them, in order."""
     if n <= options.max_size:
         return np.arange(n)
     drawn: Int = np.sort(generator(context.seed, _DRAW).permutation(n)[: options.max_size])
@@ -118,7 +118,7 @@ def _drawn(n: int, options: ClipOptions, context: FitContext) -> Int:
 
 
 def _selection(pairs: Pairs, options: ClipOptions, context: FitContext) -> Callable[[nn.Module], float]:
-    """Score by the loss over the same shuffled batches every time, the last one kept; higher is better."""
+    """Score by the negative loss over batches that are shuffled once; the incomplete last one is used too."""
     order = generator(context.seed, _VALIDATION).permutation(len(pairs.features))
     rows = [order[start : start + options.clip_batch] for start in range(0, len(order), options.clip_batch)]
 

@@ -1,4 +1,4 @@
-"""Training spots to be retrieved: where they lie in the shared space, and what was measured there."""
+"""The training spots that can be retrieved: their vectors in the shared space, and their measured values."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -15,16 +15,16 @@ _SPOTS_AT_ONCE = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What can be retrieved.
+    """The spots that can be retrieved.
 
     Attributes
     ----------
     names
-        (t,) of what was measured.
+        (t,) names of the measured values.
     vectors
-        (m, q) of length 1, of the spots' expression.
+        (m, q) vectors of length 1 of the expression of the spots.
     values
-        (m, t) what was measured.
+        (m, t) measured values.
     """
 
     names: tuple[str, ...]
@@ -34,8 +34,8 @@ class Memory:
     def recall(self, queries: Float, *, k: int, temperature: float) -> Float:
         """Average, for each of (n, q) vectors of length 1, the values of the ``k`` nearest: (n, t) float32.
 
-        They are weighted by the softmax of their cosines over the temperature; of spots equally near the first in the
-        memory are taken.
+        The weights are the softmax of the cosines over the temperature. Of spots at equal distance, the first in the
+        memory are used.
         """
         parts = [np.empty((0, len(self.names)), dtype=np.float32)]
         for start in range(0, len(queries), _SPOTS_AT_ONCE):
@@ -49,10 +49,10 @@ class Memory:
         return recalled
 
     def as_arrays(self) -> Arrays:
-        """Write it as named arrays."""
+        """Return it as named arrays."""
         return {"names": np.array(self.names), "vectors": self.vectors, "values": self.values}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """Read what `as_arrays` wrote."""
+        """Read the arrays of `as_arrays`."""
         return cls(names=tuple(map(str, arrays["names"])), vectors=arrays["vectors"], values=arrays["values"])

@@ -1,23 +1,24 @@
 """Retrieval between images and expression by a contrastive model, and expression predicted by retrieval.
 
 Written from the specification ``clip_gan.md``, sections 1, 2 and 8, and from Lohmann, Valdeolivas and Vasiljevic
-(2025); the authors' code was not consulted. Asked to ``retrieve``, the method gives every spot two places in one space:
-that of its image and that of its expression. Asked for ``gene_expression``, it averages the expression of the training
-spots whose expression lies nearest to the patch, weighted by a softmax of the cosines. All that is ever retrieved are
-training spots, which are other patients' than those predicted.
+(2025); the authors' code was not consulted. For ``retrieve``, the method returns two vectors in one space for every
+spot: that of its image and that of its expression. For ``gene_expression``, it averages the expression of the training
+spots whose expression is nearest to the patch, weighted by a softmax of the cosines. Only training spots are retrieved,
+and they are from other patients than the predicted ones.
 
 Differences from the published method
 -------------------------------------
-* Features are computed once, of patches as the encoder was trained to see them; published: in every step, of patches
-  of 128 pixels, mirrored and with jittered colours. Dropout alone remains of the noise.
-* Prompts and test spots are scaled to the training slides' median total, so that a spot's place does not depend on its
-  company; published: to the median of their own file. Training slides are each scaled to their own, as published.
+* Features are computed once, from patches in the geometry of the encoder; published: in every step, from patches of
+  128 pixels, mirrored and with jittered colours. Dropout is the only noise left.
+* Prompts and test spots are scaled to the median total of the training slides, so that the vector of a spot does not
+  depend on other spots; published: to the median of their own file. Each training slide is scaled to its own median,
+  as published.
 * The loss on validation slides is computed once an epoch over the same batches; published: every ten steps over
-  reshuffled ones.
-* The temperature is an option that works; published: one that is never read, which is its default of 1 here.
-* Asked for gene expression, no counts are given to a method: the model reads the targets themselves, in their unit, and
-  the panel is its vocabulary.
-* Reading expression off what is retrieved is ours: the publication retrieves nothing.
+  reshuffled batches.
+* The temperature option is used; published: it is ignored, which equals the default of 1 here.
+* For gene expression, methods receive no counts: the model reads the targets themselves, in their unit, and the panel
+  is its vocabulary.
+* Predicting expression from the retrieved spots is ours: the publication retrieves nothing.
 
 References
 ----------
@@ -28,17 +29,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
-from histobench import (
-    ConfigError,
-    Counts,
-    FitContext,
-    Float,
-    LabelledSamples,
-    Method,
-    Pairing,
-    Prediction,
-    Samples,
-)
+from histobench import ConfigError, Counts, FitContext, Float, LabelledSamples, Method, Pairing, Prediction, Samples
 from histobench.training import load_weights, save_weights, seeded
 from histobench_heads.frames.clip.fitting import Pairs, embed_genes, embed_images, fit_clip
 from histobench_heads.frames.clip.memory import Memory
@@ -55,12 +46,12 @@ _WHO = "CLIP"
 
 
 class ClipRetrieval(Method):
-    """Find a spot's image by its expression and back, or predict its expression by what is found.
+    """Retrieve the image of a spot by its expression and vice versa, or predict expression from retrieved spots.
 
     Attributes
     ----------
     model, vocabulary
-        What was learned; ``None`` before.
+        What was learned; ``None`` before a fit.
     """
 
     def __init__(self, options: RetrievalOptions) -> None:
@@ -77,8 +68,8 @@ class ClipRetrieval(Method):
         else:
             self.vocabulary = Vocabulary.of(train.need_counts(_WHO), train.slide_ids, self.options)
         pairs = _pairs(train, self.vocabulary)
-        seen = None if val is None else _pairs(val, self.vocabulary)
-        self.model = fit_clip(*pairs, options=self.options, context=context, validation=seen)
+        validation = None if val is None else _pairs(val, self.vocabulary)
+        self.model = fit_clip(*pairs, options=self.options, context=context, validation=validation)
         self._memory = None
         if predicts:
             vectors = embed_genes(self.model, pairs.expression)
@@ -100,7 +91,7 @@ class ClipRetrieval(Method):
         return embed_genes(model, vocabulary.read(counts))
 
     def gene_reader(self) -> ClipReader:
-        """Give the side that reads expression, which says which genes move a profile."""
+        """Return the gene branch, for the attribution of profiles to genes."""
         return ClipReader(*self._made())
 
     @override
@@ -116,7 +107,7 @@ class ClipRetrieval(Method):
     def load(self, folder: Path, context: FitContext) -> None:
         facts = read_facts(folder)
         self.vocabulary = Vocabulary.from_facts(facts)
-        with seeded(context.seed):  # weights that the saved ones take the place of
+        with seeded(context.seed):  # replaced by the saved weights
             self.model = GeneClip(len(self.vocabulary.names), facts["image_dim"], self.options).to(context.device)
         load_weights(self.model, folder / _WEIGHTS)
         self.model.eval()
@@ -129,7 +120,7 @@ class ClipRetrieval(Method):
 
 
 def _pairs(samples: LabelledSamples, vocabulary: Vocabulary) -> Pairs:
-    """See spots from both sides; without counts, expression is the targets."""
+    """Pair the features and the expression of spots; if expression is the target, it replaces the counts."""
     if samples.targets.kind == "gene_expression":
         return Pairs(samples.need_embeddings(_WHO), samples.targets.values)
     return Pairs(samples.need_embeddings(_WHO), vocabulary.read(samples.need_counts(_WHO), samples.slide_ids))

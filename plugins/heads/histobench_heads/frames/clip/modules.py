@@ -1,4 +1,4 @@
-"""The contrastive model's modules and loss; layers carry the published names."""
+"""The contrastive model's modules and loss; layers have the published names."""
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ __all__ = ["GeneClip", "GeneEncoder", "Projection", "Standardise", "clip_loss"]
 
 
 class GeneEncoder(nn.Module):
-    """The published "linear block": (n, N) expression to (n, q), an activation after both layers."""
+    """The published "linear block": (n, N) expression to (n, q), with an activation after both layers."""
 
     def __init__(self, n_genes: int, width: int, *, hidden: int | None, dropout: float) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Projection(nn.Module):
 
 
 class Standardise(nn.Module):
-    """Give (n, d) features mean 0 and variance 1 as on the training spots; nothing until `measure` has seen them."""
+    """Scale (n, d) features to mean 0 and variance 1 on the training spots; the identity before `measure`."""
 
     mean: Tensor
     deviation: Tensor
@@ -58,7 +58,7 @@ class Standardise(nn.Module):
         self.register_buffer("deviation", torch.ones(width))
 
     def measure(self, features: Tensor) -> None:
-        """Take mean and deviation of (n, d) training features; a constant feature keeps its scale."""
+        """Set mean and deviation from (n, d) training features; a constant feature keeps its scale."""
         deviation = features.std(dim=0, correction=0)
         self.mean.copy_(features.mean(dim=0))
         self.deviation.copy_(torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation)))
@@ -69,14 +69,14 @@ class Standardise(nn.Module):
 
 
 class GeneClip(nn.Module):
-    """Patches and expression in one space.
+    """Embed patches and expression in one space.
 
     Parameters
     ----------
     n_genes
         Genes of the vocabulary, N.
     image_dim
-        Width of the frozen encoder's features; the gene encoder has the same.
+        Width of the frozen encoder's features, and of the gene encoder.
     """
 
     def __init__(self, n_genes: int, image_dim: int, options: ClipOptions) -> None:
@@ -101,7 +101,7 @@ class GeneClip(nn.Module):
 
 
 def clip_loss(image: Tensor, genes: Tensor, temperature: float) -> Tensor:
-    """Average the cross-entropy of finding each of (n, q) images among the (n, q) expressions, and back: one number."""
+    """Average the cross-entropies of finding each of (n, q) images among the (n, q) expressions and vice versa."""
     similarity = genes @ image.T / temperature
     here = torch.arange(len(similarity), device=similarity.device)
     return (functional.cross_entropy(similarity, here) + functional.cross_entropy(similarity.T, here)) / 2

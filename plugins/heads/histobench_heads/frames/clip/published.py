@@ -1,7 +1,7 @@
-"""The authors' checkpoints of the contrastive model in our names (``clip_gan.md``, sections 2.2 and 2.5).
+"""Conversion of the authors' checkpoints of the contrastive model (``clip_gan.md``, sections 2.2 and 2.5).
 
-Two kinds: the dict of parts that their embedding command reads, and Lightning's, which holds the frozen encoder too.
-Neither names its genes, nor the scale that their counts were brought to.
+There are two kinds: the dict of parts that their embedding command reads, and Lightning's, which includes the frozen
+encoder. Neither holds the names of its genes or the scale of their counts.
 """
 
 from collections.abc import Mapping
@@ -26,15 +26,17 @@ _SETTINGS = ("image.projection_kwargs.", "gex.encoder_kwargs.", "gex.projection_
 
 
 def convert_clip(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
-    """Convert a checkpoint of the contrastive model; the vocabulary's genes are given as targets.
+    """Convert a checkpoint of the contrastive model; the genes of the vocabulary are given as targets.
 
     Raises
     ------
     DataError
-        If this is no such checkpoint, was trained on another encoder, or is to predict.
+        If this is not such a checkpoint, was trained on another encoder, or is converted for another task.
     """
     if request.kind != "retrieve":
-        raise DataError(f"a checkpoint remembers no spots to predict {request.kind} by; convert it to retrieve.")
+        raise DataError(
+            f"a checkpoint holds no training spots to predict {request.kind} from; convert it with --kind retrieve."
+        )
     frozen = [name for name in tensors if name.startswith(_FROZEN)]
     settings = {name: tensor for name, tensor in tensors.items() if name.startswith(_SETTINGS)}
     ours = renamed({n: t for n, t in tensors.items() if n not in frozen and n not in settings}, _NAMES)
@@ -58,17 +60,17 @@ def convert_clip(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Co
     )
 
 
-def _settings(told: "Mapping[str, Tensor]") -> dict[str, bool | float]:
-    """Read what no shape says; the three parts share it."""
+def _settings(settings: "Mapping[str, Tensor]") -> dict[str, bool | float]:
+    """Read the options that no shape shows; they are the same in all three parts."""
     found: dict[str, bool | float] = {}
-    for name, value in told.items():
+    for name, value in settings.items():
         option = name.rpartition(".")[2]
         if option in _SIZES:
             continue
         number = value.item()
         if option not in ("dropout", "residual"):
-            raise DataError(f"the checkpoint was made with {name!r} = {number}, which is not known here.")
+            raise DataError(f"the checkpoint was made with {name!r} = {number}, which is not supported here.")
         setting = bool(number) if option == "residual" else float(number)
         if found.setdefault(option, setting) != setting:
-            raise DataError(f"the checkpoint's parts differ in {option!r}, and must be made alike.")
+            raise DataError(f"the parts of the checkpoint must have the same {option!r}, and they differ.")
     return found

@@ -19,11 +19,11 @@ class ClipReader:
     vocabulary: Vocabulary
 
     def read_genes(self, counts: Counts) -> tuple[tuple[str, ...], Float]:
-        """Give the vocabulary's N genes, and raw counts (n, g) as the model reads them: (n, N)."""
+        """Return the N genes of the vocabulary, and raw counts (n, g) as the input of the model: (n, N)."""
         return self.vocabulary.names, self.vocabulary.read(counts)
 
     def distance_gradient(self, profiles: Float, reference: Float) -> tuple[Float, Float]:
-        """Give the squared distance of (m, N) profiles from a reference (N,), (m,), and its (m, N) gradient."""
+        """Return the (m,) squared distances of (m, N) profiles from a reference (N,), and their (m, N) gradient."""
         parameter = next(self.model.gene_encoder.parameters())
         moved = torch.tensor(profiles, dtype=parameter.dtype, device=parameter.device, requires_grad=True)
         fixed = torch.tensor(reference[None], dtype=parameter.dtype, device=parameter.device)

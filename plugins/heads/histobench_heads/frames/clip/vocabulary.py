@@ -15,17 +15,17 @@ __all__ = ["Vocabulary"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vocabulary:
-    """The genes that were seen in training, and the scale of their counts.
+    """The genes that occur in training, and the scale of their counts.
 
     Attributes
     ----------
     names
         (N,) in the order of the model's inputs.
     total
-        Transcripts that a prompt's counts are scaled to: the option's, or the median over the training slides of each
-        one's median; ``None`` where it is not known, as of a published checkpoint.
+        Transcripts to which the counts of a prompt are scaled: the option, or the median of the medians of the training
+        slides; ``None`` if unknown, as for a published checkpoint.
     target_sum
-        The option; ``None`` scales whole slides each to its own median.
+        The option; ``None`` scales each whole slide to its own median.
     """
 
     names: tuple[str, ...]
@@ -34,17 +34,17 @@ class Vocabulary:
 
     @classmethod
     def of(cls, counts: Counts, slide_ids: npt.NDArray[np.str_], options: ClipOptions) -> Self:
-        """Choose the genes from training counts: all that were seen, or those of highest mean, in the counts' order.
+        """Choose the genes from training counts: all that occur, or those of highest mean, in the order of the counts.
 
         Raises
         ------
         DataError
-            If no gene was seen.
+            If all counts are zero.
         """
         means = counts.values.mean(axis=0, dtype=np.float64)
         seen = np.flatnonzero(means > 0)
         if not len(seen):
-            raise DataError(f"{len(counts.names)} genes were counted and none was seen; CLIP needs expression to read.")
+            raise DataError(f"all counts of {len(counts.names)} genes are zero; CLIP needs expression to learn from.")
         if options.n_genes is not None and options.n_genes < len(seen):
             highest = np.argsort(-means[seen], kind="stable")[: options.n_genes]
             seen = np.sort(seen[highest])
@@ -59,13 +59,13 @@ class Vocabulary:
     def read(self, counts: Counts, slide_ids: npt.NDArray[np.str_] | None = None) -> Float:
         """Normalise raw counts (n, g) to (n, N) float32, ln(1 + scaled count) in the vocabulary's order.
 
-        A gene that was not counted is zero; a spot without transcripts stays zero.
+        A gene without counts is zero; so is a spot without transcripts.
 
         Parameters
         ----------
         slide_ids
-            (n,) of whole slides, each of which is scaled to its own median, as published; ``None`` scales every spot
-            to `total`, so that a prompt does not depend on its company, or where that is not known all to their median.
+            (n,) of whole slides, each of which is scaled to its own median, as published. ``None`` scales every spot
+            to `total`, so that a prompt does not depend on other spots; if that is unknown, to the median of all.
         """
         values = self._columns(counts)
         totals = values.sum(axis=1, dtype=np.float64)
@@ -78,7 +78,7 @@ class Vocabulary:
         return normalised
 
     def check(self, expression: Float) -> None:
-        """Refuse (n, N) expression that has not a column for each gene.
+        """Refuse (n, N) expression without one column per gene.
 
         Raises
         ------
@@ -86,15 +86,15 @@ class Vocabulary:
             If it has other columns.
         """
         if expression.ndim != 2 or expression.shape[1] != len(self.names):
-            raise ShapeError(f"expression must be (n, {len(self.names)}), a column a gene, got {expression.shape}.")
+            raise ShapeError(f"expression must be (n, {len(self.names)}), one column per gene, got {expression.shape}.")
 
     def as_facts(self) -> dict[str, object]:
-        """Write it as JSON values."""
+        """Return it as JSON values."""
         return {"genes": list(self.names), "total": self.total, "target_sum": self.target_sum}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Self:  # Any: JSON values
-        """Read what `as_facts` wrote, among others."""
+        """Read the facts of `as_facts`; others are ignored."""
         return cls(names=tuple(facts["genes"]), total=facts["total"], target_sum=facts["target_sum"])
 
     def _columns(self, counts: Counts) -> Float:
@@ -105,7 +105,7 @@ class Vocabulary:
         if not known:
             raise DataError(
                 f"none of the vocabulary's {len(self.names)} genes (such as {self.names[0]!r}) is among the "
-                f"{len(counts.names)} that were counted; are they named alike?"
+                f"{len(counts.names)} that were counted; are their names of the same kind?"
             )
         into, source = (list(part) for part in zip(*known, strict=True))
         values = np.zeros((len(counts.values), len(self.names)), dtype=np.float32)
@@ -114,6 +114,6 @@ class Vocabulary:
 
 
 def _median(totals: Float) -> float:
-    """Take the median of the (n,) totals above zero; 1 where there is none, for then nothing is scaled."""
+    """Return the median of the (n,) totals above zero; 1 without any."""
     above = totals[totals > 0]
     return float(np.median(above)) if len(above) else 1.0
