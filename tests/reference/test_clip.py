@@ -15,7 +15,7 @@ pytestmark = pytest.mark.reference
 
 
 def _fill(module: nn.Module) -> nn.Module:
-    """Fill as section 8 says, which is another rule than the other specifications'."""
+    """Fill by the rule of section 8, which differs from that of the other specifications."""
     for name, parameter in module.named_parameters():
         phase = sum(map(ord, name)) % 97
         values = 0.5 * np.sin(0.7 * np.arange(parameter.numel(), dtype=np.float64) + phase)

@@ -16,7 +16,7 @@ COUNTS = HIST2CELL.parameters
 
 pytestmark = pytest.mark.reference
 
-# timm's resnet18 beside the numbered children of the published backbone
+# timm's resnet18 and the numbered children of the published backbone
 _CHILDREN = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3": "6", "layer4": "7"}
 
 

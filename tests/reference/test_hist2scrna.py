@@ -15,7 +15,7 @@ from histobench_heads.hist2scrna.options import Hist2ScrnaLightOptions, Hist2Scr
 
 pytestmark = pytest.mark.reference
 
-# section 6, in order; the two blocks stand one after the other
+# section 6, in order; the two blocks follow each other
 _HEADS = [f"{head}.{part}" for head in ("mu_decoder", "theta_decoder", "pi_decoder", "cell_type_head") for part in "wb"]
 _BLOCK = ["norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2"]
 _ORDER = [
@@ -76,7 +76,7 @@ def class_tokens(small: Hist2ScrnaNetwork) -> Tensor:
 
 
 @pytest.fixture(scope="module")
-def said(small: Hist2ScrnaNetwork, class_tokens: Tensor) -> Said:
+def output(small: Hist2ScrnaNetwork, class_tokens: Tensor) -> Said:
     with torch.no_grad():
         return small.read(class_tokens, EDGES)
 
@@ -168,9 +168,9 @@ def test_graph_output_matches_the_worked_values(small: Hist2ScrnaNetwork, class_
     assert near[3, 0].item() == pytest.approx(0.0159842862, abs=1e-9)
 
 
-def _values(said: Said) -> dict[str, Tensor]:
-    mean, dispersion, zero = said.zinb.parameters()
-    return {"mu": mean, "theta": dispersion, "pi": zero, "logits": said.logits, "features": said.features}
+def _values(output: Said) -> dict[str, Tensor]:
+    mean, dispersion, zero = output.zinb.parameters()
+    return {"mu": mean, "theta": dispersion, "pi": zero, "logits": output.logits, "features": output.features}
 
 
 @pytest.mark.parametrize(
@@ -183,21 +183,21 @@ def _values(said: Said) -> dict[str, Tensor]:
         ("features", 3690.8263041990, 1.2311952463, 0.0),
     ],
 )
-def test_outputs_match_the_worked_values(said: Said, name: str, total: float, first: float, last: float) -> None:
-    values = _values(said)[name]
+def test_outputs_match_the_worked_values(output: Said, name: str, total: float, first: float, last: float) -> None:
+    values = _values(output)[name]
     found = [values.sum().item(), values[0, 0].item(), values[3, -1].item()]
     assert found == pytest.approx([total, first, last], abs=1e-8, rel=1e-9)
 
 
 @pytest.mark.parametrize("form", ["stable", "upstream"])
-def test_losses_match_the_worked_values(said: Said, form: str) -> None:
+def test_losses_match_the_worked_values(output: Said, form: str) -> None:
     counts = [[0, 1, 2, 0, 5, 0, 0], [3, 0, 0, 0, 1, 0, 2], [0] * 7, [10, 4, 0, 1, 0, 0, 30]]
     truth = Truth(
         counts=torch.tensor(counts, dtype=torch.float64),
         classes=torch.tensor([0, 1, 2, 1]),
         log_size=torch.zeros(4, 1, dtype=torch.float64),
     )
-    found = losses(said, truth, replace(SMALL, zinb=form))
+    found = losses(output, truth, replace(SMALL, zinb=form))
     worked = {"loss": 2.8920096734, "zinb": 2.6852304930, "ce": 2.0677918046}
     assert {name: value.item() for name, value in found.items()} == pytest.approx(worked, abs=1e-8)
 

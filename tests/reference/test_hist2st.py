@@ -142,7 +142,7 @@ def test_outputs_match_the_fill_rule_check(rule: SimpleNamespace, filled: Hist2S
 def test_a_spot_that_nobody_looks_at_leaves_every_prediction_finite(
     rule: SimpleNamespace, filled: Hist2STNetwork
 ) -> None:
-    """Four spots, as in the specification's check of the adjacency's axis; the fourth looks at the others only."""
+    """Four spots, as in the specification's check of the adjacency's axis; the fourth sees only the others."""
     edges = torch.tensor([[1, 2, 0, 0, 1, 0, 1], [0, 0, 1, 2, 2, 3, 3]])
     maps = rule.wave(4, 32, 16, 16)
     hidden = filled.embed(maps, torch.tensor([[1, 2], [3, 4], [5, 6], [7, 8]]), edges)

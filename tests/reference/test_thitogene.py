@@ -16,7 +16,7 @@ from histobench_heads.thitogene.published import NAMES
 
 pytestmark = pytest.mark.reference
 
-# hist2st.md, fill-rule check: rows of the adjacency (0, 1, 1), (1, 0, 0), (1, 1, 0); the row looks at the column
+# hist2st.md, fill-rule check: rows of the adjacency (0, 1, 1), (1, 0, 0), (1, 1, 0); the row sees the column
 POSITIONS = torch.tensor([[1, 2], [3, 4], [5, 6]])
 EDGES = torch.tensor([[1, 2, 0, 0, 1], [0, 0, 1, 2, 2]])
 
@@ -160,7 +160,7 @@ def test_prediction_matches_the_fill_rule_check(filled: ThitogeneNetwork, rule: 
 
 
 def test_a_hexagonal_lattice_of_400_spots_keeps_its_places_and_no_spot_looks_at_itself() -> None:
-    """Known defects: rounded to a square step they are 280 places, 120 look at themselves, and at 14 nobody looks."""
+    """Known defects: rounded to a square step they have 280 positions; 120 see themselves, 14 are seen by none."""
     row, column = np.divmod(np.arange(400), 20)
     centres = np.stack([column + 0.5 * (row % 2), row * 0.75**0.5], axis=1)
     rounded = np.round(centres).astype(np.int64)

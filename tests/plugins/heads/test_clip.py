@@ -171,7 +171,7 @@ def test_sides_of_different_spots_are_refused() -> None:
 
 
 def _trained_on(pairs: Pairs, options: ClipOptions) -> np.ndarray:
-    """Tell for every spot whether the weights depend on it."""
+    """Return for every spot whether the weights depend on it."""
     weights = fit_clip(*pairs, options=options, context=FitContext(seed=0)).image_projection.projection.weight
     depends = np.zeros(len(pairs.features), dtype=bool)
     for row in range(len(depends)):

@@ -1,4 +1,4 @@
-"""The diffusion model: how it learns, draws, stops and goes on."""
+"""The diffusion model: training, drawing, and resuming after a kill."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -74,7 +74,7 @@ def _context(**parts: Any) -> FitContext:  # Any: fields of all types
 
 
 def _samples(n: int = 96, *, kind: int | None = None) -> LabelledSamples:
-    """Spots of two clusters, in turn or all of one, whose marker genes tell the colour of their patch."""
+    """Spots of two clusters, alternating or all of one; marker genes determine the colour of the patch."""
     drawn = np.random.default_rng(n)
     cluster = np.arange(n) % 2 if kind is None else np.full(n, kind)
     patches = COLOURS[cluster][:, None, None] + drawn.normal(0, 8, (n, 16, 16, 3))
@@ -131,11 +131,11 @@ def test_the_colour_follows_the_prompt(learned: SimpleNamespace) -> None:
 
 
 def test_drawn_patches_come_with_vectors_of_the_shared_space(learned: SimpleNamespace) -> None:
-    said: Generated = learned.drawer.predict(_prompts(_samples(6)))
-    assert said.image is not None
-    assert said.expression is not None
-    np.testing.assert_allclose(np.linalg.norm(said.image, axis=1), 1, rtol=1e-5)
-    np.testing.assert_array_equal(said.expression, learned.drawer.prompts(_samples(6).counts))
+    output: Generated = learned.drawer.predict(_prompts(_samples(6)))
+    assert output.image is not None
+    assert output.expression is not None
+    np.testing.assert_allclose(np.linalg.norm(output.image, axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(output.expression, learned.drawer.prompts(_samples(6).counts))
 
 
 def test_a_patch_does_not_depend_on_its_company(learned: SimpleNamespace) -> None:
@@ -292,7 +292,7 @@ class _Silent(nn.Module):
 
 
 def _silent_loss(**options: Any) -> tuple[float, float]:  # Any: options of all types
-    """Give the loss of predicting nothing, and the deviation of what was shown, on mid-grey patches."""
+    """Return the loss of a zero prediction, and the deviation of the input, on mid-grey patches."""
     silent = _Silent()
     denoiser = _denoiser(replace(TINY, **{"prediction_type": "epsilon", **options}), silent)
     batch = Batch(torch.full((512, 16, 16, 3), 127, dtype=torch.uint8), torch.randn(512, 16))
@@ -416,7 +416,7 @@ def test_prompts_need_counts_and_learning_needs_patches_and_an_encoder(learned: 
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"n_tokens": 0}, "n_tokens must be at least 1, got 0"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
@@ -431,6 +431,6 @@ def test_prompts_need_counts_and_learning_needs_patches_and_an_encoder(learned: 
         ({"pretrained": None}, "space 'latent' needs a pretrained autoencoder"),
     ],
 )
-def test_options_that_make_no_model_are_refused(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_options_that_make_no_model_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         DiffusionOptions(**options)

@@ -1,4 +1,4 @@
-"""StyleGAN-G learns a condition, goes on where it was killed, and draws on demand."""
+"""StyleGAN-G learns a condition, resumes after a kill, and draws on demand."""
 
 from collections.abc import Mapping
 from dataclasses import replace

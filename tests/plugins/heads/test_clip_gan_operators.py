@@ -46,7 +46,7 @@ def test_modulation_scales_inputs_and_demodulation_outputs() -> None:
 
 
 def test_an_upsampling_convolution_filters_after_the_transposed_one() -> None:
-    # a 3 × 3 kernel whose only weight is its first puts each pixel where it stands among the zeros
+    # a 3 × 3 kernel whose only weight is its first puts each pixel at its position among the zeros
     weight = torch.zeros(1, 1, 3, 3)
     weight[0, 0, 0, 0] = 1.0
     x = torch.tensor([[16.0, 0.0], [0.0, 0.0]])[None, None]

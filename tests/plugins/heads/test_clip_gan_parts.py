@@ -1,4 +1,4 @@
-"""What StyleGAN-G's discriminator looks at and through, and its losses and schedules."""
+"""StyleGAN-G's discriminator and its features, losses and schedules."""
 
 import math
 from collections.abc import Iterator

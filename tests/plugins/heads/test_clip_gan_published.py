@@ -158,7 +158,7 @@ def changed(change: Callable[[Parts], object]) -> Parts:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda parts: parts.update({"synthesis.b8.strange": torch.ones(2)}), "generator.synthesis.b8.strange"),
         (lambda parts: parts.pop("synthesis.b16.conv0.bias"), "generator.synthesis.b16.conv0.bias"),
@@ -182,12 +182,12 @@ def changed(change: Callable[[Parts], object]) -> Parts:
     ],
 )
 def test_another_network_is_refused_by_name(
-    registry: Registry, tmp_path: Path, change: Callable[[Parts], object], told: str
+    registry: Registry, tmp_path: Path, change: Callable[[Parts], object], message: str
 ) -> None:
     file = pickled(tmp_path / "network-snapshot.pkl", changed(change))
     with pytest.raises(DataError) as refused:
         convert(registry, file)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert not list(tmp_path.glob("*.safetensors*"))
 
 

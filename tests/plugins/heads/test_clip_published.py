@@ -84,7 +84,7 @@ def test_the_authors_dict_gives_their_model(model: GeneClip, tmp_path: Path) -> 
 def test_lightnings_checkpoint_gives_their_model_without_the_frozen_encoder(model: GeneClip, tmp_path: Path) -> None:
     found = convert_clip(_read(_lightning(model), tmp_path), REQUEST)
     assert found.left_out == {"img_encoder.0.model.cls_token": "the frozen encoder's own weights are used"}
-    method = _loaded(found, tmp_path, residual=False)  # Lightning's file does not say
+    method = _loaded(found, tmp_path, residual=False)  # not in Lightning's file
     assert method.model is not None
     np.testing.assert_array_equal(_embedded(method.model), _embedded(model))
 

@@ -77,7 +77,7 @@ def _paired(method: ClipRetrieval, samples: Samples) -> Pairing:
 
 
 def _ranks(queries: Float, gallery: Float) -> Float:
-    """Count, for each query, who is at least as near as its partner: 1 at best."""
+    """Count, for each query, the items at least as near as its partner: 1 at best."""
     cosines = queries @ gallery.T
     ranks: Float = (cosines >= np.diag(cosines)[:, None]).sum(axis=1)
     return ranks

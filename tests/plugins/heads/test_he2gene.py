@@ -28,7 +28,7 @@ FAST: dict[str, Any] = {"epochs": 3, "batch": 16, "lr": 3e-3, "patch_px": 32, "s
 
 @pytest.fixture(scope="module")
 def fold() -> ToyFold:
-    """The toy's genes, eight of them predicted and the others beside them."""
+    """The toy's genes: eight are targets, the rest are the other genes."""
     whole = toy_fold("gene_expression", beside=("label",))
     return ToyFold(train=_split(whole.train), val=_split(whole.val), test=_split(whole.test))
 
@@ -63,9 +63,9 @@ def _spat(fold: ToyFold, **options: Any) -> He2GeneSpat:
 def test_it_learns_genes_and_other_genes(make: Any, fold: ToyFold) -> None:
     predicted = make(fold, epochs=8).predict(unlabelled(fold.test))
     others = predicted.beside["other_genes"]
-    for said, seen in ((predicted, fold.test.targets), (others, fold.test.beside["other_genes"])):
-        assert said.names == seen.names
-        assert mean_pearson(torch.from_numpy(said.values), torch.from_numpy(seen.values)) > 0.15
+    for output, seen in ((predicted, fold.test.targets), (others, fold.test.beside["other_genes"])):
+        assert output.names == seen.names
+        assert mean_pearson(torch.from_numpy(output.values), torch.from_numpy(seen.values)) > 0.15
 
 
 def test_the_tumour_head_learns_tumour(fold: ToyFold) -> None:
@@ -248,8 +248,8 @@ def test_black_patches_and_alike_ones_give_one_spatial_loss(fold: ToyFold) -> No
     for missing in ("drop", "black"):
         options = He2GeneSpatOptions(batch=1000, contiguous=False, missing=missing)  # type: ignore[arg-type]
         (part,) = with_neighbours(fold.train, groups, options, 0)(0)
-        said = values[torch.from_numpy(part.nodes)]
-        totals.append(spatial_loss(said, torch.from_numpy(part.edges), n_seeds=part.n_seeds).item())
+        output = values[torch.from_numpy(part.nodes)]
+        totals.append(spatial_loss(output, torch.from_numpy(part.edges), n_seeds=part.n_seeds).item())
     assert totals[0] == pytest.approx(totals[1])
 
 

@@ -1,4 +1,4 @@
-"""hist2scRNA, full and lightweight: what it learns, whom a spot sees, and what is said beside the targets."""
+"""hist2scRNA, full and lightweight: training, neighbourhoods, and the outputs in addition to the targets."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -96,8 +96,8 @@ def test_the_epoch_is_scored_by_the_loss_over_validation_spots(fold: ToyFold) ->
     counts, label = prediction.beside["counts"], prediction.beside["label"]
     mean, dispersion, zero = (torch.from_numpy(counts.parameters[name]) for name in ("mean", "dispersion", "zero"))
     truth = Truth.of(fold.val, draw_up(fold.train, 0))
-    said = Said(Zinb(mean.log(), dispersion.log(), zero.logit()), torch.from_numpy(label.values).log(), mean)
-    assert numbers["val_score"] == pytest.approx(-losses(said, truth, SMALL)["loss"].item(), rel=1e-4)
+    output = Said(Zinb(mean.log(), dispersion.log(), zero.logit()), torch.from_numpy(label.values).log(), mean)
+    assert numbers["val_score"] == pytest.approx(-losses(output, truth, SMALL)["loss"].item(), rel=1e-4)
 
 
 def test_the_learning_rate_is_halved_when_validation_gets_no_better(fold: ToyFold) -> None:
@@ -105,7 +105,7 @@ def test_the_learning_rate_is_halved_when_validation_gets_no_better(fold: ToyFol
     assert [found["lr"] for found in numbers] == pytest.approx([1e-30, 1e-30, 1e-30, 5e-31])
 
 
-# what is said beside the targets
+# outputs in addition to the targets
 
 
 def test_counts_and_their_distribution_stand_beside_the_targets(fold: ToyFold, fitted: Hist2Scrna) -> None:
@@ -148,35 +148,35 @@ def test_without_labels_there_is_no_class_and_no_cross_entropy(fold: ToyFold) ->
 # the loss
 
 
-def _said(n: int, *, classes: int = 3) -> Said:
+def _output(n: int, *, classes: int = 3) -> Said:
     draw = torch.Generator().manual_seed(0)
     zinb = Zinb(*torch.randn(3, n, 2, generator=draw))
     return Said(zinb, torch.randn(n, classes, generator=draw), torch.zeros(n, 1))
 
 
 def test_a_spot_without_a_label_carries_no_cross_entropy() -> None:
-    said, ones = _said(4), torch.ones(4, 2)
+    output, ones = _output(4), torch.ones(4, 2)
     some = Truth(counts=ones, classes=torch.tensor([0, -1, 2, -1]), log_size=torch.zeros(4, 1))
     known = Truth(counts=ones[[0, 2]], classes=torch.tensor([0, 2]), log_size=torch.zeros(2, 1))
-    expected = losses(said.rows(torch.tensor([0, 2])), known, SMALL)["ce"]
-    torch.testing.assert_close(losses(said, some, SMALL)["ce"], expected)
+    expected = losses(output.rows(torch.tensor([0, 2])), known, SMALL)["ce"]
+    torch.testing.assert_close(losses(output, some, SMALL)["ce"], expected)
 
 
 def test_a_batch_without_any_label_has_a_finite_loss() -> None:
     truth = Truth(counts=torch.ones(4, 2), classes=torch.full((4,), -1), log_size=torch.zeros(4, 1))
-    found = losses(_said(4), truth, SMALL)
+    found = losses(_output(4), truth, SMALL)
     assert found["ce"] == 0
     assert found["loss"] == found["zinb"]
 
 
 def test_the_offset_takes_library_size_out_of_the_mean() -> None:
-    said = _said(4)
-    twice = said._replace(zinb=said.zinb.offset(torch.full((4, 1), 2.0).log()))
+    output = _output(4)
+    twice = output._replace(zinb=output.zinb.offset(torch.full((4, 1), 2.0).log()))
     truth = Truth(counts=torch.ones(4, 2), classes=torch.zeros(4, dtype=torch.int64), log_size=torch.zeros(4, 1))
     deep = truth._replace(log_size=torch.full((4, 1), 2.0).log())
-    assert losses(said, deep, SMALL)["zinb"] == losses(twice, truth, SMALL)["zinb"]
+    assert losses(output, deep, SMALL)["zinb"] == losses(twice, truth, SMALL)["zinb"]
     plain = replace(SMALL, size_offset=False)
-    assert losses(said, deep, plain)["zinb"] == losses(said, truth, plain)["zinb"]
+    assert losses(output, deep, plain)["zinb"] == losses(output, truth, plain)["zinb"]
 
 
 def test_only_seeds_carry_loss_and_their_halo_is_seen(fold: ToyFold) -> None:
@@ -348,9 +348,9 @@ def test_a_published_checkpoint_says_what_our_network_says(kind: str, tmp_path: 
     ours.load_state_dict(converted.tensors)
     patches = torch.randint(0, 256, (5, 32, 32, 3), dtype=torch.uint8)
     edges = torch.tensor([[0, 1], [1, 2]])
-    said, expected = ours.eval()(patches, edges), network(patches, edges)
-    torch.testing.assert_close(said.features, expected.features)
-    torch.testing.assert_close(*((s.zinb if kind == "gene_expression" else s.logits) for s in (said, expected)))
+    output, expected = ours.eval()(patches, edges), network(patches, edges)
+    torch.testing.assert_close(output.features, expected.features)
+    torch.testing.assert_close(*((s.zinb if kind == "gene_expression" else s.logits) for s in (output, expected)))
 
 
 # what is kept and refused

@@ -27,7 +27,7 @@ NARROW: dict[str, Any] = {"patch_px": 32, "stride": 8, "channels": 32, "mixers":
                           "graph_layers": 2, "n_pos": 40}  # fmt: skip
 TRAINED: dict[str, Any] = {"weight_counts": 0.25, "weight_distilled": 0.5, "copies": 2}
 EDGES = torch.tensor([[1, 2, 0, 0, 1], [0, 0, 1, 3, 3]])
-"""The first spot looks at two, the second at one, the third at none, the fourth at two; nobody looks at the fourth."""
+"""The first spot sees two, the second one, the third none, the fourth two; no spot sees the fourth."""
 
 
 @pytest.fixture(scope="module")
@@ -145,25 +145,25 @@ def test_size_factors_are_totals_over_the_median_total() -> None:
 
 def test_empty_spots_leave_the_likelihood_finite() -> None:
     counts = torch.tensor([[0.0, 0.0], [0.0, 0.0], [3.0, 1.0]])
-    said = tuple(torch.randn(3, 2, requires_grad=True) for _ in range(3))
-    loss = counts_loss(counts, said)
+    output = tuple(torch.randn(3, 2, requires_grad=True) for _ in range(3))
+    loss = counts_loss(counts, output)
     loss.backward()
     assert loss.isfinite()
-    assert all(part.grad is not None and part.grad.isfinite().all() for part in said)
+    assert all(part.grad is not None and part.grad.isfinite().all() for part in output)
 
 
 def test_the_zinb_loss_is_the_published_formula() -> None:
     """hist2st.md, Loss, word for word, in double precision."""
     torch.manual_seed(0)
     counts = torch.poisson(torch.full((6, 4), 2.0)).double()
-    said = tuple(torch.randn(6, 4, dtype=torch.float64) for _ in range(3))
-    mean = said[0].exp().clamp(1e-5, 1e6) * (counts.sum(1) / counts.sum(1).quantile(0.5))[:, None]
-    d, pi, e = nn.functional.softplus(said[1]).clamp(1e-4, 1e4), said[2].sigmoid(), 1e-10
+    output = tuple(torch.randn(6, 4, dtype=torch.float64) for _ in range(3))
+    mean = output[0].exp().clamp(1e-5, 1e6) * (counts.sum(1) / counts.sum(1).quantile(0.5))[:, None]
+    d, pi, e = nn.functional.softplus(output[1]).clamp(1e-4, 1e4), output[2].sigmoid(), 1e-10
     t1 = torch.lgamma(d + e) + torch.lgamma(counts + 1) - torch.lgamma(counts + d + e)
     t2 = (d + counts) * torch.log(1 + mean / (d + e)) + counts * (torch.log(d + e) - torch.log(mean + e))
     zero = -torch.log(pi + (1 - pi) * (d / (d + mean + e)) ** d + e)
     expected = torch.where(counts <= 1e-8, zero, t1 + t2 - torch.log(1 - pi + e)).mean()
-    assert counts_loss(counts, said).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert counts_loss(counts, output).item() == pytest.approx(expected.item(), rel=1e-6)
 
 
 def test_the_plain_negative_binomial_has_two_heads_and_learns_them(fold: ToyFold) -> None:

@@ -208,7 +208,7 @@ def test_a_slide_wider_than_the_tables_is_refused(fold: ToyFold) -> None:
 # neighbours
 
 CROSS = np.array([[5, 5], [5, 6], [6, 5], [5, 4], [1, 5]])
-"""A spot, three beside it, and one four steps away."""
+"""A spot, three adjacent to it, and one four steps away."""
 
 
 def _targets_of(edges: Int, spot: int) -> list[int]:

@@ -44,7 +44,7 @@ SMALL = ThitogeneOptions(
     embedding=16,
     head_hidden=32,
 )
-# 0 and 1 look at each other, 2 looks at both, nobody looks at 2 or 3, and 3 looks at nobody
+# 0 and 1 see each other, 2 sees both, no spot sees 2 or 3, and 3 sees no spot
 EDGES = torch.tensor([[1, 0, 0, 1], [0, 1, 2, 2]])
 
 
@@ -95,7 +95,7 @@ def _adjacency(edges: Tensor, n: int) -> Tensor:
 
 
 def _random_edges(n: int) -> Tensor:
-    """Directed, without self loops; some spots are looked at by nobody, some look at nobody."""
+    """Directed, without self loops; some spots are seen by no spot, some see no spot."""
     draw = torch.Generator().manual_seed(3)
     linked = (torch.rand(n, n, generator=draw) < 0.04) & ~torch.eye(n, dtype=torch.bool)
     return linked.nonzero().T
@@ -304,7 +304,7 @@ def test_the_published_options_are_cucas_for_abundance_and_the_authors_for_expre
 
 
 def _publish(network: ThitogeneNetwork) -> dict[str, Tensor]:
-    """Give the tensors as the publishers name them, by reading the table of names backwards."""
+    """Return the tensors under their published names, by inverting the table of names."""
     published = {}
     for name, tensor in network.state_dict().items():
         ours, theirs = next(((ours, theirs) for theirs, ours in NAMES.items() if _fits(ours, name)), ("", ""))
@@ -340,7 +340,7 @@ def test_a_lightning_checkpoint_in_published_names_predicts_the_same(
         out=tmp_path / "ours.safetensors",
         kind="gene_expression" if inputs == "original" else "cell_abundance",
         targets=("a", "b", "c"),
-        settings={"patch_px": 32, "stride": 2},  # which no tensor tells
+        settings={"patch_px": 32, "stride": 2},  # not shown by any tensor
     )
     header, _ = convert_file(THITOGENE, registry, wanted)
     method = Thitogene(ThitogeneOptions(**header.options))

@@ -1,4 +1,4 @@
-"""Features of several depths of a frozen encoder, which the discriminator judges by (``clip_gan.md``, section 4)."""
+"""Features from several depths of a frozen encoder, the input of the discriminator (``clip_gan.md``, section 4)."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -25,11 +25,11 @@ class Tap(NamedTuple):
     Attributes
     ----------
     layer
-        The module that they come out of, or go into.
+        The module of which the output, or the input, is taken.
     before
-        True to take what goes into it.
+        True to take its input.
     prefix
-        Tokens before the image's own; the first of them, the class token, is added to each of these.
+        Number of tokens before those of the image; the first, the class token, is added to each image token.
     channels_last
         True for maps of (n, h, w, c).
     """
@@ -41,10 +41,10 @@ class Tap(NamedTuple):
 
 
 def choose_taps(module: nn.Module) -> list[Tap]:
-    """Choose where an encoder's features are taken.
+    """Choose where the features of an encoder are taken.
 
-    A vision transformer: after the blocks at the end of four equal parts (2, 5, 8 and 11 of 12), and before the first;
-    published. A convolutional network or Swin of timm: its stages, the last five of them. Anything else: the ends of
+    For a vision transformer: after the blocks at the end of four equal parts (2, 5, 8 and 11 of 12), and before the
+    first, as published. For a convolutional network or Swin of timm: its last five stages. For any other: the ends of
     four equal parts of its longest list of modules.
 
     Raises
@@ -66,22 +66,22 @@ def choose_taps(module: nn.Module) -> list[Tap]:
     lists = [part for part in module.modules() if isinstance(part, nn.ModuleList | nn.Sequential) and len(part)]
     if not lists:
         raise ConfigError(
-            f"the discriminator judges by inner features of its encoder, and {type(module).__name__!r} has no list of "
-            f"modules to take them from; take another encoder."
+            f"the discriminator needs inner features of its encoder, and {type(module).__name__!r} has no list of "
+            f"modules to take them from; use another encoder."
         )
     longest = max(lists, key=len)
     return [Tap(longest[k]) for k in _ends(len(longest))]
 
 
 class FrozenFeatures(nn.Module):
-    """Images (n, 3, h, w) in [-1, 1] to feature maps (n, c, l), one for each tap; gradients reach the image alone.
+    """Map images (n, 3, h, w) in [-1, 1] to feature maps (n, c, l), one per tap; only the image gets gradients.
 
     Parameters
     ----------
     encoder
-        From (n, s, s, 3) in 0 … 255 to (n, d); frozen, and always in evaluation mode.
+        Maps (n, s, s, 3) in 0 … 255 to (n, d); frozen, and always in evaluation mode.
     side
-        To which images are resized for it, in pixels.
+        Side to which images are resized for it, in pixels.
     """
 
     def __init__(self, encoder: nn.Module, side: int) -> None:
@@ -92,7 +92,7 @@ class FrozenFeatures(nn.Module):
         self._seen: dict[int, Tensor] = {}
 
     def widths(self) -> list[int]:
-        """Count each tap's channels, by looking at one blank image."""
+        """Count the channels of each tap, on one blank image."""
         device = next(self.encoder.parameters()).device
         with torch.no_grad():
             return [maps.shape[1] for maps in self(torch.zeros(1, 3, self.side, self.side, device=device))]
@@ -146,12 +146,12 @@ def to_patches(images: Tensor, side: int) -> Tensor:
 
 
 def _ends(n: int) -> list[int]:
-    """List where each of four equal parts of n blocks ends; fewer where there are fewer blocks."""
+    """List where each of four equal parts of n blocks ends; fewer if there are fewer blocks."""
     return sorted({max(round((k + 1) * n / _QUARTERS) - 1, 0) for k in range(_QUARTERS)})
 
 
 def _as_sequence(features: Tensor, tap: Tap) -> Tensor:
-    """Bring what a tap gave into the form (n, c, l), places row by row."""
+    """Reshape the features of a tap to (n, c, l), with places row by row."""
     if features.ndim == 2:
         return features[:, :, None]
     if features.ndim == 3:

@@ -50,7 +50,7 @@ REPRODUCTIONS = (
         "A50",
         0.2906,
         "pooled per fold",
-        tolerance=0.02,  # ours to assume: what the tutorial's epochs 1 to 5 differ by from one to the next
+        tolerance=0.02,  # our estimate: the difference between successive epochs of the tutorial
         source="Zhao et al. (2024), the authors' tutorial, epoch 5, as abundance_protocol, section 10, gives it",
         settings={**_ORIGINAL, "epochs": 5},
         note="published: the best of five epochs on the test donor itself, which is the last" + _ROWS,
@@ -60,7 +60,7 @@ REPRODUCTIONS = (
             donor,
             sum(slides) / len(slides),
             "per slide",
-            tolerance=0.01,  # ours to assume: other rows share a batch
+            tolerance=0.01,  # our estimate: other rows share a batch
             source=f"Zhao et al. (2024), released weights, mean of {', '.join(map(str, slides))} over the slides, as "
             "abundance_protocol, section 10, gives them",
             settings={**_ORIGINAL, "weights": f"humanlung_cell2location_leave_{donor}_out.safetensors"},
