@@ -79,7 +79,7 @@ def test_any_other_encoder_is_tapped_along_its_longest_list() -> None:
 
 
 def test_an_encoder_without_parts_is_refused() -> None:
-    with pytest.raises(ConfigError, match="'Flatten' has no list of modules to take them from; take another encoder"):
+    with pytest.raises(ConfigError, match="'Flatten' has no list of modules to take them from; use another encoder"):
         choose_taps(nn.Flatten())
 
 
@@ -224,7 +224,7 @@ def test_rates_are_halved_at_their_ticks() -> None:
         ({"kimg": -1.0}, "kimg must not be negative, got -1.0"),
         ({"channel_max": 48}, "32 groups must divide every number of channels, and the last block has 48"),
         ({"batch": 12}, "batch must be a multiple of micro_batch 8, got 12"),
-        ({"batch": 24, "micro_batch": 12}, "micro_batch must be up to 8 or a multiple of 8"),
+        ({"batch": 24, "micro_batch": 12}, "micro_batch must be at most 8 or a multiple of 8"),
         ({"train_mode": "freeze7"}, "train_mode must be all, text_encoder, or freeze8 to freeze128, got 'freeze7'"),
     ],
 )

@@ -34,9 +34,7 @@ def convert_clip(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Co
         If this is not such a checkpoint, was trained on another encoder, or is converted for another task.
     """
     if request.kind != "retrieve":
-        raise DataError(
-            f"a checkpoint holds no training spots to predict {request.kind} from; convert it with --kind retrieve."
-        )
+        raise DataError(f"a checkpoint holds no training spots to predict {request.kind} from; use --kind retrieve.")
     frozen = [name for name in tensors if name.startswith(_FROZEN)]
     settings = {name: tensor for name, tensor in tensors.items() if name.startswith(_SETTINGS)}
     ours = renamed({n: t for n, t in tensors.items() if n not in frozen and n not in settings}, _NAMES)
