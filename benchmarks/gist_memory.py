@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from histobench_heads.frames.radius_graph import radius_links
 from histobench_heads.gist.attention import GraphTransformerLayer, softmax_by_target
-from histobench_heads.gist.graph import radius_links
 from histobench_heads.gist.method import Section, losses
 from histobench_heads.gist.network import GistNetwork
 from histobench_heads.gist.options import GistOptions

@@ -17,12 +17,12 @@ from histobench import FitContext
 from histobench.testing import ToyEncoder
 from histobench.training import seeded
 from histobench_heads.clip_gan.drawing import render
-from histobench_heads.clip_gan.features import frozen_module
 from histobench_heads.clip_gan.generator import Generator, GeneratorShape, make_generator
 from histobench_heads.clip_gan.mapping import Z_DIM
 from histobench_heads.clip_gan.options import ClipGanOptions
 from histobench_heads.clip_gan.training import Lesson, train_generator
 from histobench_heads.frames.clip.modules import GeneClip
+from histobench_heads.frames.frozen import frozen_module
 
 SIDES = (32, 64)
 LATENT, GENES, BATCH = 64, 50, 16

@@ -157,7 +157,7 @@ def test_what_is_saved_predicts_the_same_again(fold: ToyFold, tmp_path: Path) ->
 
 
 def test_samples_without_embeddings_are_refused(fold: ToyFold) -> None:
-    with pytest.raises(DataError, match="boosted trees need embeddings; the samples carry none"):
+    with pytest.raises(DataError, match="boosted-trees needs embeddings, and these samples have none"):
         _fitted(replace(fold.train, embeddings=None))
 
 

@@ -13,7 +13,7 @@ from histobench.testing import ToyEncoder
 from histobench.training import seeded
 from histobench_heads.clip_gan.augment import change_colours, cut_out, diff_augment, shift
 from histobench_heads.clip_gan.discriminator import Discriminator, LocalBatchNorm, SpectralConv
-from histobench_heads.clip_gan.features import FrozenFeatures, choose_taps, frozen_module
+from histobench_heads.clip_gan.features import FrozenFeatures, choose_taps
 from histobench_heads.clip_gan.losses import (
     angle_loss,
     blur_sigma,
@@ -24,6 +24,7 @@ from histobench_heads.clip_gan.losses import (
     lr_factor,
 )
 from histobench_heads.clip_gan.options import ClipGanOptions
+from histobench_heads.frames.frozen import frozen_module
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,8 @@ from histobench_heads.controls.options import (
 from histobench_heads.controls.oracle import Oracle
 from histobench_heads.controls.position import Position, place_in_tissue
 from histobench_heads.controls.shuffled import Shuffled
-from histobench_heads.ridge.method import Ridge
-from histobench_heads.ridge.options import RidgeOptions
+from histobench_heads.frames.ridge.method import Ridge
+from histobench_heads.frames.ridge.options import RidgeOptions
 
 CONTEXT = FitContext(seed=0)
 
@@ -164,7 +164,7 @@ def test_the_nearest_training_patch_gives_its_targets(fold: ToyFold) -> None:
 
 
 def test_the_nearest_patch_needs_embeddings(fold: ToyFold) -> None:
-    with pytest.raises(DataError, match="found by embeddings; the samples carry none"):
+    with pytest.raises(DataError, match="nearest-patch needs embeddings, and these samples have none"):
         Nearest(NearestOptions()).fit(replace(fold.train, embeddings=None), None, CONTEXT)
 
 

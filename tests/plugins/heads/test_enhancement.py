@@ -15,7 +15,7 @@ from histobench_heads.enhancement.method import (
     principal_components,
 )
 from histobench_heads.enhancement.options import LatentOptions, NeighbourMeanOptions
-from histobench_heads.gist.expression import log_normalise
+from histobench_heads.frames.expression import log_normalise
 
 PANEL, GENES = ("g1", "g3"), ("g0", "g1", "g2", "g3", "g4")
 
@@ -122,7 +122,7 @@ def test_a_single_spot_is_left_as_it_is(name: str, section: LabelledSamples) -> 
 def test_samples_without_counts_are_refused(section: LabelledSamples) -> None:
     method = EVERY["raw"]()
     method.fit(section, None, FitContext(seed=0))
-    with pytest.raises(DataError, match="starts from measured counts"):
+    with pytest.raises(DataError, match="needs raw counts"):
         method.predict(replace(section, counts=None))
 
 

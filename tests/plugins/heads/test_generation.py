@@ -64,9 +64,9 @@ def test_no_more_patches_are_kept_than_asked_for(train: LabelledSamples, test: S
 
 
 def test_what_is_missing_is_told(train: LabelledSamples, test: Samples) -> None:
-    with pytest.raises(DataError, match="training patches are handed out again; the samples carry none"):
+    with pytest.raises(DataError, match="a control that returns training patches needs patches"):
         fitted(RandomPatch(LookUpOptions()), replace(train, patches=None))
-    with pytest.raises(DataError, match="the nearest prompt is found by counts; the samples carry none"):
+    with pytest.raises(DataError, match="nearest-prompt needs raw counts"):
         fitted(NearestPrompt(NearestPromptOptions()), replace(train, counts=None))
     with pytest.raises(ConfigError, match="learned nothing yet; fit or load it first"):
         RandomPatch(LookUpOptions()).predict(test)

@@ -18,11 +18,11 @@ from histobench.testing import toy_fold, unlabelled
 from histobench.weights.converted import open_checkpoint, unpacked
 from histobench_heads.enhancement.method import RawCounts
 from histobench_heads.enhancement.options import LatentOptions
+from histobench_heads.frames.expression import choose_genes, read_genes
+from histobench_heads.frames.radius_graph import nearest_links, radius_links
 from histobench_heads.gist import attention
 from histobench_heads.gist.attention import GraphTransformerLayer, edge_products, edge_sums
 from histobench_heads.gist.catalogue import GIST
-from histobench_heads.gist.expression import choose_genes, read_genes
-from histobench_heads.gist.graph import nearest_links, radius_links
 from histobench_heads.gist.method import Gist, losses, own_folder, read_section
 from histobench_heads.gist.network import GistNetwork
 from histobench_heads.gist.options import GistOptions
@@ -369,7 +369,7 @@ def test_options_that_cannot_be_are_refused(options: dict[str, Any], message: st
 
 @pytest.mark.parametrize(
     ("part", "message"),
-    [("counts", "starts from measured counts, and the samples carry none"), ("embeddings", "gist reads embeddings")],
+    [("counts", "gist needs raw counts"), ("embeddings", "gist needs embeddings")],
 )
 def test_samples_without_counts_or_embeddings_are_refused(
     tissue: tuple[LabelledSamples, LabelledSamples, Float], part: str, message: str

@@ -99,7 +99,7 @@ def test_what_is_saved_predicts_the_same_again(tmp_path: Path) -> None:
 
 
 def test_samples_without_embeddings_are_refused() -> None:
-    with pytest.raises(DataError, match="HEST's protocol needs embeddings; the samples carry none"):
+    with pytest.raises(DataError, match="hest-ridge needs embeddings, and these samples have none"):
         HestRidge(HestRidgeOptions()).fit(replace(_samples(9, 3), embeddings=None), None, CONTEXT)
 
 

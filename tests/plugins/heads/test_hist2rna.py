@@ -92,7 +92,7 @@ def test_use_before_fit_is_refused(fold: ToyFold) -> None:
 
 
 def test_samples_without_embeddings_are_refused(fold: ToyFold) -> None:
-    with pytest.raises(DataError, match="hist2rna reads embeddings, and the samples carry none"):
+    with pytest.raises(DataError, match="hist2rna needs embeddings, and these samples have none"):
         Hist2Rna(SHORT).fit(replace(fold.train, embeddings=None), None, FitContext(seed=0))
 
 

@@ -12,10 +12,10 @@ from sklearn.preprocessing import StandardScaler
 
 from histobench import ConfigError, DataError, FitContext, Float, LabelledSamples, Targets
 from histobench.testing import toy_fold, unlabelled
-from histobench_heads.ridge.method import Ridge
-from histobench_heads.ridge.options import RidgeOptions
-from histobench_heads.ridge.selection import Choice, choose_penalty, groups_of
-from histobench_heads.ridge.solver import Design, Spectrum
+from histobench_heads.frames.ridge.method import Ridge
+from histobench_heads.frames.ridge.options import RidgeOptions
+from histobench_heads.frames.ridge.selection import Choice, choose_penalty, groups_of
+from histobench_heads.frames.ridge.solver import Design, Spectrum
 
 CONTEXT = FitContext(seed=0)
 
@@ -271,7 +271,7 @@ def test_ridge_reports_its_penalty() -> None:
 
 def test_ridge_refuses_samples_without_embeddings() -> None:
     blind = replace(_samples(np.ones((4, 2)), np.ones((4, 1))), embeddings=None)
-    with pytest.raises(DataError, match="ridge regression needs embeddings; the samples carry none"):
+    with pytest.raises(DataError, match="ridge needs embeddings, and these samples have none"):
         Ridge(RidgeOptions()).fit(blind, None, CONTEXT)
 
 

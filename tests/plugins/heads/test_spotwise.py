@@ -217,7 +217,7 @@ def test_a_single_training_spot_is_refused(name: str, fold: ToyFold) -> None:
 )
 def test_samples_without_images_are_refused(mode: Mode, lacks: str, what: str, fold: ToyFold) -> None:
     blind: LabelledSamples = replace(fold.train, **{lacks: None})
-    with pytest.raises(DataError, match=f"an encoder in mode '{mode}' needs samples with {what}; these carry none"):
+    with pytest.raises(DataError, match=f"an encoder in mode '{mode}' needs {what}, and these samples have none"):
         MAKERS["fmmlp"](epochs=1).fit(blind, None, _context(mode))
 
 

@@ -1,16 +1,10 @@
 """Boosted trees on frozen embeddings."""
 
-from histobench import Method, MethodCard
+from histobench import MethodCard, lazy
 from histobench_heads.boosting.options import BoostingOptions
 from histobench_heads.frames.cards import ALL_KINDS, FROZEN_SLOT, OURS
 
 __all__ = ["BOOSTED_TREES"]
-
-
-def _boosted_trees(options: BoostingOptions) -> Method:
-    from histobench_heads.boosting.method import BoostedTrees
-
-    return BoostedTrees(options)
 
 
 BOOSTED_TREES = MethodCard(
@@ -18,7 +12,7 @@ BOOSTED_TREES = MethodCard(
     title="gradient-boosted trees on frozen embeddings, one forest for all targets",
     licence=OURS,
     citation="Friedman (2001), Annals of Statistics 29:1189-1232; Friedman (2002), Comput. Stat. Data Anal. 38:367-378",
-    build=_boosted_trees,
+    build=lazy("histobench_heads.boosting.method:BoostedTrees"),
     options=BoostingOptions,
     targets=ALL_KINDS,
     encoder=FROZEN_SLOT,

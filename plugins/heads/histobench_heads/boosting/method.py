@@ -23,7 +23,7 @@ import numpy as np
 from sklearn.tree import DecisionTreeRegressor
 from typing_extensions import override
 
-from histobench import DataError, FitContext, Float, LabelledSamples, Method, Prediction, Samples
+from histobench import FitContext, Float, LabelledSamples, Method, Prediction, Samples
 from histobench.training import generator
 from histobench_heads.boosting.forest import Forest, Tree
 from histobench_heads.boosting.options import BoostingOptions
@@ -55,7 +55,7 @@ class BoostedTrees(Method):
         self._names = train.targets.names
         # so that an abundant type does not decide every split; a constant target stays at its mean
         self._scale = np.where(deviation > 0, deviation, 1.0)
-        self._components = Components.of(_embeddings(train), self.options.components)
+        self._components = Components.of(train.need_embeddings("boosted-trees"), self.options.components)
         start = targets.mean(axis=0) / self._scale
         judging = None if val is None else self._growing(val, start)
         trees = _boost(self._growing(train, start), judging, self.options, context)
@@ -63,7 +63,7 @@ class BoostedTrees(Method):
 
     @override
     def predict(self, samples: Samples) -> Prediction:
-        values = self._forest(self._components(_embeddings(samples))) * self._scale
+        values = self._forest(self._components(samples.need_embeddings("boosted-trees"))) * self._scale
         return Prediction(names=self._names, values=values.astype(np.float32))
 
     @override
@@ -88,7 +88,7 @@ class BoostedTrees(Method):
         self._forest = Forest.from_arrays(arrays)
 
     def _growing(self, samples: LabelledSamples, start: Float) -> "_Growing":
-        features = self._components(_embeddings(samples))
+        features = self._components(samples.need_embeddings("boosted-trees"))
         return _Growing.of(features, samples.targets.values / self._scale, start)
 
 
@@ -147,9 +147,3 @@ def _grow(train: _Growing, options: BoostingOptions, draw: np.random.Generator) 
     )
     cart.fit(train.features[rows], train.observed[rows] - train.predicted[rows])
     return Tree.of(cart, rate=options.lr)
-
-
-def _embeddings(samples: Samples) -> Float:
-    if samples.embeddings is None:
-        raise DataError("boosted trees need embeddings; the samples carry none.")
-    return samples.embeddings

@@ -53,10 +53,10 @@ from histobench_heads.clip_diffusion.network import build_networks, read_network
 from histobench_heads.clip_diffusion.options import DiffusionOptions
 from histobench_heads.clip_diffusion.sampling import draw_images
 from histobench_heads.clip_diffusion.training import Denoiser, fit_denoiser
-from histobench_heads.clip_gan.features import frozen_module
 from histobench_heads.frames.clip.fitting import Pairs, embed_genes, embed_images, fit_clip
 from histobench_heads.frames.clip.modules import GeneClip
 from histobench_heads.frames.clip.vocabulary import Vocabulary
+from histobench_heads.frames.frozen import frozen_module
 from histobench_heads.frames.saved import read_facts, write_facts
 
 __all__ = ["ClipDiffusion"]

@@ -8,13 +8,11 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from histobench import ConfigError, TrainableEncoder
-from histobench.training import seeded
+from histobench import ConfigError
 from histobench_heads.clip_gan.operators import resize_area
 
-__all__ = ["FrozenFeatures", "Tap", "choose_taps", "frozen_module", "to_patches"]
+__all__ = ["FrozenFeatures", "Tap", "choose_taps", "to_patches"]
 
-_WEIGHTS_SEED = 0  # of an encoder without weights: every encoder draws those of its frozen form from seed 0
 _MOST_STAGES = 5
 _QUARTERS = 4
 
@@ -121,23 +119,6 @@ class FrozenFeatures(nn.Module):
 
     def _keep_output(self, place: int, _layer: nn.Module, _given: object, output: Tensor) -> None:
         self._seen[place] = output
-
-
-def frozen_module(encoder: TrainableEncoder, device: str) -> nn.Module:
-    """Make an encoder's module, frozen: its own weights, or those that its frozen form draws.
-
-    Raises
-    ------
-    ConfigError
-        If it is no network, through which gradients could reach the patch.
-    """
-    if not hasattr(encoder, "module"):
-        raise ConfigError(
-            f"a generator learns from what a network sees in its patches, and {type(encoder).__name__} is none: name "
-            f"another with --encoders, such as resnet18.random."
-        )
-    with seeded(_WEIGHTS_SEED):
-        return encoder.module().eval().requires_grad_(False).to(device)
 
 
 def to_patches(images: Tensor, side: int) -> Tensor:

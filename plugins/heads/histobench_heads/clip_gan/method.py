@@ -55,7 +55,7 @@ from histobench import (
 from histobench.training import generator as random_generator
 from histobench.training import load_weights, save_weights, seeded
 from histobench_heads.clip_gan.drawing import draw_images, render
-from histobench_heads.clip_gan.features import frozen_module, to_patches
+from histobench_heads.clip_gan.features import to_patches
 from histobench_heads.clip_gan.generator import Generator, GeneratorShape, make_generator
 from histobench_heads.clip_gan.mapping import Z_DIM
 from histobench_heads.clip_gan.options import ClipGanOptions
@@ -66,6 +66,7 @@ from histobench_heads.frames.clip.method import ClipRetrieval
 from histobench_heads.frames.clip.modules import GeneClip
 from histobench_heads.frames.clip.reader import ClipReader
 from histobench_heads.frames.clip.vocabulary import Vocabulary
+from histobench_heads.frames.frozen import frozen_module
 from histobench_heads.frames.saved import read_facts, write_facts
 from histobench_heads.frames.streams import spot_streams
 

@@ -1,6 +1,6 @@
 """The controls: they always run, and give scores their scale."""
 
-from histobench import EncoderSlot, Method, MethodCard
+from histobench import EncoderSlot, MethodCard, lazy
 from histobench_heads.controls.options import (
     MeanOptions,
     NearestOptions,
@@ -9,45 +9,9 @@ from histobench_heads.controls.options import (
     ShuffledOptions,
 )
 from histobench_heads.frames.cards import ALL_KINDS, OURS
-from histobench_heads.ridge.options import RidgeOptions
+from histobench_heads.frames.ridge.options import RidgeOptions
 
 __all__ = ["COLOUR", "MEAN", "NEAREST", "ORACLE", "POSITION", "SHUFFLED"]
-
-
-def _mean(options: MeanOptions) -> Method:
-    from histobench_heads.controls.mean import Mean
-
-    return Mean(options)
-
-
-def _position(options: PositionOptions) -> Method:
-    from histobench_heads.controls.position import Position
-
-    return Position(options)
-
-
-def _oracle(options: OracleOptions) -> Method:
-    from histobench_heads.controls.oracle import Oracle
-
-    return Oracle(options)
-
-
-def _nearest(options: NearestOptions) -> Method:
-    from histobench_heads.controls.nearest import Nearest
-
-    return Nearest(options)
-
-
-def _shuffled(options: ShuffledOptions) -> Method:
-    from histobench_heads.controls.shuffled import Shuffled
-
-    return Shuffled(options)
-
-
-def _ridge(options: RidgeOptions) -> Method:
-    from histobench_heads.ridge.method import Ridge
-
-    return Ridge(options)
 
 
 _COLOURS = EncoderSlot(default="colour-stats", default_mode="frozen", modes=("frozen",), fixed=True)
@@ -56,7 +20,7 @@ MEAN = MethodCard(
     name="mean",
     title="control: every spot gets the mean of the training spots",
     licence=OURS,
-    build=_mean,
+    build=lazy("histobench_heads.controls.mean:Mean"),
     options=MeanOptions,
     targets=(*ALL_KINDS, "enhance"),
     control=True,
@@ -67,7 +31,7 @@ POSITION = MethodCard(
     name="position",
     title="control: what the place within the tissue tells, without any image",
     licence=OURS,
-    build=_position,
+    build=lazy("histobench_heads.controls.position:Position"),
     options=PositionOptions,
     targets=ALL_KINDS,
     unit="slide",  # places are relative to the slide's bounding box
@@ -80,7 +44,7 @@ COLOUR = MethodCard(
     title="control: ridge regression on colour statistics of the patch",
     licence=OURS,
     citation="Hoerl & Kennard (1970), Technometrics 12:55-67",
-    build=_ridge,
+    build=lazy("histobench_heads.frames.ridge.method:Ridge"),
     options=RidgeOptions,
     targets=(*ALL_KINDS, "enhance"),
     encoder=_COLOURS,
@@ -93,7 +57,7 @@ NEAREST = MethodCard(
     title="control: the targets of the training patch nearest in colour statistics",
     licence=OURS,
     citation="Cover & Hart (1967), IEEE Trans. Inf. Theory 13:21-27",
-    build=_nearest,
+    build=lazy("histobench_heads.controls.nearest:Nearest"),
     options=NearestOptions,
     targets=ALL_KINDS,
     encoder=_COLOURS,
@@ -106,7 +70,7 @@ SHUFFLED = MethodCard(
     title="control: ridge regression on colour statistics, taught the targets of other spots; must score nothing",
     licence=OURS,
     citation="Ojala & Garriga (2010), J. Mach. Learn. Res. 11:1833-1863",
-    build=_shuffled,
+    build=lazy("histobench_heads.controls.shuffled:Shuffled"),
     options=ShuffledOptions,
     targets=ALL_KINDS,
     encoder=_COLOURS,
@@ -118,7 +82,7 @@ ORACLE = MethodCard(
     name="oracle",
     title="control: the truth behind the targets, where it is known",
     licence=OURS,
-    build=_oracle,
+    build=lazy("histobench_heads.controls.oracle:Oracle"),
     options=OracleOptions,
     targets=ALL_KINDS,
     control=True,

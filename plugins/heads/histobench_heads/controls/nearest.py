@@ -14,10 +14,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 from typing_extensions import override
 
-from histobench import DataError, FitContext, Float, LabelledSamples, Method, Prediction, Samples
+from histobench import FitContext, Float, LabelledSamples, Method, Prediction, Samples
 from histobench_heads.controls.options import NearestOptions
+from histobench_heads.frames.ridge.solver import Design
 from histobench_heads.frames.saved import read_arrays, write_arrays
-from histobench_heads.ridge.solver import Design
 
 __all__ = ["Nearest"]
 
@@ -34,7 +34,7 @@ class Nearest(Method):
 
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
-        embeddings = _embeddings(train)
+        embeddings = train.need_embeddings("nearest-patch")
         self._names = train.targets.names
         self._design = Design.of(embeddings)
         self._known = self._design(embeddings)
@@ -42,7 +42,7 @@ class Nearest(Method):
 
     @override
     def predict(self, samples: Samples) -> Prediction:
-        _, nearest = cKDTree(self._known).query(self._design(_embeddings(samples)))
+        _, nearest = cKDTree(self._known).query(self._design(samples.need_embeddings("nearest-patch")))
         return Prediction(names=self._names, values=self._values[nearest].copy())
 
     @override
@@ -56,9 +56,3 @@ class Nearest(Method):
         self._names = tuple(map(str, arrays["names"]))
         self._design = Design(mean=arrays["mean"], deviation=arrays["deviation"])
         self._known, self._values = arrays["known"], arrays["values"]
-
-
-def _embeddings(samples: Samples) -> Float:
-    if samples.embeddings is None:
-        raise DataError("the nearest training patch is found by embeddings; the samples carry none.")
-    return samples.embeddings

@@ -16,8 +16,8 @@ from typing_extensions import override
 
 from histobench import FitContext, LabelledSamples, Method, Prediction, Samples
 from histobench_heads.controls.options import ShuffledOptions
-from histobench_heads.ridge.method import Ridge
-from histobench_heads.ridge.options import RidgeOptions
+from histobench_heads.frames.ridge.method import Ridge
+from histobench_heads.frames.ridge.options import RidgeOptions
 
 __all__ = ["Shuffled"]
 

@@ -1,23 +1,11 @@
 """CUCA and CUCAMLP."""
 
-from histobench import EncoderSlot, Method, MethodCard
+from histobench import EncoderSlot, MethodCard, lazy
 from histobench_heads.cuca.options import CucaMlpOptions, CucaOptions
-from histobench_heads.cuca.published import REPRODUCTIONS, convert
+from histobench_heads.cuca.published import REPRODUCTIONS
 from histobench_heads.frames.cards import CUCA_CITATION, CUCA_LICENCE, CUCA_URL, FROZEN_SLOT
 
 __all__ = ["CUCA", "CUCA_MLP"]
-
-
-def _cuca(options: CucaOptions) -> Method:
-    from histobench_heads.cuca.method import Cuca
-
-    return Cuca(options)
-
-
-def _cuca_mlp(options: CucaMlpOptions) -> Method:
-    from histobench_heads.cuca.method import CucaMlp
-
-    return CucaMlp(options)
 
 
 CUCA = MethodCard(
@@ -26,7 +14,7 @@ CUCA = MethodCard(
     url=CUCA_URL,
     licence=CUCA_LICENCE,
     citation=CUCA_CITATION,
-    build=_cuca,
+    build=lazy("histobench_heads.cuca.method:Cuca"),
     options=CucaOptions,
     targets=("cell_abundance",),
     auxiliary=("gene_expression",),
@@ -49,7 +37,7 @@ CUCA = MethodCard(
         "virchow2 with adapters, 80 cell types, trained": 4_430_794,
         "virchow2 with adapters, 39 cell types, trained": 4_409_761,
     },
-    convert=convert,
+    convert=lazy("histobench_heads.cuca.published:convert"),
     reproductions=REPRODUCTIONS,
     # two tokens a side: on her2st's 732 spots more epochs bring more than more pixels, and a fit stays under a minute
     presets={"quick": {"epochs": 15, "batch": 32}, "quick@full": {"patch_px": 32}},
@@ -62,7 +50,7 @@ CUCA_MLP = MethodCard(
     url=CUCA_URL,
     licence=CUCA_LICENCE,
     citation=CUCA_CITATION,
-    build=_cuca_mlp,
+    build=lazy("histobench_heads.cuca.method:CucaMlp"),
     options=CucaMlpOptions,
     targets=("cell_abundance",),
     auxiliary=("gene_expression",),
@@ -74,7 +62,7 @@ CUCA_MLP = MethodCard(
         "stnet": {"weight_main": 0.3, "weight_reconstruction": 0.6, "weight_alignment": 0.1},
     },
     parameters={"virchow2, 80 cell types": 4_101_962, "virchow2, 39 cell types": 4_080_929},
-    convert=convert,
+    convert=lazy("histobench_heads.cuca.published:convert"),
     presets={"quick": {"epochs": 15, "batch": 32}},
 )
 """With its published loss weights, which are not CUCA's."""

@@ -1,35 +1,17 @@
 """The controls of enhancement: they always run, and say what cleaner expression is worth."""
 
-from histobench import Method, MethodCard
+from histobench import MethodCard, lazy
 from histobench_heads.enhancement.options import LatentOptions, NeighbourMeanOptions
 from histobench_heads.frames.cards import OURS
 
 __all__ = ["NEIGHBOUR_MEAN", "PCA_RECONSTRUCTION", "RAW_COUNTS"]
 
 
-def _raw_counts(options: LatentOptions) -> Method:
-    from histobench_heads.enhancement.method import RawCounts
-
-    return RawCounts(options)
-
-
-def _neighbour_mean(options: NeighbourMeanOptions) -> Method:
-    from histobench_heads.enhancement.method import NeighbourMean
-
-    return NeighbourMean(options)
-
-
-def _pca_reconstruction(options: LatentOptions) -> Method:
-    from histobench_heads.enhancement.method import PcaReconstruction
-
-    return PcaReconstruction(options)
-
-
 RAW_COUNTS = MethodCard(
     name="raw-counts",
     title="control: the input itself, nothing cleaned",
     licence=OURS,
-    build=_raw_counts,
+    build=lazy("histobench_heads.enhancement.method:RawCounts"),
     options=LatentOptions,
     targets=("enhance",),
     unit="slide",  # the latent is the section's own
@@ -41,7 +23,7 @@ NEIGHBOUR_MEAN = MethodCard(
     name="neighbour-mean",
     title="control: the mean of a spot's expression and its neighbours'",
     licence=OURS,
-    build=_neighbour_mean,
+    build=lazy("histobench_heads.enhancement.method:NeighbourMean"),
     options=NeighbourMeanOptions,
     targets=("enhance",),
     unit="slide",
@@ -54,7 +36,7 @@ PCA_RECONSTRUCTION = MethodCard(
     title="control: a section's expression rebuilt from its own first principal components",
     licence=OURS,
     citation="Pearson (1901), Philos. Mag. 2:559-572",
-    build=_pca_reconstruction,
+    build=lazy("histobench_heads.enhancement.method:PcaReconstruction"),
     options=LatentOptions,
     targets=("enhance",),
     unit="slide",

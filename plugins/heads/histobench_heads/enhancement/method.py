@@ -21,9 +21,9 @@ from typing_extensions import override
 from histobench import DataError, FitContext, Float, LabelledSamples, Method, Prediction, Samples
 from histobench.data.graphs import adjacency
 from histobench_heads.enhancement.options import LatentOptions, NeighbourMeanOptions
+from histobench_heads.frames.expression import choose_genes, read_genes
+from histobench_heads.frames.radius_graph import radius_links
 from histobench_heads.frames.saved import read_facts, write_facts
-from histobench_heads.gist.expression import choose_genes, counts_of, read_genes
-from histobench_heads.gist.graph import radius_links
 
 __all__ = ["NeighbourMean", "PcaReconstruction", "RawCounts", "neighbour_mean", "principal_components"]
 
@@ -48,7 +48,7 @@ class _Control(Method):
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
         self._names, self._seed = train.targets.names, context.seed
-        self._genes = choose_genes(counts_of(train), self._names)
+        self._genes = choose_genes(train.need_counts("enhancement"), self._names)
 
     @override
     def predict(self, samples: Samples) -> Prediction:
@@ -58,7 +58,7 @@ class _Control(Method):
         values = np.empty((len(samples), len(self._names)), dtype=np.float32)
         latent = np.empty((len(samples), self.options.components), dtype=np.float32)
         for _, rows in samples.by_slide():
-            expression = read_genes(counts_of(samples.take(rows)), self._genes)
+            expression = read_genes(samples.take(rows).need_counts("enhancement"), self._genes)
             enhanced, latent[rows] = self.enhance(expression, samples.xy_um[rows])
             values[rows] = enhanced[:, columns]
         return Prediction(names=self._names, values=values, latent=latent)

@@ -1,23 +1,11 @@
 """Heads on foundation models."""
 
-from histobench import EncoderSlot, Method, MethodCard
+from histobench import EncoderSlot, MethodCard, lazy
 from histobench_heads.foundation.options import FmMlpOptions, LinearOptions, MlpOptions
-from histobench_heads.foundation.published import LINEAR_PROBE_REPRODUCTIONS, convert_linear_probe, convert_mlp
+from histobench_heads.foundation.published import LINEAR_PROBE_REPRODUCTIONS
 from histobench_heads.frames.cards import CONTINUOUS, CUCA_CITATION, CUCA_LICENCE, CUCA_URL, FROZEN_SLOT
 
 __all__ = ["FMMLP", "LINEAR_PROBE", "MLP"]
-
-
-def _linear_probe(options: LinearOptions) -> Method:
-    from histobench_heads.foundation.method import LinearProbing
-
-    return LinearProbing(options)
-
-
-def _mlp(options: MlpOptions) -> Method:
-    from histobench_heads.foundation.method import Mlp
-
-    return Mlp(options)
 
 
 LINEAR_PROBE = MethodCard(
@@ -26,7 +14,7 @@ LINEAR_PROBE = MethodCard(
     url=CUCA_URL,
     licence=CUCA_LICENCE,
     citation=CUCA_CITATION,
-    build=_linear_probe,
+    build=lazy("histobench_heads.foundation.method:LinearProbing"),
     options=LinearOptions,
     targets=CONTINUOUS,
     encoder=FROZEN_SLOT,
@@ -37,7 +25,7 @@ LINEAR_PROBE = MethodCard(
         "uni, 80 cell types": 82_000,
         "uni, 39 cell types": 39_975,
     },
-    convert=convert_linear_probe,
+    convert=lazy("histobench_heads.foundation.published:convert_linear_probe"),
     reproductions=LINEAR_PROBE_REPRODUCTIONS,
     # a small random encoder's embeddings are small, and the steps are cheap
     presets={"quick": {"batch": 32}},
@@ -50,7 +38,7 @@ MLP = MethodCard(
     url=CUCA_URL,
     licence=CUCA_LICENCE,
     citation=CUCA_CITATION,
-    build=_mlp,
+    build=lazy("histobench_heads.foundation.method:Mlp"),
     options=MlpOptions,
     targets=CONTINUOUS,
     encoder=FROZEN_SLOT,
@@ -63,7 +51,7 @@ MLP = MethodCard(
         "uni, 80 cell types": 1_093_200,
         "uni, 39 cell types": 1_072_167,
     },
-    convert=convert_mlp,
+    convert=lazy("histobench_heads.foundation.published:convert_mlp"),
     presets={"quick": {"epochs": 15, "batch": 32}},
 )
 """Two hidden layers."""
@@ -74,7 +62,7 @@ FMMLP = MethodCard(
     url=CUCA_URL,
     licence=CUCA_LICENCE,
     citation=CUCA_CITATION,
-    build=_mlp,
+    build=lazy("histobench_heads.foundation.method:Mlp"),
     options=FmMlpOptions,
     targets=CONTINUOUS,
     encoder=EncoderSlot(
@@ -91,7 +79,7 @@ FMMLP = MethodCard(
         "virchow2 with adapters, 80 cell types, trained": 2_207_440,
         "virchow2 with adapters, 39 cell types, trained": 2_186_407,
     },
-    convert=convert_mlp,
+    convert=lazy("histobench_heads.foundation.published:convert_mlp"),
     presets={"quick": {"epochs": 15, "batch": 32}, "quick@full": {"patch_px": 32}},
 )
 """CUCA without its molecular branch."""

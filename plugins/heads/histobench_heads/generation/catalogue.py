@@ -1,22 +1,10 @@
 """The controls of generation; they always run."""
 
-from histobench import Method, MethodCard, PatchGeometry
+from histobench import MethodCard, PatchGeometry, lazy
 from histobench_heads.frames.cards import OURS
 from histobench_heads.generation.options import LookUpOptions, NearestPromptOptions
 
 __all__ = ["NEAREST_PROMPT", "RANDOM_PATCH"]
-
-
-def _random_patch(options: LookUpOptions) -> Method:
-    from histobench_heads.generation.method import RandomPatch
-
-    return RandomPatch(options)
-
-
-def _nearest_prompt(options: NearestPromptOptions) -> Method:
-    from histobench_heads.generation.method import NearestPrompt
-
-    return NearestPrompt(options)
 
 
 def _patch(options: LookUpOptions) -> PatchGeometry:
@@ -27,7 +15,7 @@ RANDOM_PATCH = MethodCard(
     name="random-patch",
     title="control: any training patch, whatever the prompt",
     licence=OURS,
-    build=_random_patch,
+    build=lazy("histobench_heads.generation.method:RandomPatch"),
     options=LookUpOptions,
     targets=("generate",),
     patch=_patch,
@@ -40,7 +28,7 @@ NEAREST_PROMPT = MethodCard(
     title="control: the training patch whose expression is nearest to the prompt's",
     licence=OURS,
     citation="Cover & Hart (1967), IEEE Trans. Inf. Theory 13:21-27",
-    build=_nearest_prompt,
+    build=lazy("histobench_heads.generation.method:NearestPrompt"),
     options=NearestPromptOptions,
     targets=("generate",),
     patch=_patch,

@@ -16,8 +16,6 @@ from typing_extensions import override
 
 from histobench import (
     ConfigError,
-    Counts,
-    DataError,
     FitContext,
     Float,
     Generated,
@@ -59,11 +57,10 @@ class LookUp(Method, Generic[OptionsT]):
 
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
-        if train.patches is None:
-            raise DataError("training patches are handed out again; the samples carry none.")
+        patches = train.need_patches("a control that returns training patches")
         self._seed = context.seed
         kept = np.sort(generator(context.seed, _KEEP).permutation(len(train))[: self.options.most])
-        self._patches = np.array(train.patches[kept])
+        self._patches = np.array(patches[kept])
         self.learn(train, kept)
 
     @override
@@ -108,7 +105,7 @@ class NearestPrompt(LookUp[NearestPromptOptions]):
 
     @override
     def learn(self, train: LabelledSamples, kept: Int) -> None:
-        counts = _counts(train)
+        counts = train.need_counts("nearest-prompt")
         genes = ClipOptions(n_genes=self.options.n_genes, target_sum=10_000.0)
         self._vocabulary = Vocabulary.of(counts, train.slide_ids, genes)
         expression = self._vocabulary.read(counts.take(kept))
@@ -117,7 +114,7 @@ class NearestPrompt(LookUp[NearestPromptOptions]):
 
     @override
     def choose(self, samples: Samples) -> Int:
-        placed = self._components(self._vocabulary.read(_counts(samples)))
+        placed = self._components(self._vocabulary.read(samples.need_counts("nearest-prompt")))
         nearest: npt.NDArray[np.intp] = cKDTree(self._known).query(placed)[1]
         return nearest
 
@@ -144,9 +141,3 @@ class NearestPrompt(LookUp[NearestPromptOptions]):
         super()._restore(arrays)
         self._components = Components(mean=arrays["mean"], axes=arrays["axes"])
         self._known = arrays["known"]
-
-
-def _counts(samples: Samples) -> Counts:
-    if samples.counts is None:
-        raise DataError("the nearest prompt is found by counts; the samples carry none.")
-    return samples.counts

@@ -1,33 +1,16 @@
 """GIST."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from histobench import EncoderSlot, Method, MethodCard, Probe
-from histobench.weights import Converted, ConvertRequest
+from histobench import EncoderSlot, MethodCard, Probe, lazy
 from histobench_heads.frames.cards import FROZEN_SLOT
 from histobench_heads.gist.options import GistOptions
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 __all__ = ["GIST"]
 
 _COMPOSITE_UM = 0.18  # of a pixel of CosMx's composites (expression_protocol.md, section 3)
 _BREAST_UM = 90 / 240  # of the Visium breast image: 240 pixels are about 90 µm (the same)
-
-
-def _gist(options: GistOptions) -> Method:
-    from histobench_heads.gist.method import Gist
-
-    return Gist(options)
-
-
-def _convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
-    from histobench_heads.gist.published import convert
-
-    return convert(tensors, request)
 
 
 def _probes(options: GistOptions) -> tuple[Probe, ...]:
@@ -44,7 +27,7 @@ GIST = MethodCard(
     licence="none given (the authors' code; this is a clean-room implementation from its specification)",
     citation="GIST: deep learning-enabled gene expression and histology integration for spatial cellular profiling "
     "(2024-2025), in the authors' repository",
-    build=_gist,
+    build=lazy("histobench_heads.gist.method:Gist"),
     options=GistOptions,
     targets=("enhance",),
     unit="slide",
@@ -56,7 +39,7 @@ GIST = MethodCard(
         scratch=FROZEN_SLOT.scratch,
         scratch_mode="frozen",
     ),
-    convert=_convert,
+    convert=lazy("histobench_heads.gist.published:convert"),
     # radii of gist.md, section 2.2, in microns; that of colorectal is in coordinates whose scale is not told
     dataset_options={
         "nanostring": {"radius_um": 80 * _COMPOSITE_UM},

@@ -37,9 +37,9 @@ from typing_extensions import override
 
 from histobench import DataError, FitContext, Float, Int, LabelledSamples, Method, Prediction, Samples
 from histobench.training import Recipe, fit_module, generator, load_weights, save_weights, seeded
+from histobench_heads.frames.expression import choose_genes, read_genes
+from histobench_heads.frames.radius_graph import nearest_links, radius_links
 from histobench_heads.frames.saved import read_facts, write_facts
-from histobench_heads.gist.expression import choose_genes, counts_of, read_genes
-from histobench_heads.gist.graph import nearest_links, radius_links
 from histobench_heads.gist.network import GistNetwork, Said
 from histobench_heads.gist.options import GistOptions
 
@@ -69,7 +69,7 @@ class Gist(Method):
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
         self._names = train.targets.names
-        self._genes = choose_genes(counts_of(train), self._names, self.options.n_genes)
+        self._genes = choose_genes(train.need_counts("gist"), self._names, self.options.n_genes)
         self._context = context
         if self.options.fit_on == "training":
             sections = [read_section(train.take(rows), self._genes, self.options) for _, rows in train.by_slide()]
@@ -151,12 +151,10 @@ def read_section(samples: Samples, genes: tuple[str, ...], options: GistOptions,
     DataError
         If the samples carry no counts or no embeddings.
     """
-    if samples.embeddings is None:
-        raise DataError("gist reads embeddings, and the samples carry none.")
-    image = samples.embeddings.astype(np.float32)
+    image = samples.need_embeddings("gist").astype(np.float32)
     if options.standardise:
         image = (image - image.mean(axis=0)) / np.maximum(image.std(axis=0), 1e-6)
-    expression = read_genes(counts_of(samples), genes)
+    expression = read_genes(samples.need_counts("gist"), genes)
     edges = _links(samples.xy_um, options)
     return Section(torch.from_numpy(expression), torch.from_numpy(image), torch.from_numpy(edges))
 

@@ -1,29 +1,10 @@
 """hist2RNA."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-from histobench import EncoderSlot, Method, MethodCard
-from histobench.weights import Converted, ConvertRequest
+from histobench import EncoderSlot, MethodCard, lazy
 from histobench_heads.frames.cards import CONTINUOUS, FROZEN_SLOT
 from histobench_heads.hist2rna.options import Hist2RnaOptions
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
 __all__ = ["HIST2RNA"]
-
-
-def _hist2rna(options: Hist2RnaOptions) -> Method:
-    from histobench_heads.hist2rna.method import Hist2Rna
-
-    return Hist2Rna(options)
-
-
-def _convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
-    from histobench_heads.hist2rna.published import convert
-
-    return convert(tensors, request)
 
 
 HIST2RNA = MethodCard(
@@ -32,7 +13,7 @@ HIST2RNA = MethodCard(
     url="https://github.com/raktim-mondol/hist2RNA",
     licence="MIT (the authors' code; this is a clean-room implementation from its specification)",
     citation="Mondol et al. (2023), Cancers 15:2569",
-    build=_hist2rna,
+    build=lazy("histobench_heads.hist2rna.method:Hist2Rna"),
     options=Hist2RnaOptions,
     targets=CONTINUOUS,
     unit="slide",
@@ -44,7 +25,7 @@ HIST2RNA = MethodCard(
         scratch=FROZEN_SLOT.scratch,
         scratch_mode="frozen",
     ),
-    convert=_convert,
+    convert=lazy("histobench_heads.hist2rna.published:convert"),
     parameters={"embedding 2,048 wide; 50 genes": 3_041_586},
     presets={"quick": {"epochs": 30, "lr": 3e-4, "bag_spots": 4, "standardise": True, "start_at_mean": True}},
 )

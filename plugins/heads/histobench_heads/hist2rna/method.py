@@ -102,7 +102,7 @@ class Hist2Rna(Method):
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
         self._names = train.targets.names
-        embeddings, targets = _embeddings(train), train.targets.values
+        embeddings, targets = train.need_embeddings("hist2rna"), train.targets.values
         with seeded(context.seed):
             self._module = self._build(embeddings.shape[1])
         self._module.measure(torch.as_tensor(embeddings, dtype=torch.float32))
@@ -133,7 +133,7 @@ class Hist2Rna(Method):
 
     @override
     def predict(self, samples: Samples) -> Prediction:
-        module, embeddings = self._made(), _embeddings(samples)
+        module, embeddings = self._made(), samples.need_embeddings("hist2rna")
         if self.options.predict == "spot":
             return Prediction(names=self._names, values=_run(module, torch.as_tensor(embeddings)))
         bags = contiguous_parts(samples, self.options.bag_spots)
@@ -167,7 +167,7 @@ class Hist2Rna(Method):
     def _selection(self, val: LabelledSamples) -> Callable[[nn.Module], float]:
         """Score by the mean squared error of the validation bags, the lower the better."""
         bags = contiguous_parts(val, self.options.bag_spots)
-        embeddings, targets = bag_means(_embeddings(val), bags), bag_means(val.targets.values, bags)
+        embeddings, targets = bag_means(val.need_embeddings("hist2rna"), bags), bag_means(val.targets.values, bags)
         return lambda module: -float(np.square(_run(module, embeddings) - targets.numpy()).mean())
 
 
@@ -185,9 +185,3 @@ def _run(module: nn.Module, embeddings: Tensor) -> Float:
     device = next(module.parameters()).device
     predicted: Float = module(embeddings.float().to(device)).float().cpu().numpy()
     return predicted
-
-
-def _embeddings(samples: Samples) -> Float:
-    if samples.embeddings is None:
-        raise DataError("hist2rna reads embeddings, and the samples carry none.")
-    return samples.embeddings

@@ -1,6 +1,6 @@
 """Linear baselines of retrieval, one of them a control."""
 
-from histobench import EncoderSlot, Method, MethodCard
+from histobench import EncoderSlot, MethodCard, lazy
 from histobench_heads.frames.cards import FROZEN_SLOT, OURS
 from histobench_heads.pairing.options import CcaOptions
 
@@ -9,18 +9,12 @@ __all__ = ["CCA", "COLOUR_CCA"]
 _CITATION = "Hotelling (1936), Biometrika 28:321-377; Vinod (1976), J. Econometrics 4:147-166"
 
 
-def _cca(options: CcaOptions) -> Method:
-    from histobench_heads.pairing.method import Cca
-
-    return Cca(options)
-
-
 COLOUR_CCA = MethodCard(
     name="colour-cca",
     title="control: canonical correlation of expression with colour statistics of the patch",
     licence=OURS,
     citation=_CITATION,
-    build=_cca,
+    build=lazy("histobench_heads.pairing.method:Cca"),
     options=CcaOptions,
     targets=("retrieve",),
     encoder=EncoderSlot(default="colour-stats", default_mode="frozen", modes=("frozen",), fixed=True),
@@ -33,7 +27,7 @@ CCA = MethodCard(
     title="canonical correlation of expression with frozen embeddings, both by their principal components",
     licence=OURS,
     citation=_CITATION,
-    build=_cca,
+    build=lazy("histobench_heads.pairing.method:Cca"),
     options=CcaOptions,
     targets=("retrieve",),
     encoder=FROZEN_SLOT,

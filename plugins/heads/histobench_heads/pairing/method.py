@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 from typing_extensions import override
 
-from histobench import Counts, DataError, FitContext, Float, LabelledSamples, Method, Pairing, Samples
+from histobench import FitContext, Float, LabelledSamples, Method, Pairing, Samples
 from histobench_heads.frames.clip.options import ClipOptions
 from histobench_heads.frames.clip.vocabulary import Vocabulary
 from histobench_heads.frames.components import Components
+from histobench_heads.frames.ridge.solver import Design
 from histobench_heads.frames.saved import read_arrays, read_facts, write_arrays, write_facts
 from histobench_heads.pairing.correlation import Correlation
 from histobench_heads.pairing.options import CcaOptions
-from histobench_heads.ridge.solver import Design
 
 __all__ = ["Cca"]
 
@@ -46,11 +46,11 @@ class Cca(Method):
 
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
-        options, counts = self.options, _counts(train)
+        options, counts = self.options, train.need_counts("canonical correlation")
         self._vocabulary = Vocabulary.of(counts, train.slide_ids, ClipOptions(n_genes=options.n_genes))
-        self._design = Design.of(_embeddings(train))
+        self._design = Design.of(train.need_embeddings("canonical correlation"))
         sides = (
-            self._design(_embeddings(train)),
+            self._design(train.need_embeddings("canonical correlation")),
             self._vocabulary.read(counts, train.slide_ids).astype(np.float64),
         )
         components = [Components.of(side, options.components) for side in sides]
@@ -67,8 +67,8 @@ class Cca(Method):
 
     @override
     def predict(self, samples: Samples) -> Pairing:
-        image = self._design(_embeddings(samples))
-        expression = self._vocabulary.read(_counts(samples)).astype(np.float64)
+        image = self._design(samples.need_embeddings("canonical correlation"))
+        expression = self._vocabulary.read(samples.need_counts("canonical correlation")).astype(np.float64)
         return Pairing(image=self._place("image", image), expression=self._place("expression", expression))
 
     @override
@@ -88,15 +88,3 @@ class Cca(Method):
     def _place(self, side: str, values: Float) -> Float:
         placed: Float = ((values - self._maps[f"{side}_mean"]) @ self._maps[side]).astype(np.float32)
         return placed
-
-
-def _embeddings(samples: Samples) -> Float:
-    if samples.embeddings is None:
-        raise DataError("canonical correlation needs embeddings; the samples carry none.")
-    return samples.embeddings
-
-
-def _counts(samples: Samples) -> Counts:
-    if samples.counts is None:
-        raise DataError("canonical correlation needs raw counts; the samples carry none.")
-    return samples.counts

@@ -1,22 +1,11 @@
 """Ridge regressions on frozen embeddings."""
 
-from histobench import Method, MethodCard
+from histobench import MethodCard, lazy
 from histobench_heads.frames.cards import ALL_KINDS, FROZEN_SLOT, OURS
-from histobench_heads.ridge.options import HestRidgeOptions, RidgeOptions
+from histobench_heads.frames.ridge.options import RidgeOptions
+from histobench_heads.ridge.options import HestRidgeOptions
 
 __all__ = ["HEST_RIDGE", "RIDGE"]
-
-
-def _ridge(options: RidgeOptions) -> Method:
-    from histobench_heads.ridge.method import Ridge
-
-    return Ridge(options)
-
-
-def _hest_ridge(options: HestRidgeOptions) -> Method:
-    from histobench_heads.ridge.hest import HestRidge
-
-    return HestRidge(options)
 
 
 RIDGE = MethodCard(
@@ -24,7 +13,7 @@ RIDGE = MethodCard(
     title="ridge regression on frozen embeddings, its penalty chosen within the training slides",
     licence=OURS,
     citation="Hoerl & Kennard (1970), Technometrics 12:55-67",
-    build=_ridge,
+    build=lazy("histobench_heads.frames.ridge.method:Ridge"),
     options=RidgeOptions,
     targets=(*ALL_KINDS, "enhance"),
     encoder=FROZEN_SLOT,
@@ -37,7 +26,7 @@ HEST_RIDGE = MethodCard(
     url="https://github.com/mahmoodlab/HEST",
     licence="CC BY-NC-SA 4.0 (the authors' code; this is a clean-room implementation from its specification)",
     citation="Jaume et al. (2024), NeurIPS Datasets and Benchmarks (HEST-1k)",
-    build=_hest_ridge,
+    build=lazy("histobench_heads.ridge.hest:HestRidge"),
     options=HestRidgeOptions,
     targets=ALL_KINDS,
     encoder=FROZEN_SLOT,

@@ -23,11 +23,11 @@ from pathlib import Path
 import numpy as np
 from typing_extensions import override
 
-from histobench import DataError, FitContext, Float, LabelledSamples, Method, Prediction, Samples
+from histobench import FitContext, Float, LabelledSamples, Method, Prediction, Samples
 from histobench_heads.frames.components import Components
+from histobench_heads.frames.ridge.solver import Design, Spectrum
 from histobench_heads.frames.saved import read_arrays, write_arrays
 from histobench_heads.ridge.options import HestRidgeOptions
-from histobench_heads.ridge.solver import Design, Spectrum
 
 __all__ = ["HestRidge", "hest_penalty"]
 
@@ -49,7 +49,8 @@ class HestRidge(Method):
 
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
-        embeddings, targets = _embeddings(train).astype(np.float64), train.targets.values.astype(np.float64)
+        embeddings = train.need_embeddings("hest-ridge").astype(np.float64)
+        targets = train.targets.values.astype(np.float64)
         design = Design.of(embeddings)
         scale = design.deviation if self.options.standardise else np.ones_like(design.deviation)
         components = Components.of(embeddings / scale, self.options.components)
@@ -63,7 +64,7 @@ class HestRidge(Method):
 
     @override
     def predict(self, samples: Samples) -> Prediction:
-        values = _embeddings(samples).astype(np.float64) @ self._weights + self._intercept
+        values = samples.need_embeddings("hest-ridge").astype(np.float64) @ self._weights + self._intercept
         return Prediction(names=self._names, values=values.astype(np.float32))
 
     @override
@@ -75,9 +76,3 @@ class HestRidge(Method):
         arrays = read_arrays(folder)
         self._names = tuple(map(str, arrays["names"]))
         self._weights, self._intercept = arrays["weights"], arrays["intercept"]
-
-
-def _embeddings(samples: Samples) -> Float:
-    if samples.embeddings is None:
-        raise DataError("HEST's protocol needs embeddings; the samples carry none.")
-    return samples.embeddings

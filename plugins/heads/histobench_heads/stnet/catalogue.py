@@ -1,16 +1,10 @@
 """ST-Net."""
 
-from histobench import EncoderSlot, Method, MethodCard, PatchGeometry
+from histobench import EncoderSlot, MethodCard, PatchGeometry, lazy
 from histobench_heads.stnet.options import CUCAS_SETTINGS, StNetOptions
-from histobench_heads.stnet.published import REPRODUCTIONS, convert
+from histobench_heads.stnet.published import REPRODUCTIONS
 
 __all__ = ["STNET"]
-
-
-def _stnet(options: StNetOptions) -> Method:
-    from histobench_heads.stnet.method import StNet
-
-    return StNet(options)
 
 
 def _patch(options: StNetOptions) -> PatchGeometry:
@@ -25,7 +19,7 @@ STNET = MethodCard(
     url="https://github.com/bryanhe/ST-Net",
     licence="MIT (the authors' code, by its metadata; this is a clean-room implementation from its specification)",
     citation="He et al. (2020), Nature Biomedical Engineering 4:827-834; abundances: Yan et al. (2025), Bioinformatics",
-    build=_stnet,
+    build=lazy("histobench_heads.stnet.method:StNet"),
     options=StNetOptions,
     targets=("gene_expression", "cell_abundance"),
     patch=_patch,
@@ -37,7 +31,7 @@ STNET = MethodCard(
         "DenseNet-121, 80 cell types": 7_035_856,
         "DenseNet-121, 39 cell types": 6_993_831,
     },
-    convert=convert,
+    convert=lazy("histobench_heads.stnet.published:convert"),
     reproductions=REPRODUCTIONS,
     kind_options={"cell_abundance": CUCAS_SETTINGS},
     presets={

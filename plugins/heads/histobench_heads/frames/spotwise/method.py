@@ -230,11 +230,8 @@ def _features(train: Samples, context: FitContext) -> int:
 
 
 def _images(samples: Samples, rows: Int, mode: Mode) -> Tensor:
-    source = samples.embeddings if mode == "frozen" else samples.patches
-    if source is None:
-        what = "embeddings" if mode == "frozen" else "patches"
-        raise DataError(f"an encoder in mode {mode!r} needs samples with {what}; these carry none.")
-    return torch.as_tensor(source[rows])
+    who = f"an encoder in mode {mode!r}"
+    return torch.as_tensor((samples.need_embeddings(who) if mode == "frozen" else samples.need_patches(who))[rows])
 
 
 def _recipe(options: SpotOptions) -> Recipe:

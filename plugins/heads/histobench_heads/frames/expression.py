@@ -4,24 +4,11 @@ import warnings
 
 import numpy as np
 
-from histobench import Counts, DataError, Float, Samples
+from histobench import Counts, DataError, Float
 
-__all__ = ["choose_genes", "counts_of", "log_normalise", "read_genes"]
+__all__ = ["choose_genes", "log_normalise", "read_genes"]
 
 _PER = 10_000.0
-
-
-def counts_of(samples: Samples, /) -> Counts:
-    """Give the counts that are to be enhanced.
-
-    Raises
-    ------
-    DataError
-        If the samples carry none.
-    """
-    if samples.counts is None:
-        raise DataError("enhancement starts from measured counts, and the samples carry none.")
-    return samples.counts
 
 
 def log_normalise(counts: Float, /, *, columns: list[int] | None = None) -> Float:

@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 from typing_extensions import override
 
-from histobench import DataError, FitContext, Float, LabelledSamples, Method, Prediction, Samples
+from histobench import FitContext, Float, LabelledSamples, Method, Prediction, Samples
+from histobench_heads.frames.ridge.options import RidgeOptions
+from histobench_heads.frames.ridge.selection import choose_penalty, groups_of
+from histobench_heads.frames.ridge.solver import Design, Spectrum
 from histobench_heads.frames.saved import read_arrays, write_arrays
-from histobench_heads.ridge.options import RidgeOptions
-from histobench_heads.ridge.selection import choose_penalty, groups_of
-from histobench_heads.ridge.solver import Design, Spectrum
 
 __all__ = ["LEVEL", "Ridge"]
 
@@ -53,7 +53,7 @@ class Ridge(Method):
 
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
-        embeddings, targets = _embeddings(train), train.targets.values.astype(np.float64)
+        embeddings, targets = train.need_embeddings("ridge"), train.targets.values.astype(np.float64)
         options = self.options
         choice = choose_penalty(
             embeddings,
@@ -73,7 +73,7 @@ class Ridge(Method):
 
     @override
     def predict(self, samples: Samples) -> Prediction:
-        values = self._design(_embeddings(samples)) @ self._weights + self._intercept
+        values = self._design(samples.need_embeddings("ridge")) @ self._weights + self._intercept
         ends = {} if self._margin is None else {"low": values - self._margin, "high": values + self._margin}
         return Prediction(names=self._names, values=values.astype(np.float32), parameters=ends)
 
@@ -100,9 +100,3 @@ class Ridge(Method):
         self._design = Design(mean=arrays["mean"], deviation=arrays["deviation"])
         self._weights, self._intercept = arrays["weights"], arrays["intercept"]
         self._margin = arrays.get("margin")
-
-
-def _embeddings(samples: Samples) -> Float:
-    if samples.embeddings is None:
-        raise DataError("ridge regression needs embeddings; the samples carry none.")
-    return samples.embeddings

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.model_selection import GroupKFold
 
 from histobench import Float, Int, LabelledSamples
-from histobench_heads.ridge.solver import Design, Spectrum
+from histobench_heads.frames.ridge.solver import Design, Spectrum
 
 __all__ = ["Choice", "choose_penalty", "groups_of"]
 
