@@ -1,4 +1,4 @@
-"""One section that several benchmarks read; and the ratios, printed beneath pytest-benchmark's table of seconds."""
+"""The section that several benchmarks read, and a summary of ratios below the table of pytest-benchmark."""
 
 import os
 from pathlib import Path
@@ -26,10 +26,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def section(request: pytest.FixtureRequest) -> LabelledSamples:
-    """B4 of her2st, 283 spots, where the release is at hand and something is measured; else noise on a lattice.
+    """B4 of her2st, 283 spots, if the data are available and time is measured; otherwise noise on a lattice.
 
-    Patches of 48 pixels; ln(1 + counts per 10,000) of the 64 most frequent genes, with their counts beside; and one
-    label for every spot, as none of the sections with an image has the pathologist's.
+    Patches of 48 pixels; ln(1 + counts per 10,000) of the 64 most frequent genes, with their counts; and the same label
+    for every spot, because no section with an image has labels of the pathologist.
     """
     data = Path(os.environ.get("HISTOBENCH_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
     is_measured = not request.config._benchmarksession.disabled

@@ -1,13 +1,13 @@
-"""Images a second of ViT-S, B, L, H and g through the embedding, and the measured ceiling of matrix products.
+"""Images per second of ViT-S, B, L, H and g in the embedding, and the measured ceiling of matrix products.
 
-Random weights and random patches from a file, as an extraction reads them. The ceiling is what square matrix products
-of the same precision reach on the same device in the same run, divided by the operations of one image::
+Weights are random; random patches are read from a file, as in an extraction. The ceiling is the speed of square matrix
+products of the same precision on the same device in the same run, divided by the operations of one image::
 
     python benchmarks/encoder_throughput.py                                   # a GPU, bf16, all five
     python benchmarks/encoder_throughput.py --models H,g --compile
     python benchmarks/encoder_throughput.py --device cpu --models tiny --patches 12 --batch-size 4
 
-Prints, for each model: GFLOP an image, images a second of ours, share of the ceiling, images a second of the plain
+Prints for each model: GFLOP per image, images per second of ours, share of the ceiling, images per second of a plain
 loop (a default DataLoader that normalises in single precision on the CPU, a batch at a time), and the ratio of both.
 """
 
@@ -37,7 +37,7 @@ PLAIN_BATCH = 64
 
 @dataclass(frozen=True)
 class Vit:
-    """A vision transformer of timm's at 224 pixels."""
+    """A vision transformer of timm at 224 pixels."""
 
     arch: str
     width: int
@@ -48,7 +48,7 @@ class Vit:
     registers: int = 0
 
     def gflop(self) -> float:
-        """Count the operations of one image: matrix products alone, attention's included."""
+        """Return the operations of one image: matrix products only, including those of attention."""
         n = (224 // self.token_px) ** 2
         tokens, d = n + 1 + self.registers, self.width
         embed = 2 * 3 * self.token_px**2 * d * n
@@ -76,7 +76,7 @@ MODELS = {
 
 
 class Normalised(nn.Module):
-    """A network with the normalisation before it, as an encoder's is."""
+    """A network with normalisation in front, as in an encoder."""
 
     mean: Tensor
     std: Tensor
@@ -103,18 +103,18 @@ class Random:
         self._network = Normalised(model.network()).eval().requires_grad_(False)
 
     def frozen(self, device: str = "cpu") -> Normalised:
-        """Give the network."""
+        """Return the network."""
         return self._network.to(device)
 
     def embed(self, patches: UInt8, /, *, device: str = "cpu") -> Float:
-        """Embed (n, h, w, 3) patches; the plain way, which nothing here measures."""
+        """Embed (n, h, w, 3) patches; required by the protocol, not measured."""
         with torch.inference_mode():
             embedded: Float = self.frozen(device)(torch.from_numpy(patches).to(device)).float().cpu().numpy()
         return embedded
 
 
 def write_patches(path: Path, n: int) -> StoredPatches:
-    """Write (n, 224, 224, 3) random patches as the cache keeps them."""
+    """Write (n, 224, 224, 3) random patches in the format of the cache."""
     with h5py.File(path, "w") as file:
         stored = file.create_dataset("img", (n, 224, 224, 3), np.uint8)
         for start in range(0, n, 256):
@@ -124,7 +124,7 @@ def write_patches(path: Path, n: int) -> StoredPatches:
 
 
 def ceiling_tflops(device: str, precision: str) -> float:
-    """Measure what square matrix products reach, in TFLOP/s; the best of several sizes."""
+    """Return the speed of square matrix products, in TFLOP/s; the best of several sizes."""
     best = 0.0
     sizes = (4096, 8192, 16384) if device.startswith("cuda") else (512,)
     for side in sizes:
@@ -141,7 +141,7 @@ def ceiling_tflops(device: str, precision: str) -> float:
 
 
 def ours(encoder: Random, how: Compute, patches: StoredPatches) -> float:
-    """Give images a second, after one pass that finds the batch size."""
+    """Return images per second, after one pass that finds the batch size."""
     embedder = Embedder(encoder, how)
     seconds = 0.0
     for _ in range(2):
@@ -153,7 +153,7 @@ def ours(encoder: Random, how: Compute, patches: StoredPatches) -> float:
 
 
 def plain(encoder: Random, patches: StoredPatches, how: Compute) -> float:
-    """Give images a second of the plain loop, on at most a few batches; the network under autocast, as HEST runs it."""
+    """Return images per second of the plain loop on a few batches, with the network under autocast as in HEST."""
     network, n = encoder.frozen(how.device), min(len(patches), 8 * PLAIN_BATCH)
     mean, std = network.mean.cpu(), network.std.cpu()
     half = torch.autocast(how.device.partition(":")[0], dtype=HALF[how.precision], enabled=how.precision != "fp32")
@@ -178,7 +178,7 @@ def _wait(device: str) -> None:
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Measure the models from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--models", default="S,B,L,H,g", help=f"of {', '.join(MODELS)}")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -187,22 +187,22 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--json", type=Path, help="also write the figures there")
-    asked = parser.parse_args()
+    parser.add_argument("--json", type=Path, help="file to which the figures are written as well")
+    arguments = parser.parse_args()
     how = Compute(
-        device=asked.device,
-        precision=asked.precision,
-        batch_size=asked.batch_size,
-        workers=asked.workers,
-        compiled=asked.compile,
+        device=arguments.device,
+        precision=arguments.precision,
+        batch_size=arguments.batch_size,
+        workers=arguments.workers,
+        compiled=arguments.compile,
     )
-    ceiling = ceiling_tflops(asked.device, asked.precision)
-    print(f"{asked.device}, {asked.precision}: matrix products reach {ceiling:.4g} TFLOP/s")
+    ceiling = ceiling_tflops(arguments.device, arguments.precision)
+    print(f"{arguments.device}, {arguments.precision}: matrix products reach {ceiling:.4g} TFLOP/s")
     header = ["model", "GFLOP", "images/s", "of_ceiling", "plain/s", "ratio"]
     rows: list[list[str]] = []
     with tempfile.TemporaryDirectory() as folder:
-        patches = write_patches(Path(folder) / "patches.h5", asked.patches)
-        for name in asked.models.split(","):
+        patches = write_patches(Path(folder) / "patches.h5", arguments.patches)
+        for name in arguments.models.split(","):
             model = MODELS[name]
             encoder = Random(model)
             speed, slow = ours(encoder, how, patches), plain(encoder, patches, how)
@@ -211,8 +211,8 @@ def main() -> None:
             rows[-1].append(f"{speed / slow:.3g}")
     for row in itertools.chain([header], rows):
         print("  ".join(cell.ljust(10) for cell in row).rstrip())
-    if asked.json:
-        asked.json.write_text(
+    if arguments.json:
+        arguments.json.write_text(
             json.dumps({"ceiling_tflops": ceiling, "rows": [dict(zip(header, r, strict=True)) for r in rows]})
         )
 

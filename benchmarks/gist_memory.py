@@ -1,12 +1,12 @@
-"""One training step of GIST on one section: peak memory and seconds, as JSON; ours, and plain indexing along edges.
+"""Peak memory and seconds of a training step of GIST on one section, as JSON; ours or plain indexing along edges.
 
-A process has one peak, so each measurement is a process of its own::
+A process has only one peak, so each measurement is a separate process::
 
     python benchmarks/gist_memory.py --spots 50000
     python benchmarks/gist_memory.py --spots 5000 --plain
 
 The plain formulation is that of graph libraries: the vectors at both ends of every edge are gathered and kept for the
-backward pass. It computes the same values from the same weights. Spots lie on a hexagonal lattice.
+backward pass. It computes the same values from the same weights. Spots are on a hexagonal lattice.
 """
 
 import argparse
@@ -41,7 +41,7 @@ class PlainLayer(GraphTransformerLayer):
 
 
 def make_section(n: int, *, genes: int, dim: int) -> Section:
-    """Draw a section of ``n`` spots with random expression and embeddings."""
+    """Return a section of ``n`` spots with random expression and embeddings."""
     side = int(np.ceil(n**0.5))
     column, row = np.meshgrid(np.arange(side), np.arange(side))
     at = np.stack([column + 0.5 * (row % 2), row * 0.75**0.5], axis=-1).reshape(-1, 2)[:n] * 100.0
@@ -54,7 +54,7 @@ def make_section(n: int, *, genes: int, dim: int) -> Section:
 
 
 def make_network(section: Section, *, hidden: int, plain: bool = False) -> GistNetwork:
-    """Make a network for a section from seed 0."""
+    """Return a network for a section with weights from seed 0."""
     torch.manual_seed(0)
     network = GistNetwork(section.expression.shape[1], section.image.shape[1], hidden=hidden)
     if plain:
@@ -65,7 +65,7 @@ def make_network(section: Section, *, hidden: int, plain: bool = False) -> GistN
 
 
 def train_step(network: GistNetwork, section: Section, options: GistOptions) -> float:
-    """Take one step of Adam; give the seconds it took."""
+    """Take one step of Adam, and return the seconds it took."""
     optimiser = torch.optim.Adam(network.parameters(), lr=options.lr, weight_decay=options.weight_decay)
     begun = time.perf_counter()
     losses(network(*section), section, options)["loss"].backward()
@@ -75,7 +75,7 @@ def train_step(network: GistNetwork, section: Section, options: GistOptions) -> 
 
 
 def kept_bytes(network: GistNetwork, section: Section, options: GistOptions) -> int:
-    """Count the bytes that a forward pass keeps for the backward pass, weights left out."""
+    """Return the bytes that a forward pass keeps for the backward pass, without weights."""
     weights = {parameter.untyped_storage().data_ptr() for parameter in network.parameters()}
     kept: dict[int, int] = {}
 
@@ -87,41 +87,41 @@ def kept_bytes(network: GistNetwork, section: Section, options: GistOptions) -> 
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = losses(network(*section), section, options)["loss"]
-    assert loss.requires_grad  # as long as it lives, so does what it keeps: no storage is counted twice
+    assert loss.requires_grad  # the loss keeps all storages alive, so that none is counted twice
     return sum(kept.values())
 
 
 def peak_gib() -> float:
-    """Give the most memory that this process ever held, in GiB."""
-    # not from getrusage: a process that another one started begins there with the other's peak
+    """Return the most memory that this process has ever held, in GiB."""
+    # not from getrusage, where a child process starts with the peak of its parent
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     kib = next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]
     return int(kib) / 2**20
 
 
 def main() -> None:
-    """Measure what the command line asks for; the default is the published size on CosMx's panel."""
+    """Measure the sizes from the command line; the default is the published size on CosMx's panel."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--spots", type=int, default=5000)
     parser.add_argument("--genes", type=int, default=980)
     parser.add_argument("--dim", type=int, default=768)
     parser.add_argument("--hidden", type=int, default=512)
     parser.add_argument("--plain", action="store_true")
-    asked = parser.parse_args()
-    section = make_section(asked.spots, genes=asked.genes, dim=asked.dim)
-    network = make_network(section, hidden=asked.hidden, plain=asked.plain)
+    arguments = parser.parse_args()
+    section = make_section(arguments.spots, genes=arguments.genes, dim=arguments.dim)
+    network = make_network(section, hidden=arguments.hidden, plain=arguments.plain)
     before = peak_gib()
-    cpu = time.process_time()  # tells more than seconds where others use the machine
+    cpu = time.process_time()  # less affected than wall time by other work on the machine
     seconds = train_step(network, section, GistOptions())
     cpu = time.process_time() - cpu
     measured = {
         "edges": section.edges.shape[1],
         "seconds": round(seconds, 2),
-        "cpu_seconds_per_1000_spots": round(cpu * 1000 / asked.spots, 3),
+        "cpu_seconds_per_1000_spots": round(cpu * 1000 / arguments.spots, 3),
         "peak_gib": round(peak_gib(), 3),
         "step_gib": round(peak_gib() - before, 3),
     }
-    print(json.dumps({**vars(asked), **measured}))
+    print(json.dumps({**vars(arguments), **measured}))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Scoring one slide with every metric that is computed by default: peak memory and seconds, as JSON.
+"""Peak memory and seconds of scoring one slide with every default metric, as JSON.
 
-A process has one peak, so each measurement is a process of its own::
+A process has only one peak, so each measurement is a separate process::
 
     python benchmarks/metric_memory.py --spots 5000 --targets 20000
 
-What is given is prediction and observation, float32, which no scoring can do without; what is told is how much more
-was held at once.
+The input is prediction and observation in float32, which any scoring needs. The result is the memory held in addition
+to it at the peak.
 """
 
 import argparse
@@ -24,7 +24,7 @@ _ROWS = 100
 
 
 def make_result(n: int, t: int) -> SlideResult:
-    """Draw counts of ``t`` genes at ``n`` spots of a square lattice and a noisy prediction of them, rows at a time."""
+    """Return counts of ``t`` genes at ``n`` spots of a square lattice, and a noisy prediction of them."""
     names = tuple(f"gene-{place}" for place in range(t))
     predicted, observed = np.empty((n, t), dtype=np.float32), np.empty((n, t), dtype=np.float32)
     draw = np.random.default_rng(0)
@@ -51,34 +51,34 @@ def _fill(draw: np.random.Generator, rates: Float, predicted: Float, observed: F
 
 
 def peak_mib() -> float:
-    """Give the most memory that this process ever held, in MiB."""
+    """Return the most memory that this process has ever held, in MiB."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 2**10
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Measure the sizes from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--spots", type=int, default=1000)
     parser.add_argument("--targets", type=int, default=1000)
-    parser.add_argument("--metrics", help="Comma-separated. [all but the expensive]")
-    asked = parser.parse_args()
+    parser.add_argument("--metrics", help="Comma-separated. [all except expensive ones]")
+    arguments = parser.parse_args()
     cards = [card for card in CARDS if not card.expensive and "gene_expression" in card.kinds]
-    if asked.metrics:
-        cards = [card for card in CARDS if card.name in asked.metrics.split(",")]
-    result = make_result(asked.spots, asked.targets)
-    facts = np.linspace(0, 1, asked.targets)
+    if arguments.metrics:
+        cards = [card for card in CARDS if card.name in arguments.metrics.split(",")]
+    result = make_result(arguments.spots, arguments.targets)
+    facts = np.linspace(0, 1, arguments.targets)
     training = TrainingFacts(mean=facts, deviation=facts, prevalence=facts)
     before, begun = peak_mib(), time.process_time()
     evaluation = score([result], cards, training)
     measured = {
-        "input_mib": round(2 * 4 * asked.spots * asked.targets / 2**20),
+        "input_mib": round(2 * 4 * arguments.spots * arguments.targets / 2**20),
         "before_mib": round(before),
         "more_mib": round(peak_mib() - before),
         "cpu_seconds": round(time.process_time() - begun, 1),
         "metrics": len(evaluation.scores),
     }
-    print(json.dumps({"spots": asked.spots, "targets": asked.targets, **measured}))
+    print(json.dumps({"spots": arguments.spots, "targets": arguments.targets, **measured}))
 
 
 if __name__ == "__main__":

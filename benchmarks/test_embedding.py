@@ -1,4 +1,4 @@
-"""Embedding slides: ours against the plain loop that HEST-style code is, a slide at a time, on a CPU.
+"""Embedding slides on a CPU: our code compared with a plain loop over slides, as in HEST.
 
 The plain loop decodes a slide and cuts its patches, then feeds them one by one through a transform that normalises in
 single precision on the CPU and a default DataLoader (no workers, no pinning) into the network; nothing overlaps.
@@ -51,7 +51,7 @@ class PlainPatches(Dataset[Tensor]):
 
 
 def _timed(work: Callable[[], list[Float]]) -> tuple[list[Float], float, float]:
-    """Do the work; give what it gave, seconds, and seconds of CPU, which a busy machine does not change."""
+    """Return the result of the work, its seconds, and CPU seconds, which other processes affect less."""
     begun, cpu = time.perf_counter(), time.process_time()
     return work(), time.perf_counter() - begun, time.process_time() - cpu
 
@@ -71,7 +71,7 @@ CARD = next(card for card in CARDS if card.name == "vit-small")
 
 @pytest.fixture(scope="module")
 def slides(tmp_path_factory: pytest.TempPathFactory, measured: bool) -> list[tuple[SlideImage, SpotTable]]:
-    """Two slides of her2st if they are here and it is measured, else drawn ones; few spots if nothing is measured."""
+    """Return the result of the work, its seconds and its CPU seconds, which other processes affect less."""
     root = Path(os.environ.get("HISTOBENCH_TEST_DATA", REPOSITORY.parent / "shared" / "data")) / "her2st"
     if not measured or not root.is_dir():
         folder = tmp_path_factory.mktemp("slides")
@@ -110,7 +110,7 @@ def test_embedding_slides_against_the_plain_loop(
 ) -> None:
     encoder = CARD.build(None)
     network = encoder.frozen("cpu")
-    network(torch.zeros(BATCH if measured else 1, 224, 224, 3, dtype=torch.uint8))  # neither pays for warming up
+    network(torch.zeros(BATCH if measured else 1, 224, 224, 3, dtype=torch.uint8))  # warm up
     caches = (Cache(tmp_path / f"cache {number}") for number in range(10))
 
     def embed(cache: Cache) -> list[Float]:
@@ -143,14 +143,14 @@ def test_embedding_slides_against_the_plain_loop(
 
 def test_the_script_for_gpus_runs(benchmark: BenchmarkFixture) -> None:
     command = [sys.executable, str(SCRIPT), "--models", "tiny", "--patches", "12", "--batch-size", "4"]
-    said = benchmark.pedantic(
+    finished = benchmark.pedantic(
         lambda: subprocess.run(
             [*command, "--device", "cpu"], capture_output=True, text=True, check=False, env=os.environ
         ),
         rounds=1,
     )
-    assert said.returncode == 0, said.stderr
-    header, row = said.stdout.splitlines()[-2:]
+    assert finished.returncode == 0, finished.stderr
+    header, row = finished.stdout.splitlines()[-2:]
     assert header.split()[:2] == ["model", "GFLOP"]
     assert row.split()[0] == "tiny"
     assert all(float(cell.rstrip("%")) > 0 for cell in row.split()[1:])

@@ -1,8 +1,8 @@
-"""What training and drawing by StyleGAN-G cost, against the synthesis network's forward pass alone.
+"""The cost of training StyleGAN-G and drawing with it, compared with the forward pass of its synthesis network.
 
-The generators are the smallest that were specified, of 32 channels at 32 and 64 pixels. The discriminator looks through
-an encoder of a thousand weights: with ResNet-18 or a vision transformer the encoder's passes add to it. Images per
-second of CPU time, and ratios, stand in ``extra_info``.
+The generators are the smallest that are specified, with 32 channels at 32 and 64 pixels. The discriminator uses an
+encoder with a thousand weights; ResNet-18 or a vision transformer would add the cost of its passes. Images per second
+of CPU time and ratios are in ``extra_info``.
 """
 
 import time
@@ -66,7 +66,7 @@ def _options(side: int, images: int) -> ClipGanOptions:
 
 def _synthesise(generator: Generator, images: int) -> None:
     ws = torch.randn(BATCH, generator.synthesis.num_ws, Z_DIM + LATENT)
-    generator.train()  # as in training: inputs and outputs scaled, not each image's weights
+    generator.train()  # as in training: inputs and outputs are scaled, not the weights of each image
     with torch.no_grad():
         for _ in range(images // BATCH):
             generator.synthesis(ws)
@@ -87,7 +87,7 @@ def _train(generator: Generator, clip: GeneClip, options: ClipGanOptions, prompt
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    """Time a piece of work by this process's CPU clock, which a busy machine does not stretch as much."""
+    """Return the CPU seconds of a piece of work, which other work on the machine affects less."""
     start = time.process_time()
     work()
     return time.process_time() - start

@@ -1,7 +1,7 @@
-"""What one training step of GIST costs at 5,000 and at 50,000 cells, and against plain indexing along edges.
+"""The cost of a training step of GIST at 5,000 and 50,000 cells, and compared with plain indexing along edges.
 
 An epoch over one section is one step. Networks are narrow (200 genes, embeddings 64 wide, 64 hidden); peak memory is
-that of processes of their own. `gist_memory.py` measures any size.
+measured in separate processes. `gist_memory.py` measures any size.
 """
 
 import importlib.util
@@ -35,15 +35,15 @@ def script() -> ModuleType:
 def _measure(spots: int, *flags: str) -> dict[str, Any]:
     sizes = [part for name, value in NARROW.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, str(SCRIPT), "--spots", str(spots), *sizes, *flags]
-    said = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stderr
-    measured: dict[str, Any] = json.loads(said.stdout)
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    measured: dict[str, Any] = json.loads(finished.stdout)
     return measured
 
 
 @pytest.mark.timeout(1800)
 def test_seconds_and_peak_memory_grow_linearly_with_cells(benchmark: BenchmarkFixture) -> None:
-    measured = benchmark.enabled  # else once, small: the script must run
+    measured = benchmark.enabled  # otherwise one small run, to check the script
     sizes = (5000, 50_000) if measured else (100,)
     few, *more = benchmark.pedantic(lambda: [_measure(n) for n in sizes], rounds=1)
     assert few["peak_gib"] > few["step_gib"] >= 0

@@ -1,9 +1,9 @@
-"""What a training step of HE2Gene-Spat costs: a backbone pass for every neighbour, the published shared pass, and ours.
+"""The cost of a training step of HE2Gene-Spat: a backbone pass per neighbour, the published shared pass, and ours.
 
-Every neighbour has the spot's label here, so that each enters the loss: where labels differ, ours sees fewer patches.
-A backbone hook counts passes and patches over a whole epoch; seconds are of the first steps, 32 spots each, forward,
-backward and Adam, with a ResNet-10 at 48 pixels. With ResNet-50 nearly all time is the backbone, and the ratio of
-seconds nears that of patches.
+Every neighbour has the spot's label here, so that all enter the loss; if labels differ, ours needs fewer patches.
+Passes and patches of the backbone are counted over a whole epoch. Seconds are those of the first steps of 32 spots,
+forward, backward and Adam, with a ResNet-10 at 48 pixels. With ResNet-50 nearly all time is the backbone, and the ratio
+of seconds approaches that of patches.
 """
 
 import time
@@ -33,7 +33,7 @@ WAYS = {
     ONCE: He2GeneSpatOptions(contiguous=False, **_KEPT),
     OURS: He2GeneSpatOptions(**_KEPT),
 }
-"""Nine passes a step; all nine patches a spot in one (he2gene.md, section 3.3); alike ones alone; compact parts."""
+"""Nine passes per step; nine patches per spot in one pass (he2gene.md, section 3.3); each patch once; compact parts."""
 
 NEIGHBOURS = 8
 
@@ -54,7 +54,7 @@ class PassByPass(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Shows a network (m, h, w, 3) patches in 0 … 255, and counts its passes and the patches in them."""
+    """Runs a network on (m, h, w, 3) patches in 0 … 255, and counts passes and patches."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Backbone(nn.Module):
 
 
 class Run:
-    """HE2Gene-Spat on one section, one of the `WAYS`."""
+    """HE2Gene-Spat on one section in one of the `WAYS`."""
 
     def __init__(self, way: str, section: LabelledSamples, network: nn.Module, features: int) -> None:
         self.options, self._section = WAYS[way], section
@@ -102,7 +102,7 @@ def _with_resnet(way: str, section: LabelledSamples) -> Run:
 
 @torch.no_grad()
 def _count(way: str, section: LabelledSamples) -> dict[str, float]:
-    """Say how often the backbone runs in one epoch; it is the mean colour."""
+    """Count passes and patches of the backbone in one epoch; the backbone is the mean colour."""
     run = Run(way, section, nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), features=3)
     steps = sum(1 for batch in run.batches() if run.loss(batch).isfinite())
     return {
@@ -112,7 +112,7 @@ def _count(way: str, section: LabelledSamples) -> dict[str, float]:
 
 
 def _seconds_a_step(way: str, section: LabelledSamples, steps: int) -> float:
-    """Train for some steps behind a first one that is not timed; scale to 32 spots, as a compact part may have less."""
+    """Time some steps after a first, untimed one; scale to 32 spots, because a compact part may have fewer."""
     run = _with_resnet(way, section)
     optimiser = torch.optim.Adam(run.network.parameters(), lr=run.options.lr)
     spots, seconds = 0, 0.0
@@ -144,7 +144,7 @@ def test_backbone_passes_of_an_epoch_and_seconds_of_a_step(
     assert counted[OURS]["passes_a_step"] == counted[SHARED]["passes_a_step"] == 1
     assert patches[NAIVE] == patches[SHARED] == 9
     assert patches[OURS] * 3 < patches[SHARED]
-    assert seconds[OURS] < min(seconds[NAIVE], seconds[SHARED]) or not benchmark.enabled  # one step says little
+    assert seconds[OURS] < min(seconds[NAIVE], seconds[SHARED]) or not benchmark.enabled  # one step is too noisy
 
 
 @torch.no_grad()
@@ -153,6 +153,6 @@ def test_the_same_spots_have_the_same_loss_pass_by_pass(way: str, section: Label
     losses = []
     for each in (NAIVE, way):
         run = _with_resnet(each, section)
-        run.network.eval()  # else batch normalisation sees other company
+        run.network.eval()  # otherwise batch normalisation sees other batches
         losses.append(run.loss(next(run.batches())))
     torch.testing.assert_close(losses[0], losses[1])

@@ -1,8 +1,9 @@
-"""What an epoch of Hist2Cell costs: neighbourhoods one by one, the published batches, and contiguous parts.
+"""The cost of an epoch of Hist2Cell: single neighbourhoods, the published batches, and contiguous parts.
 
-Spots lie as on four real sections where the release is at hand, else on a full lattice. Patches are counted over a
-whole epoch; seconds are of the first steps, forward and backward, with a small convolutional encoder, scaled up to the
-epoch. With ResNet-18 nearly all time is encoding, and the ratio of seconds nears that of patches.
+Spots have the positions of four real sections if the data are available, otherwise of a full lattice. Patches are
+counted over a whole epoch. Seconds are those of the first steps, forward and backward, with a small convolutional
+encoder, scaled up to the epoch. With ResNet-18 nearly all time is encoding, and the ratio of seconds approaches that of
+patches.
 """
 
 import itertools
@@ -26,7 +27,7 @@ WAYS = {
     "published batches": Hist2CellOptions(faithful=True),
     "contiguous parts": Hist2CellOptions(),
 }
-"""One seed's two hops at a time; 16 random seeds with their two hops; a part of one slide with its halo."""
+"""One seed with its two hops; 16 random seeds with their two hops; a part of a slide with its halo."""
 
 SLIDES = ("C2", "C3", "C4", "C5")
 PATCH_PX = 32

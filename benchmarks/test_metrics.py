@@ -1,9 +1,8 @@
-"""What vectorised metrics save against a loop over SciPy and scikit-learn, one target at a time.
+"""The speed of vectorised metrics compared with a loop over SciPy and scikit-learn, one target at a time.
 
-As many spots as a Visium slide has, for the 22 types of ``minor`` and for a panel of 250 genes; and every gene there is
-on few spots. The ratio of the two times, taken in one run, stands in ``extra_info``; it is of processor time, which
-other processes on the machine disturb little. Little is to be won for the
-Jensen–Shannon distance: it is two logarithms a value either way.
+The spots of a Visium slide with the 22 types of ``minor`` and with a panel of 250 genes, and all genes at few spots.
+The ratio of the two times from one run is in ``extra_info``. Times are CPU times, which other work on the machine
+affects little. For the Jensen–Shannon distance the gain is small, because both take two logarithms per value.
 """
 
 import json
@@ -48,13 +47,13 @@ LOOPED: dict[str, Callable[[Float, Float], float]] = {
     "auprc": lambda p, y: float(average_precision_score(y > 0, p)),
     "mutual-information": lambda p, y: float(mutual_info_regression(p[:, None], y, random_state=0)[0]),
 }
-"""The same score of one target, by an implementation that knows nothing of ours."""
+"""The same score of one target, by an independent implementation."""
 
 SIZES = {"22 types": (3000, 22), "250 genes": (3000, 250), "20,000 genes": (40, 20_000)}
 """Spots and targets."""
 
 SLOW_LOOPS = {"auroc", "auprc", "mutual-information"}
-"""Compared on the types only: their loops take minutes."""
+"""Compared on the types only, because their loops take minutes."""
 
 CASES = [(name, size) for name in LOOPED for size in SIZES if size == "22 types" or name not in SLOW_LOOPS]
 
@@ -69,7 +68,7 @@ def _loop(name: str, predicted: Float, observed: Float) -> npt.NDArray[np.float6
 def _tables(n: int, t: int) -> tuple[Float, Float]:
     draw = np.random.default_rng(0)
     observed = draw.gamma(2.0, 1.0, (n, t)).astype(np.float32)
-    observed[: n // 4] = 0.0  # somewhere absent
+    observed[: n // 4] = 0.0  # absent at some spots
     return observed + draw.gamma(2.0, 1.0, observed.shape).astype(np.float32), observed
 
 
@@ -83,7 +82,7 @@ def test_vectorised_metric_against_a_loop(benchmark: BenchmarkFixture, name: str
     begun = time.process_time()
     expected = _loop(name, *few)
     looped = (time.process_time() - begun) * tables[0].shape[1] / few[0].shape[1]
-    tolerance = 0.05 if name == "mutual-information" else 1e-5  # ties are parted by noise
+    tolerance = 0.05 if name == "mutual-information" else 1e-5  # noise breaks ties
     np.testing.assert_allclose(scores[:: 20 if size == "20,000 genes" else 1], expected, atol=tolerance)
     benchmark.extra_info["times faster than a loop"] = round(looped / _fastest(lambda: metric(*tables)), 1)
 
@@ -103,7 +102,7 @@ def _result(slide: str, n: int, t: int) -> SlideResult:
 
 
 def test_scoring_a_job_with_all_metrics_but_the_expensive(benchmark: BenchmarkFixture) -> None:
-    """Five sections of the legacy platform and 250 genes: what every job of a study pays."""
+    """Five sections of the legacy platform and 250 genes: the cost for every job of a study."""
     results = [_result(f"S{number}", 350, 250) for number in range(5)]
     training = TrainingFacts.of(results[0].observed)
     cards = [card for card in CARDS if not card.expensive]
@@ -113,7 +112,7 @@ def test_scoring_a_job_with_all_metrics_but_the_expensive(benchmark: BenchmarkFi
 
 
 def test_memory_does_not_grow_with_the_targets(benchmark: BenchmarkFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks are a sixteenth of what they are in use, so that small tables have several."""
+    """Blocks are a sixteenth of their usual size, so that small tables have several."""
     monkeypatch.setattr(histobench.results.evaluation.scoring, "_BLOCK", 1 << 18)
     few, many = ([_result(slide, 500, t) for slide in ("S1", "S2")] for t in (500, 2000))
     cards = [CARD["pearson"], CARD["spearman"]]
@@ -125,14 +124,14 @@ def test_memory_does_not_grow_with_the_targets(benchmark: BenchmarkFixture, monk
 
 
 def test_peak_memory_of_a_process_is_its_input_and_some_blocks(benchmark: BenchmarkFixture) -> None:
-    """Of targets, of thirds of targets and of spots; `metric_memory.py` measures any size and all metrics."""
-    sizes = ("2500", "7500") if benchmark.enabled else ("50", "200")  # else the script must only run
+    """Blocks of targets, of thirds of targets and of spots; `metric_memory.py` measures any size and all metrics."""
+    sizes = ("2500", "7500") if benchmark.enabled else ("50", "200")  # otherwise small runs, to check the script
     spots = "2000" if benchmark.enabled else "50"
     found = benchmark.pedantic(lambda: [_measure("--spots", spots, "--targets", t) for t in sizes], rounds=1)
     for measured in found:
         assert measured["metrics"] == 4
         benchmark.extra_info[f"{measured['targets']} targets"] = (
-            f"{measured['more_mib']} MiB beside {measured['input_mib']} MiB of input"
+            f"{measured['more_mib']} MiB in addition to {measured['input_mib']} MiB of input"
         )
     assert found[1]["more_mib"] < 1.5 * found[0]["more_mib"] + 100
 
@@ -140,9 +139,9 @@ def test_peak_memory_of_a_process_is_its_input_and_some_blocks(benchmark: Benchm
 def _measure(*arguments: str) -> dict[str, int]:
     names = "pearson,rmse,pearson-by-level,cosine"
     command = [sys.executable, str(SCRIPT), *arguments, "--metrics", names]
-    said = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stderr
-    measured: dict[str, int] = json.loads(said.stdout)
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    measured: dict[str, int] = json.loads(finished.stdout)
     return measured
 
 

@@ -1,10 +1,10 @@
-"""What neighbourhoods cost hist2scRNA and, in prediction, Hist2Cell; `test_hist2cell_batching.py` has its training.
+"""The cost of neighbourhoods in hist2scRNA and in the prediction of Hist2Cell (training: `test_hist2cell_batching.py`).
 
-The specifications' remedy for a graph whose links a random batch cuts off is to take each seed's two hops along
-(``hist2scrna.md``, 11.1); the naive form of that is a neighbourhood a spot, or eight random spots with theirs. Patches
-and links are counted over a whole epoch; seconds are of the first batches, forward and backward, with a narrow vision
-transformer at 48 pixels, scaled up to the epoch. With the published one nearly all time is encoding, and the ratio of
-seconds nears that of patches.
+A random batch cuts off links of the graph. The specification therefore adds the two hops around each seed
+(``hist2scrna.md``, 11.1), naively one neighbourhood per spot or eight random spots with theirs. Patches and links are
+counted over a whole epoch. Seconds are those of the first batches, forward and backward, with a narrow vision
+transformer at 48 pixels, scaled up to the epoch. With the published transformer nearly all time is encoding, and the
+ratio of seconds approaches that of patches.
 """
 
 import time
@@ -33,7 +33,7 @@ ALONE, RANDOM, OURS = "each neighbourhood alone", "random spots with neighbourho
 
 
 def _ways(section: LabelledSamples) -> dict[str, Batching]:
-    """One seed's two hops at a time; the published batch of eight random seeds with theirs; ours, of eight too."""
+    """Return three batchings: one seed with its two hops; eight random seeds with theirs; eight contiguous seeds."""
     near = links(section, OPTIONS)
     apart = {
         way: Batching(samples=section, links=near, hops=HOPS, part_spots=spots, at_random=True)
@@ -52,7 +52,7 @@ def _network(section: LabelledSamples) -> Hist2ScrnaNetwork:
 
 
 def _epoch_seconds(section: LabelledSamples, parts: Iterator[Subgraph], n_timed: int) -> float:
-    """Train on batches of some spots, and scale up to all."""
+    """Time the training on some spots, and scale up to all."""
     network, truth = _network(section), Truth.of(section, draw_up(section, 0))
     spots, begun = 0, time.perf_counter()
     while spots < n_timed:
@@ -80,7 +80,7 @@ def test_hist2scrna_trained_on_contiguous_parts(benchmark: BenchmarkFixture, sec
         links_kept_by_published_batches=round(kept / links(section, PUBLISHED).nnz, 3),
     )
     assert patches[OURS] * 2 < patches[RANDOM] < patches[ALONE]
-    assert seconds[OURS] < min(seconds[RANDOM], seconds[ALONE]) or not benchmark.enabled  # few batches say little
+    assert seconds[OURS] < min(seconds[RANDOM], seconds[ALONE]) or not benchmark.enabled  # few batches are too noisy
 
 
 @torch.no_grad()
@@ -91,12 +91,12 @@ def test_hist2scrna_predicting_a_whole_slide_at_once(benchmark: BenchmarkFixture
     near = Batching(samples=section, links=links(section, OPTIONS), hops=HOPS, part_spots=OPTIONS.batch, at_random=True)
 
     def by_neighbourhood() -> torch.Tensor:
-        said = []
+        rows_of_parts = []
         for part in near.prediction():
             if part.nodes[0] in rows:
                 batch = load_batch(section.patches, truth, part)
-                said.append(network(batch.patches, batch.edges).rows(slice(part.n_seeds)))
-        return together(said).features
+                rows_of_parts.append(network(batch.patches, batch.edges).rows(slice(part.n_seeds)))
+        return together(rows_of_parts).features
 
     begun = time.perf_counter()
     naive = by_neighbourhood()

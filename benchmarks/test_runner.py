@@ -1,4 +1,4 @@
-"""What the platform costs beside the work: the runner's overhead per job, and embedding once against once a fold."""
+"""The overhead of the platform: the runner per job, and embedding once compared with once per fold."""
 
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_overhead_of_the_runner_per_job(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
-    """Run the mean control, whose work is nothing, and the same work without runner, store and record."""
+    """Run the control `mean`, which does almost no work, and the same work without runner, store and record."""
     registry = Registry.load()
     config = RunConfig(methods=("mean",), seeds=tuple(range(5)), metrics=("pearson",))
     plan = plan_study(config, registry, Machine())
@@ -54,14 +54,12 @@ def test_overhead_of_the_runner_per_job(benchmark: BenchmarkFixture, tmp_path: P
     folders = iter(tmp_path / f"study {number}" for number in range(100))
     benchmark.pedantic(whole, setup=lambda: ((next(folders),), {}), rounds=3)
     seconds = {"whole": _seconds(lambda: whole(next(folders))), "bare": _seconds(bare)}
-    benchmark.extra_info["ms per job beside the work"] = round(
-        1000 * (seconds["whole"] - seconds["bare"]) / len(jobs), 1
-    )
+    benchmark.extra_info["ms of overhead per job"] = round(1000 * (seconds["whole"] - seconds["bare"]) / len(jobs), 1)
     benchmark.extra_info["ms per job of work"] = round(1000 * seconds["bare"] / len(jobs), 1)
 
 
 def test_embedding_once_against_once_a_fold(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
-    """Embed the slides of a leave-one-patient-out study as the cache does, and as scripts do, anew in every fold."""
+    """Embed the slides of a leave-one-patient-out study once with the cache, and again in every fold as scripts do."""
     registry = Registry.load()
     dataset = registry.datasets.get("synthetic").build(None)
     encoder = registry.encoders.get("vit-tiny").build(None)

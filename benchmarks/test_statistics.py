@@ -1,7 +1,7 @@
-"""What vectorised statistics save against a loop over resamplings, rows or pairs.
+"""The speed of vectorised statistics compared with a loop over resamplings, rows or pairs.
 
-The sizes are a large board's: 300 methods on 23 patients, for 40 tasks where ranks are concerned. The loops do a part
-of the work, and their time is scaled up; the ratio and the seconds stand in ``extra_info``.
+The sizes are those of a large leaderboard: 300 methods on 23 patients, and 40 tasks for ranks. The loops do a part of
+the work, and their time is scaled up. Ratio and seconds are in ``extra_info``.
 """
 
 import time

@@ -1,8 +1,8 @@
-"""What one training step on a whole slide costs: ours against dense n × n attention, adjacency and nothing recomputed.
+"""The cost of a training step on a whole slide: ours compared with dense n × n tables and without recomputation.
 
-A step is a slide, so seconds of a step are seconds of an epoch over one section. What is kept for the backward pass is
-counted in the small size of the preset for trying out; peak memory is that of processes of their own, at the published
-size on 2,000 spots: on a section of her2st weights, gradients and Adam weigh more than what attention keeps.
+A step is one slide, so the seconds of a step are those of an epoch over one section. Memory kept for the backward pass
+is counted at the size of the preset ``quick``. Peak memory is measured in separate processes at the published size on
+2,000 spots, because on a section of her2st weights, gradients and Adam take more memory than attention.
 `whole_slide_memory.py` measures any number of spots.
 """
 
@@ -34,14 +34,14 @@ def script() -> ModuleType:
 
 def _measure(method: str, *arguments: str) -> dict[str, Any]:
     command = [sys.executable, str(SCRIPT), method, *arguments]
-    said = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert said.returncode == 0, said.stderr
-    measured: dict[str, Any] = json.loads(said.stdout)
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    measured: dict[str, Any] = json.loads(finished.stdout)
     return measured
 
 
 def _compare(script: ModuleType, method: str, n: int) -> dict[str, tuple[float, float]]:
-    """Give GiB kept for the backward pass and seconds of a step, each ours and dense, on ``n`` spots in small size."""
+    """Return GiB kept for the backward pass and seconds of a step, ours and dense, on ``n`` spots with preset quick."""
     kept, seconds = [], []
     for dense in (False, True):
         made = script.make_method(method, kind="cell_abundance", preset="quick", dense=dense)
@@ -67,7 +67,7 @@ def test_a_step_keeps_less_than_the_dense_formulation(
 
 @pytest.mark.timeout(1800)
 def test_peak_memory_at_the_published_size_against_the_dense_formulation(benchmark: BenchmarkFixture) -> None:
-    measured = benchmark.enabled  # else once, small and ours alone: the script must run
+    measured = benchmark.enabled  # otherwise one small run of ours, to check the script
     methods, size = (
         (METHODS, ["--spots", "2000"]) if measured else (METHODS[-1:], ["--spots", "50", "--preset", "quick"])
     )

@@ -1,12 +1,12 @@
-"""One training step of a whole-slide method: peak memory and seconds, as JSON; ours, and the dense n × n formulation.
+"""Peak memory and seconds of a training step of a whole-slide method, as JSON; ours or the dense n × n formulation.
 
-A process has one peak, so each measurement is a process of its own::
+A process has only one peak, so each measurement is a separate process::
 
     python benchmarks/whole_slide_memory.py thitogene --spots 5000
     python benchmarks/whole_slide_memory.py thitogene --spots 1000 --dense
 
-The dense formulation is what the specifications describe: attention and adjacency as tables of n × n numbers, and
-everything kept for the backward pass. It computes the same values from the same weights.
+The dense formulation is that of the specifications: attention and adjacency are tables of n × n numbers, and everything
+is kept for the backward pass. It computes the same values from the same weights.
 """
 
 import argparse
@@ -69,14 +69,14 @@ def dense_mean(nodes: Tensor, edges: Tensor) -> Tensor:
 
 @functools.lru_cache(maxsize=1)
 def adjacency(source: Tensor, receiver: Tensor, n: int) -> Tensor:
-    """Make the (n, n) table, rows the spots that look; once a step, as the published loaders do."""
+    """Return the (n, n) table with a row per receiving spot; made once per step, as in the published loaders."""
     table = torch.zeros(n, n)
     table[receiver, source] = 1
     return table
 
 
 def densify(module: nn.Module) -> nn.Module:
-    """Make every part of a module compute with n × n tables; the weights stay."""
+    """Make every part of a module compute with n × n tables, with the same weights."""
     for part in module.modules():
         if isinstance(part, Attention):
             part.__class__ = DenseAttention
@@ -88,10 +88,10 @@ def densify(module: nn.Module) -> nn.Module:
 
 
 def make_method(name: str, *, kind: str, preset: str, dense: bool) -> SlideMethod[Any]:  # Any: each has its options
-    """Make a method with its published options, or another preset's; dense keeps everything, whatever the slide."""
+    """Return a method with the options of a preset; ``dense`` keeps everything for the backward pass."""
     settings = {f"{name}.recompute_above": 10**9} if dense else {}
     if kind == "gene_expression":
-        settings[f"{name}.n_pos"] = 128  # the authors' tables of 64 positions hold 4,096 spots, and no Visium slide
+        settings[f"{name}.n_pos"] = 128  # the authors' 64 positions are too few for a Visium slide
     config = RunConfig(preset=preset, set=settings)
     method = CARDS[name].build(method_options(CARDS[name], config, dataset="", kind=kind, mode=None))
     assert isinstance(method, SlideMethod)
@@ -99,7 +99,7 @@ def make_method(name: str, *, kind: str, preset: str, dense: bool) -> SlideMetho
 
 
 def make_module(method: SlideMethod[Any], *, kind: str, dense: bool) -> nn.Module:
-    """Make the method's module from seed 0."""
+    """Return the method's module with weights from seed 0."""
     beside = ("counts",) if kind == "gene_expression" else ()
     torch.manual_seed(0)
     names = tuple(f"target{i}" for i in range(N_TARGETS))
@@ -108,7 +108,7 @@ def make_module(method: SlideMethod[Any], *, kind: str, dense: bool) -> nn.Modul
 
 
 def make_slide(method: SlideMethod[Any], n: int) -> SlideBatch:
-    """Fill a square lattice with ``n`` spots of random pixels and targets."""
+    """Return a square lattice of ``n`` spots with random pixels and targets."""
     draw = np.random.default_rng(0)
     side = int(np.ceil(n**0.5))
     array = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(-1, 2)[:n]
@@ -123,7 +123,7 @@ def make_slide(method: SlideMethod[Any], n: int) -> SlideBatch:
 
 
 def train_step(method: SlideMethod[Any], module: nn.Module, slide: SlideBatch) -> float:
-    """Take one step of Adam on one slide; give the seconds it took."""
+    """Take one step of Adam on one slide, and return the seconds it took."""
     optimiser = torch.optim.Adam(module.parameters(), lr=method.options.lr)
     module.train()
     begun = time.perf_counter()
@@ -133,7 +133,7 @@ def train_step(method: SlideMethod[Any], module: nn.Module, slide: SlideBatch) -
 
 
 def kept_gib(method: SlideMethod[Any], module: nn.Module, slide: SlideBatch) -> float:
-    """Give the memory that a forward pass keeps for the backward pass, weights left out, in GiB."""
+    """Return the GiB that a forward pass keeps for the backward pass, without weights."""
     weights = {p.untyped_storage().data_ptr() for p in module.parameters()}
     kept: dict[int, int] = {}
 
@@ -145,13 +145,13 @@ def kept_gib(method: SlideMethod[Any], module: nn.Module, slide: SlideBatch) -> 
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = method.losses(module.train(), slide)["loss"]
-    assert loss.requires_grad  # as long as it lives, so does what it keeps: no storage is counted twice
+    assert loss.requires_grad  # the loss keeps all storages alive, so that none is counted twice
     return sum(kept.values()) / 2**30
 
 
 def peak_gib() -> float:
-    """Give the most memory that this process ever held, in GiB."""
-    # not from getrusage: a process that another one started begins there with the other's peak
+    """Return the most memory that this process has ever held, in GiB."""
+    # not from getrusage, where a child process starts with the peak of its parent
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     kib = next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]
     return int(kib) / 2**20
@@ -165,12 +165,12 @@ def main() -> None:
     parser.add_argument("--kind", choices=["cell_abundance", "gene_expression"], default="cell_abundance")
     parser.add_argument("--preset", default="published")
     parser.add_argument("--dense", action="store_true")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     before = peak_gib()
-    method = make_method(asked.method, kind=asked.kind, preset=asked.preset, dense=asked.dense)
-    module = make_module(method, kind=asked.kind, dense=asked.dense)
-    slide = make_slide(method, asked.spots)
-    cpu = time.process_time()  # tells more than seconds where others use the machine
+    method = make_method(arguments.method, kind=arguments.kind, preset=arguments.preset, dense=arguments.dense)
+    module = make_module(method, kind=arguments.kind, dense=arguments.dense)
+    slide = make_slide(method, arguments.spots)
+    cpu = time.process_time()  # less affected than wall time by other work on the machine
     seconds = train_step(method, module, slide)
     cpu = time.process_time() - cpu
     parameters = sum(p.numel() for p in module.parameters())
@@ -180,7 +180,7 @@ def main() -> None:
         "cpu_seconds": round(cpu, 2),
         "peak_gib": round(peak_gib(), 3),
     }
-    print(json.dumps({**vars(asked), **measured, "before_gib": round(before, 3)}))
+    print(json.dumps({**vars(arguments), **measured, "before_gib": round(before, 3)}))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A complete histobench plugin: one encoder, one method, one dataset, one metric.
 
-This module is the entry point. A function here that bears a hook's name and the marker is called when histobench
-lists what is installed, so it must be quick: it returns cards, and imports nothing heavy.
+This module is the entry point. A function with the name of a hook and the marker ``hookimpl`` is called when histobench
+lists plugins, so it must be fast: it returns cards and imports nothing heavy.
 """
 
 from collections.abc import Iterable
@@ -14,23 +14,23 @@ __all__ = ["register_datasets", "register_encoders", "register_methods", "regist
 
 @hookimpl
 def register_encoders() -> Iterable[EncoderCard]:
-    """Return the encoder's card."""
+    """Return the card of the encoder."""
     return ENCODERS
 
 
 @hookimpl
 def register_methods() -> Iterable[MethodCard]:
-    """Return the method's card."""
+    """Return the card of the method."""
     return METHODS
 
 
 @hookimpl
 def register_datasets() -> Iterable[DatasetCard]:
-    """Return the dataset's card."""
+    """Return the card of the dataset."""
     return DATASETS
 
 
 @hookimpl
 def register_metrics() -> Iterable[MetricCard]:
-    """Return the metric's card."""
+    """Return the card of the metric."""
     return METRICS

@@ -1,6 +1,7 @@
-"""A dataset: striped tissue, drawn when read."""
+"""A dataset: striped tissue, drawn when it is read."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -15,20 +16,23 @@ _SIDE, _SPOT_PX, _MPP = 6, 100, 2.0
 class Stripes:
     """Three slides with dark stripes of growing width; implements ``histobench.Dataset``."""
 
+    def __init__(self, root: Path | None) -> None:
+        """Ignore the data folder, because there are no files."""
+
     def slides(self, target: str) -> Sequence[Slide]:
         """List the slides."""
         return [Slide(id=f"stripes{n}", patient=f"stripes:{n}", mpp=_MPP) for n in (1, 2, 3)]
 
     def left_out(self, target: str) -> Mapping[str, str]:
-        """Leave nothing out."""
+        """Return nothing: no slide is left out."""
         return {}
 
     def notes(self, slide: Slide, target: str) -> Sequence[str]:
-        """Have nothing to say."""
+        """Return nothing: no spot is dropped."""
         return ()
 
     def table(self, slide: Slide, target: str) -> SpotTable:
-        """Count dark and light cells: (36, 2) float32."""
+        """Return the spots with their dark and light cells: (36, 2) float32."""
         array = np.stack(np.meshgrid(np.arange(_SIDE), np.arange(_SIDE)), axis=-1).reshape(-1, 2)
         xy_px = ((array + 0.5) * _SPOT_PX).astype(np.float32)
         dark = self._darkness(slide)[array[:, 0]]
@@ -51,7 +55,7 @@ class Stripes:
         return ArrayImage(np.tile(columns[None, :, None], (_SIDE * _SPOT_PX, 1, 3)).astype(np.uint8))
 
     def fingerprint(self, slide: Slide, target: str) -> str:
-        """Name what decides the slide; raise the number when its content would change."""
+        """Return a string that identifies the content of the slide; raise the number when the content changes."""
         return f"stripes-1-{slide.id}"
 
     def _darkness(self, slide: Slide) -> Float:

@@ -13,10 +13,10 @@ class GridColours:
     """Embed a patch as the mean colours of a 4 x 4 grid; implements ``histobench.Encoder``."""
 
     dim = 3 * _CELLS**2
-    identity = "grid-colours-1"  # raise the number when an embedding would change
+    identity = "grid-colours-1"  # raise the number when embeddings change
 
-    def __init__(self, geometry: PatchGeometry) -> None:
-        self.geometry = geometry
+    def __init__(self, geometry: PatchGeometry | None) -> None:
+        self.geometry = geometry or PatchGeometry()
 
     def embed(self, patches: UInt8, /, *, device: str = "cpu") -> Float:
         """Embed (n, h, w, 3) uint8 patches as (n, 48) float32 in [0, 1]."""

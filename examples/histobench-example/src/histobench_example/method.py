@@ -1,10 +1,10 @@
-"""A method: nearest neighbours in the space of embeddings."""
+"""A method: nearest neighbours in embedding space."""
 
 from pathlib import Path
 
 import numpy as np
 
-from histobench import ConfigError, FitContext, Float, LabelledSamples, Prediction, Samples
+from histobench import FitContext, LabelledSamples, Prediction, Samples
 from histobench_example.options import NearestOptions
 
 __all__ = ["Nearest"]
@@ -17,12 +17,14 @@ class Nearest:
         self._options = options
 
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
-        """Remember the training spots."""
-        self._spots, self._values, self._names = _embeddings(train), train.targets.values, train.targets.names
+        """Store the training spots."""
+        self._spots, self._values = train.need_embeddings("nearest"), train.targets.values
+        self._names = train.targets.names
 
     def predict(self, samples: Samples) -> Prediction:
-        """Average over the nearest training spots, one spot at a time."""
-        rows = [np.linalg.norm(self._spots - spot, axis=1).argsort(kind="stable") for spot in _embeddings(samples)]
+        """Average the nearest training spots of each spot."""
+        spots = samples.need_embeddings("nearest")
+        rows = [np.linalg.norm(self._spots - spot, axis=1).argsort(kind="stable") for spot in spots]
         nearest = np.stack(rows)[:, : self._options.neighbours]
         return Prediction(names=self._names, values=self._values[nearest].mean(axis=1))
 
@@ -35,9 +37,3 @@ class Nearest:
         with np.load(folder / "spots.npz", allow_pickle=False) as stored:
             self._spots, self._values = stored["spots"], stored["values"]
             self._names = tuple(str(name) for name in stored["names"])
-
-
-def _embeddings(samples: Samples) -> Float:
-    if samples.embeddings is None:
-        raise ConfigError("nearest needs embeddings; give it an encoder.")
-    return samples.embeddings

@@ -8,6 +8,6 @@ __all__ = ["median_error"]
 
 
 def median_error(predicted: Float, observed: Float, /) -> Float:
-    """Take the median over spots of the absolute error: (n, t) against (n, t) to (t,) float64, target's unit."""
+    """Return the median absolute error over spots: two tables (n, t) to (t,) float64, in the unit of the target."""
     errors: Float = np.median(np.abs(predicted.astype(np.float64) - observed), axis=0)
     return errors

@@ -1,4 +1,4 @@
-"""Options of the method; apart from it, so that its card does not import it."""
+"""Options of the method, in a module of their own, so that the card does not import the method."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,6 @@ __all__ = ["NearestOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NearestOptions:
-    """How many training spots vote."""
+    """The number of training spots to average."""
 
-    neighbours: int = 5  # Fix & Hodges (1951) leave it open; five is the usual start
+    neighbours: int = 5  # Fix & Hodges (1951) give no value; five is a common choice
