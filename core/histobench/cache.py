@@ -1,9 +1,8 @@
-"""Files that are named after what they were made from, made once and shared by every run.
+"""The cache: files named by the hash of their key, built once and shared by every run.
 
-A file's name is the hash of its key, the canonical JSON of everything that decides its content. It is built under
-another name, flushed to the disk and renamed, and beside it lies its manifest: the key in words, the file's length and
-hash, and what made it. A file that does not agree with its manifest, or has none, is a stranger's or damaged, and is
-made again.
+The key is the canonical JSON of everything that decides the content. A file is built under another name, flushed to
+the disk and renamed. Its manifest, next to it, holds the key, the file's length and hash, and the versions that made
+it. A file that has no manifest, or does not agree with it, is built again.
 """
 
 import hashlib
@@ -28,23 +27,23 @@ from histobench.files import file_digest, move_into_place, remove_leftovers, rep
 __all__ = ["CACHE_VARIABLE", "Cache", "Entry", "Kept", "digest"]
 
 CACHE_VARIABLE = "HISTOBENCH_CACHE"
-"""Environment variable that moves the cache; without it, it lies in the user's cache folder."""
+"""Environment variable that sets the folder of the cache; by default it is in the user's cache folder."""
 
 _MADE_WITH = ("histobench", "torch", "timm", "numpy", "pillow", "h5py")
 _PARTIAL = ".partial"
-_OURS = re.compile(r"[0-9a-f]{64}\.")  # what is named otherwise is a stranger's, and never removed
-_BESIDE = (".json", ".lock", ".progress")  # what lies beside a file and is none of its own
+_OURS = re.compile(r"[0-9a-f]{64}\.")  # files with other names are not ours, and never removed
+_BESIDE = (".json", ".lock", ".progress")  # companions of a cached file
 
 
 def digest(key: Mapping[str, object]) -> str:
-    """Hash a key: sha256 of its canonical JSON, in hexadecimal; the order of its entries does not matter."""
+    """Return the SHA-256 of a key's canonical JSON, in hexadecimal; the order of its entries does not matter."""
     text = json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What a file of the cache is called.
+    """The name of a cached file.
 
     Attributes
     ----------
@@ -53,7 +52,7 @@ class Entry:
     key
         Everything that decides the content, as JSON.
     about
-        What a reader of the manifest wants to know, and decides nothing: the slide's name.
+        Facts for readers of the manifest that do not decide the content, such as the slide's name.
     """
 
     kind: str
@@ -64,14 +63,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A file that lies in the cache.
+    """A file in the cache.
 
     Attributes
     ----------
     manifest
-        As written when it was made; empty if there is none, or none that can be read.
+        As written when it was built; empty if it is missing or not readable.
     is_partial
-        True if it was never finished: its maker was stopped, or is still at work.
+        True if it is not finished: its build was interrupted, or is still running.
     """
 
     path: Path
@@ -81,11 +80,11 @@ class Kept:
 
     @property
     def n_bytes(self) -> int:
-        """Length of the file; none if somebody has removed it."""
+        """Length of the file; 0 if it was removed."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def fault(self) -> str:
-        """Read the whole file and say what is wrong with it; empty if nothing is."""
+        """Read the whole file and return what is wrong with it; empty if nothing is."""
         quick = _quick_fault(self.path, self.manifest)
         if quick or self.is_partial:
             return quick
@@ -98,7 +97,7 @@ class Cache:
     Attributes
     ----------
     root
-        The folder; made when something is first put there.
+        The folder; created with the first file.
     """
 
     def __init__(self, root: Path | None = None) -> None:
@@ -106,11 +105,11 @@ class Cache:
         self.root = root or (Path(given) if given else platformdirs.user_cache_path("histobench"))
 
     def path(self, entry: Entry) -> Path:
-        """Say where the file of a key lies, or would."""
+        """Return the path of a key's file, whether or not it exists."""
         return self.root / entry.kind / f"{digest(entry.key)}{entry.suffix}"
 
     def holds(self, entry: Entry, valid: Callable[[Path], bool]) -> bool:
-        """Say if the file is there, agrees with its manifest in key and length, and is what the caller expects."""
+        """Return whether the file exists, agrees with its manifest in key and length, and is valid."""
         path = self.path(entry)
         return not _quick_fault(path, _read_manifest(path)) and valid(path)
 
@@ -121,9 +120,9 @@ class Cache:
         build: Callable[[Path], None],
         valid: Callable[[Path], bool],
     ) -> Path:
-        """Return the file of a key, building it if it is not there or not valid.
+        """Return the file of a key; build it if it is missing or not valid.
 
-        Two processes that ask at once build it once.
+        Two processes that ask at the same time build it once.
 
         Parameters
         ----------
@@ -135,7 +134,7 @@ class Cache:
         Raises
         ------
         StoreError
-            If the folder cannot be written: read-only, full, or a file.
+            If the folder cannot be written to: it is read-only, full, or a file.
         """
         path = self.path(entry)
         if self.holds(entry, valid):
@@ -154,7 +153,7 @@ class Cache:
         return path
 
     def kept(self, kinds: Sequence[str]) -> Iterator[Kept]:
-        """List the files of these kinds, whole or not, in the order of their names."""
+        """Yield the files of these kinds, finished or not, sorted by name."""
         for kind in kinds:
             folder = self.root / kind
             for path in sorted(folder.iterdir()) if folder.is_dir() else []:
@@ -164,9 +163,9 @@ class Cache:
                     yield Kept(path=path, kind=kind, manifest=manifest, is_partial=is_partial)
 
     def remove(self, kept: Kept) -> bool:
-        """Remove a file and what lies beside it; ``False`` if somebody is making it now.
+        """Remove a file and its companions; return ``False`` if a process is building it now.
 
-        Its lock stays: another process may be about to take it, and two locks of one name would lock nothing.
+        Its lock stays, because another process may be about to take it.
         """
         name = kept.path.name.partition(".")[0]
         with self._writing():
@@ -225,7 +224,7 @@ def _no_number(name: str) -> None:
 
 
 def _quick_fault(path: Path, manifest: Mapping[str, Any]) -> str:
-    """Say what can be seen without reading the file."""
+    """Return what is wrong as far as can be seen without reading the file."""
     if _PARTIAL in path.suffixes:
         return "it was never finished"
     if not isinstance(manifest.get("key"), dict) or not {"n_bytes", "sha256"} <= manifest.keys():

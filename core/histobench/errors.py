@@ -24,43 +24,43 @@ __all__ = [
 
 
 class HistobenchError(Exception):
-    """Stand above every error raised on purpose."""
+    """Base class of every error that histobench raises on purpose."""
 
 
 class ShapeError(HistobenchError, ValueError):
-    """Say that an array has not the shape, dtype or names it must have."""
+    """An array has the wrong shape, dtype or names."""
 
 
 class DataError(HistobenchError, ValueError):
-    """Say that a file of a dataset is missing, damaged or not what it claims to be."""
+    """A file of a dataset is missing, damaged or of another kind."""
 
 
 class LeakageError(HistobenchError, ValueError):
-    """Say that a split would show a method what it is tested on."""
+    """A split would show a method what it is tested on."""
 
 
 class PluginError(HistobenchError):
-    """Say that a plugin broke the rules of loading."""
+    """A plugin cannot be loaded."""
 
 
 class ConfigError(HistobenchError, ValueError):
-    """Say that a setting, from the command line or a file, cannot be honoured."""
+    """A setting, from the command line or a file, is not valid."""
 
 
 class ContractError(HistobenchError, AssertionError):
-    """Say which promise a plugin does not keep; only `histobench.testing` raises it."""
+    """A plugin breaks its contract; only `histobench.testing` raises it."""
 
 
 class StoreError(HistobenchError, OSError):
-    """Say that the output folder cannot be used."""
+    """The output folder cannot be used."""
 
 
 class WeightsError(HistobenchError):
-    """Say that the weights of an encoder are not to be had, and where they were looked for."""
+    """The weights of an encoder are not available; the message lists where they were looked for."""
 
 
 class UnknownNameError(ConfigError, KeyError):
-    """Say that nothing goes by a name, and offer the nearest one."""
+    """A name is not known; the message suggests the nearest one."""
 
     def __str__(self) -> str:
         """Return the sentence itself; ``KeyError`` would show it in quotes."""
@@ -71,28 +71,26 @@ def explain(error: BaseException) -> str:
     """Return an exception as one line of text: the message alone if it is ours, else with the name of its type."""
     try:
         text = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001 -- a stranger's __str__ may fail, too
-        text = "it does not say what"
+    except Exception:  # noqa: BLE001 -- the __str__ of a third party's exception may fail, too
+        text = "it has no message"
     return text if isinstance(error, HistobenchError) else f"{type(error).__name__}: {text}"
 
 
 _SHOWN = 30
-"""Names that an error lists; of genes or of all plugins there are too many to be read."""
+"""How many names an error lists at most."""
 
 
 def did_you_mean(kind: str, name: str, known: Iterable[str], *, where: str = "") -> UnknownNameError:
-    """Build the error for a name that is not known.
+    """Return the error for a name that is not known.
 
     Parameters
     ----------
     kind
-        What was looked for, in words: ``"method"``, ``"option of 'cuca'"``.
-    name
-        What was asked.
+        What was looked up, in words: ``"method"``, ``"option of 'cuca'"``.
     known
-        The names that would have been understood.
+        The valid names.
     where
-        What it stands in, if the name alone does not say: a file, an option of the command line.
+        Where the name was given, if that is not obvious: a file, an option of the command line.
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)

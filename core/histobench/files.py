@@ -35,14 +35,14 @@ _PARTIAL = re.compile(r"\..+\.(?P<host>[^.]+)-(?P<pid>\d+)-\d+\.partial")
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the name of a new file next to ``path``, which takes its place when the block ends without an error.
+    """Yield the name of a new file next to ``path``, which replaces ``path`` when the block ends without an error.
 
-    A reader, or a crash, sees the old file or the whole new one. What is written is flushed to the disk first.
+    The new file is flushed to the disk first: readers, also after a crash, see either the old file or all of the new.
 
     Raises
     ------
     OSError
-        If the file cannot be written, flushed or renamed; then nothing of it is left.
+        If the file cannot be written, flushed or renamed; the new file is then removed.
     """
     # the thread is part of the name: a runner waits for its workers in threads, and all of them open the store
     # (names have at most 255 letters)
@@ -62,7 +62,7 @@ def move_into_place(partial: Path, path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what processes of this machine that were killed have left of `replacing` in a folder."""
+    """Remove from a folder the partial files of `replacing` that killed processes of this machine have left."""
     for path in folder.glob(".*.partial"):
         found = _PARTIAL.fullmatch(path.name)
         if found is not None and found["host"] == _host() and not psutil.pid_exists(int(found["pid"])):
@@ -75,7 +75,7 @@ def _host() -> str:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees all of it or nothing.
+    """Write a file with `replacing`.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def new_hdf5(path: Path, *, track_order: bool = False) -> Iterator[h5py.File]:
-    """Give an HDF5 file to write; one that cannot be written whole raises once it is closed.
+    """Yield an HDF5 file to write; a write that failed is raised when the file is closed.
 
     Raises
     ------
@@ -101,12 +101,12 @@ def new_hdf5(path: Path, *, track_order: bool = False) -> Iterator[h5py.File]:
             yield file
     finally:
         disk.close()
-        disk.check()  # whatever HDF5 made of it
+        disk.check()  # whether or not HDF5 raised
 
 
 @contextmanager
 def store_errors(folder: Path) -> Iterator[None]:
-    """Turn what the file system refuses under a folder into ``StoreError``."""
+    """Turn errors of the file system under a folder into ``StoreError``."""
     try:
         yield
     except StoreError:
@@ -116,7 +116,7 @@ def store_errors(folder: Path) -> Iterator[None]:
 
 
 def store_error(folder: Path, error: OSError) -> StoreError:
-    """Say what the file system refused, and what to do."""
+    """Return the error that names the cause and what to do."""
     where = repr(str(folder))
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StoreError(f"the disk under {where} is full; free some space and run the same command again.")
@@ -128,21 +128,21 @@ def store_error(folder: Path, error: OSError) -> StoreError:
 
 
 def file_digest(path: Path, algorithm: str = "sha256") -> str:
-    """Hash the bytes of a file, in hexadecimal; it is never held in memory as a whole.
+    """Return the hexadecimal hash of a file's bytes; the file is read in pieces.
 
     Raises
     ------
     OSError
-        If it cannot be read; the caller knows what it is and what to do.
+        If it cannot be read.
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 class _Disk(io.RawIOBase):
-    """A file that HDF5 writes through: where it cannot close one of its own, it takes the process with it.
+    """A file object for HDF5 to write to: if HDF5 cannot close a file of its own, it ends the process.
 
-    After a write that failed the file goes on in memory, for HDF5 reads again what it wrote.
+    After a failed write, the file continues in memory, because HDF5 reads again what it wrote.
     """
 
     def __init__(self, path: Path) -> None:
@@ -168,7 +168,7 @@ class _Disk(io.RawIOBase):
         return self._file.readinto(buffer)
 
     @override
-    def write(self, content: Any, /) -> int:  # Any: likewise
+    def write(self, content: Any, /) -> int:  # Any: what has a buffer
         view = memoryview(content).cast("B")
         written = 0
         while written < len(view):

@@ -1,4 +1,4 @@
-"""What a record says of the circumstances of a job: time, memory, warnings, versions, commit, machine."""
+"""Provenance of a job for its record: time, memory, warnings, versions, commit, machine."""
 
 import functools
 import os
@@ -21,14 +21,14 @@ import threadpoolctl
 __all__ = ["Watch", "determinism", "git_commit", "limit_threads", "machine", "versions"]
 
 LIBRARIES = ("histobench", "numpy", "scipy", "scikit-learn", "torch", "torchvision", "timm", "peft", "lightning-fabric")
-"""Distributions whose versions can move a score."""
+"""Distributions whose versions can change a score."""
 
 SAMPLE_SECONDS = 0.05
-"""How often memory is looked at."""
+"""Time between two measurements of memory."""
 
 
 class Watch:
-    """Watch a job from the outside: seconds by phase, peak memory, and warnings raised in this thread."""
+    """Measures a job: seconds per phase, peak memory, and the warnings raised in this thread."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
@@ -68,7 +68,7 @@ class Watch:
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Add the seconds spent inside to a phase."""
+        """Add the seconds spent in the block to a phase."""
         begun = time.perf_counter()
         try:
             yield
@@ -76,7 +76,7 @@ class Watch:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
 
     def peak_memory_mb(self) -> dict[str, float]:
-        """Give the largest resident memory seen during the job, and the largest allocation on a GPU, in MiB."""
+        """Return the peak resident memory during the job, and the peak allocation on a GPU, in MiB."""
         peak = {"resident": self._peak / 2**20}
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
@@ -96,7 +96,7 @@ class Watch:
 
 @contextmanager
 def limit_threads(threads: int) -> Iterator[None]:
-    """Give BLAS, OpenMP and torch this many threads: how sums are split decides their last bits."""
+    """Limit BLAS, OpenMP and torch to this many threads, because how sums are split decides their last bits."""
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(threads)  # for a torch that is not imported yet
     torch = sys.modules.get("torch")
@@ -107,7 +107,7 @@ def limit_threads(threads: int) -> Iterator[None]:
 
 
 def determinism(device: str, threads: int) -> str:
-    """Say what may be expected of a second run."""
+    """Describe how exactly a second run repeats the first."""
     if device.startswith("cpu"):
         return f"bit for bit on this machine with {threads} thread{'s' * (threads > 1)}"
     return "same seed and order; some GPU kernels may differ in the last bits"
@@ -115,7 +115,7 @@ def determinism(device: str, threads: int) -> str:
 
 @functools.lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
-    """Give the versions of Python and of every library that can move a score."""
+    """Return the versions of Python and of every library that can change a score."""
     found = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:
@@ -127,7 +127,7 @@ def versions() -> dict[str, str]:
 
 @functools.lru_cache(maxsize=1)
 def git_commit() -> str | None:
-    """Give the commit of histobench's own checkout, with ``+`` if it was changed; ``None`` if it is installed."""
+    """Return the commit of histobench's checkout, with ``+`` if it has changes; ``None`` if there is no checkout."""
     here = Path(__file__).parent
     try:
         described = subprocess.run(  # noqa: S603 -- fixed arguments
@@ -143,12 +143,12 @@ def git_commit() -> str | None:
 
 
 def machine(device: str) -> dict[str, str]:
-    """Name the machine and the device."""
-    told = {"host": platform.node(), "processor": _processor(), "cores": str(os.cpu_count()), "device": device}
+    """Describe the machine and the device."""
+    found = {"host": platform.node(), "processor": _processor(), "cores": str(os.cpu_count()), "device": device}
     torch = sys.modules.get("torch")
     if torch is not None and device.startswith("cuda"):
-        told["gpu"] = torch.cuda.get_device_name(0)
-    return told
+        found["gpu"] = torch.cuda.get_device_name(0)
+    return found
 
 
 @functools.lru_cache(maxsize=1)

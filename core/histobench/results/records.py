@@ -1,6 +1,6 @@
-"""The record of a job: the one result that leaves the process, and the truth of which all else is a view.
+"""The record of a job, as JSON: tables, boards and MLflow are made from records alone.
 
-A record is JSON. NaN, an undefined score, is written as ``null``.
+NaN, an undefined score, is written as ``null``.
 """
 
 import hashlib
@@ -33,51 +33,51 @@ __all__ = [
 
 
 class JobSpec(Model):
-    """All that decides a job's result; its hash is the job's id.
+    """Everything that decides a job's result; its hash is the job's id.
 
     Attributes
     ----------
     encoder
-        Name of the encoder used, weights included (``resnet18.random``); ``None`` if the method looks at no image.
+        Name of the encoder used, with its weights (``resnet18.random``); ``None`` if the method uses no image.
     stands_in_for
-        The published encoder whose weights were not to be had, if ``encoder`` takes its place.
+        The published encoder that ``encoder`` replaces because its weights were not available.
     patch
-        The patch its encoder is given.
+        The patch that the encoder is given.
     options
         Every option of the method, as used.
     train, val, test
         Slide ids.
     patients
-        Patient of each of these slides.
+        Slide → patient, for all of these slides.
     edition
         Fingerprint of the dataset's slides as read.
     contamination
-        Collections that the encoder was pretrained on and that slides of this job's test are part of: its scores may
-        be too good. It follows from the cards, and is no part of the job's identity.
+        Collections that the encoder was pretrained on and that contain test slides of this job: its scores may be too
+        good. It follows from the cards, and is not part of the job's identity.
     weights
         Identity of the encoder's weights on disk, empty for random ones.
     checkpoint
         Hash of the converted checkpoint that is evaluated; empty for a method that is trained.
     checkpoint_file
-        Where it lies on this machine; not part of the job's identity.
+        Path of that checkpoint on this machine; not part of the job's identity.
     versions
         ``method``, ``dataset``, ``encoder`` → plugin, its distribution's version and the card's revision; and
         ``histobench`` → the platform's own.
     embed_precision
-        In which a frozen encoder computes.
+        Precision in which a frozen encoder computes.
     beside
-        What it trains with beside its targets → the dataset's target it is read from, and the edition of that.
+        Side target that it trains with → the dataset's target that this is read from, and the edition of that.
     judge, judge_weights
-        The encoder whose features judge generated patches, and the identity of its weights; empty where nothing is
+        The encoder whose features judge generated patches, and the identity of its weights; empty if nothing is
         generated.
     starts_from
-        Option that names weights which training starts from → hash of what lies there.
+        Option that names the weights at which training starts → hash of these weights.
     oracle
-        True for the control that is shown the truth: the ceiling of a board, not a baseline to be beaten.
+        True for the control that is shown the truth: the ceiling of a board, not a baseline.
     gradient_checkpointing
-        True if an encoder in training computes its blocks again in the backward pass, which moves no number.
+        True if a trained encoder computes its blocks again in the backward pass, which changes no number.
     device, threads
-        Where it runs, as Fabric spells it, and CPU threads of torch and BLAS: they decide the last bits of sums.
+        Device, as Fabric spells it, and CPU threads of torch and BLAS; they affect only the last bits of sums.
     """
 
     method: str
@@ -116,7 +116,7 @@ class JobSpec(Model):
     versions: dict[str, str]
 
     def beside_sources(self) -> list[tuple[Auxiliary, str]]:
-        """List what it trains with beside its targets, and the dataset's targets that these are read from."""
+        """List the side targets that it trains with, and the dataset's targets that they are read from."""
         return [(name, source) for name, (source, _) in self.beside.items()]
 
 
@@ -124,13 +124,13 @@ _DECIDES_NOTHING = {"device", "threads", "checkpoint_file", "contamination", "gr
 
 
 def job_id(spec: JobSpec) -> str:
-    """Hash all that decides a job's result.
+    """Hash everything that decides a job's result.
 
-    Device and threads move its last bits only; a job done on another machine is the same job, so they stay out, and
-    folders of records from different machines merge by copying. The record names them.
+    Device and threads are left out, because they change only the last bits: a job has the same id on every machine, and
+    folders of records from several machines can be merged by copying. The record holds them.
     """
     decides = spec.model_dump(mode="json", exclude=_DECIDES_NOTHING)
-    # what is not asked for is no part of the name
+    # options added later are left out at their defaults, so that earlier ids stay
     if spec.patch is not None and not spec.patch.upsampling:
         del decides["patch"]["upsampling"]
     if spec.embed_precision == "fp32":
@@ -160,21 +160,21 @@ class RunRecord(Model):
     n_spots
         Test slide → spots predicted.
     seconds
-        Phase → wall seconds: ``fit``, ``predict``, ``embed`` …
+        Phase → wall-clock seconds: ``fit``, ``predict``, ``embed`` …
     peak_memory_mb
         Largest resident memory of the process, and on a GPU the largest allocation, in MiB.
     beside_panels
-        The panels of the targets that it trained with beside the predicted ones.
+        The panels of the side targets that it trained with.
     beside
-        Scores of what it predicted beside its targets.
+        Scores of its additional outputs.
     passed_over
-        Metric → why it could not be computed, and stands in no list of scores.
+        Metric → why it could not be computed.
     epochs
         Numbers of every epoch.
     predict_spots_per_second
-        Of ``predict`` alone: with the encoder if the method trains one, on embeddings at hand if it is frozen.
+        Of ``predict`` alone: with the encoder if the method trains it, on cached embeddings if it is frozen.
     determinism
-        What may be expected of a second run.
+        How exactly a second run repeats the first.
     """
 
     schema_version: Literal[1] = 1
@@ -204,7 +204,7 @@ class RunRecord(Model):
     finished: str
 
     def lacks(self, metric: MetricCard, /) -> bool:
-        """Tell whether a metric may still add scores: there are none of this revision, and it was not passed over."""
+        """Return whether a metric may still add scores: it has none in its revision, and was not passed over."""
         tables: list[tuple[Kind, Mapping[str, MetricScores | SideScore], dict[str, str]]]
         tables = [(self.job.kind, self.scores, self.passed_over)]
         tables += [(side.kind, side.scores, side.passed_over) for side in self.beside.values()]
@@ -227,7 +227,7 @@ class RunRecord(Model):
 
 
 def ranking_metric(records: Iterable[RunRecord]) -> str | None:
-    """Name the metric that ranks these jobs: the one whose card says so, else the first by name that scored."""
+    """Return the metric that ranks these jobs: the one marked so on its card, else the first by name."""
     found = {(not scores.ranks, name) for record in records for name, scores in record.scores.items()}
     return min(found)[1] if found else None
 
@@ -243,10 +243,10 @@ def read_record(path: Path) -> RunRecord:
     try:
         return RunRecord.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise DataError(f"{path} is no record of a job: {_told(error)}.") from error
+        raise DataError(f"{path} is not a record of a job: {_reason(error)}.") from error
 
 
-def _told(error: OSError | ValidationError) -> str:
+def _reason(error: OSError | ValidationError) -> str:
     if isinstance(error, OSError):
         return str(error)
     first = error.errors(include_url=False)[0]

@@ -22,11 +22,11 @@ def _nan_to_none(value: object) -> object:
 
 
 Score = Annotated[float | None, BeforeValidator(_nan_to_none)]
-"""A score, or ``None`` where it is undefined."""
+"""A score; ``None`` if it is undefined."""
 
 
 class Model(BaseModel):
-    """A part of a record: frozen, and without anything unknown."""
+    """A part of a record: frozen, and without unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,15 +37,15 @@ class MetricScores(Model):
     Attributes
     ----------
     per_slide
-        Test slide → one score per target, or per column: the ranking view. Undefined where the metric only pools.
+        Test slide → one score per target, or per column: the basis of rankings. Undefined if the metric only pools.
     pooled
-        The same over the spots of all test slides together; never shown alone. Undefined where the metric never pools.
+        The same over the spots of all test slides together; never shown alone. Undefined if the metric never pools.
     columns
-        Names of the scores where they are not one per target.
+        Names of the scores if they are not one per target.
     headline
-        The column that speaks for all; without one, their mean does.
+        The column that is the metric's score; if empty, the mean of all columns is.
     higher_is_better, ranks, revision, pools, lowest, highest, gamed_by
-        As the metric's card said, so that a record can be read where the metric is not installed.
+        Copied from the metric's card, so that a record can be read without the metric.
     """
 
     per_slide: dict[str, tuple[Score, ...]]
@@ -62,7 +62,7 @@ class MetricScores(Model):
 
     @property
     def undefined(self) -> int:
-        """Count the scores that are undefined: per slide, or pooled where the metric only pools."""
+        """Count the undefined scores: per slide, or pooled if the metric only pools."""
         rows = [self.pooled] if self.pools == "only" else self.per_slide.values()
         return sum(score is None for scores in rows for score in scores)
 
@@ -100,7 +100,7 @@ class MetricScores(Model):
 
 
 class SideScore(Model):
-    """One metric on what a method predicted beside its targets: means over these, undefined ones left out."""
+    """One metric on an additional output of a method: means over its targets, undefined scores left out."""
 
     per_slide: dict[str, Score]
     pooled: Score
@@ -121,7 +121,7 @@ class SideScore(Model):
 
 
 class SideScores(Model):
-    """All metrics on one thing that a method predicted beside its targets.
+    """All metrics on one additional output of a method.
 
     Attributes
     ----------

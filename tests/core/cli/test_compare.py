@@ -47,7 +47,7 @@ def test_a_method_that_misses_a_board_says_so(say: Say, study: Path) -> None:
     said = say("compare", "--out", study)
     (late,) = [line for line in said.out.splitlines() if "1 of 2 boards" in line]
     assert late.split()[:4] == ["-", "-", "-", "late"]
-    assert "note: 1 methods miss a board" in said.err
+    assert "note: 1 methods are missing on a board" in said.err
 
 
 def test_comparison_as_json_holds_pairs_and_the_summary(say: Say, study: Path) -> None:
@@ -92,6 +92,6 @@ def test_results_show_places_ties_p_and_skill(say: Say, study: Path) -> None:
     assert rows["bad"].split()[:4] == ["3", "3-3", "c", "bad"]
     assert ", p 0.012" in rows["bad"]
     assert (
-        "skill: 0 at the best control, 1 at the metric's bound, 1.000, which these data may not let any method reach."
+        "skill: 0 at the best control, 1 at the metric's bound, 1.000, which may not be reachable with these data."
         in said.out
     )

@@ -243,7 +243,7 @@ def test_reading_results_changes_nothing(say: Say, tmp_path: Path) -> None:
     broken.write_text("{")
     said = say("results", "--out", tmp_path)
     assert said.code == 0
-    assert "is no record of a job" in said.err
+    assert "is not a record of a job" in said.err
     assert broken.read_text() == "{"
 
 

@@ -133,7 +133,7 @@ def test_slides_of_different_panels_are_refused():
 
 
 def test_a_slide_that_stands_twice_is_refused():
-    with pytest.raises(ShapeError, match="slide 'A1' stands twice"):
+    with pytest.raises(ShapeError, match="slide 'A1' occurs twice"):
         score([_result("A1"), _result("A1")], [_card(_bias)])
 
 

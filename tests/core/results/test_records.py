@@ -124,18 +124,18 @@ def test_unknown_field_is_refused() -> None:
 )
 def test_what_is_no_whole_record_is_refused_by_name(path: Path, text: bytes) -> None:
     path.write_bytes(text)
-    with pytest.raises(DataError, match=r"record\.json is no record of a job: "):
+    with pytest.raises(DataError, match=r"record\.json is not a record of a job: "):
         read_record(path)
 
 
 def test_refusal_says_where_the_record_is_wrong(path: Path) -> None:
     path.write_text(record().model_dump_json().replace('"job_id":"abc",', ""))
-    with pytest.raises(DataError, match=r"record\.json is no record of a job: job_id: Field required\.$"):
+    with pytest.raises(DataError, match=r"record\.json is not a record of a job: job_id: Field required\.$"):
         read_record(path)
 
 
 def test_missing_record_is_refused_by_name(path: Path) -> None:
-    with pytest.raises(DataError, match=r"record\.json is no record of a job: .*No such file"):
+    with pytest.raises(DataError, match=r"record\.json is not a record of a job: .*No such file"):
         read_record(path)
 
 

@@ -124,13 +124,13 @@ def test_many_rows_give_what_single_rows_give():
 def test_one_unit_has_no_interval(make_record):
     board = _only(standings([make_record({"A1": [0.1]})], "pearson"))
     assert math.isnan(board.rows[0].low)
-    assert "one slide only: there is no interval, and no difference can be told from chance." in board.warnings
+    assert "one slide only: there is no interval, and no difference can be tested." in board.warnings
 
 
 def test_few_units_are_warned_of(fold_by_fold):
     board = _only(standings(fold_by_fold([0.1, 0.2]), "pearson"))
     assert board.warnings == (
-        "2 patients only: intervals over so few say little, no difference is clear, no rank excluded.",
+        "2 patients only: intervals are not reliable, no difference is clear, no rank is excluded.",
     )
 
 
@@ -356,21 +356,22 @@ def test_jobs_that_can_have_no_score_are_told_why_and_not_sent_to_score(make_rec
     assert board.unscored == ()
     assert board.passed_over == {records[1].job_id: "the spots are not annotated"}
     told = [warning for warning in board.warnings if "score under 'pearson'" in warning]
-    assert told == ["1 finished jobs can have no score under 'pearson': the spots are not annotated."]
+    assert told == ["1 finished jobs cannot have a score under 'pearson': the spots are not annotated."]
 
 
 def test_a_metric_that_can_be_gamed_says_how_on_its_board(make_record):
     record = make_record({"A1": [0.1]})
     gamed = record.scores["pearson"].model_copy(update={"gamed_by": "predicting nothing"})
     board = _only(standings([record.model_copy(update={"scores": {"pearson": gamed}})], "pearson"))
-    assert "'pearson' can be had by predicting nothing, without knowing the spots: its order is no ranking." in (
+    assert "'pearson' can be reached by predicting nothing, without knowing the spots: its order is not a ranking." in (
         board.warnings
     )
 
 
 def test_a_leaking_scheme_is_warned_of(fold_by_fold):
     board = _only(standings(fold_by_fold([0.1] * 6, scheme="leave-one-slide-out", leaks=True), "pearson"))
-    assert board.warnings == ("scheme 'leave-one-slide-out' leaks: slides of one patient stand in training and test.",)
+    (warning,) = board.warnings
+    assert warning == "scheme 'leave-one-slide-out' leaks: slides of one patient are in both training and test."
     assert board.rows[0].leaks
 
 

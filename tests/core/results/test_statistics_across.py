@@ -107,9 +107,7 @@ def test_a_method_that_misses_a_board_has_no_mean_rank_and_moves_no_other(boards
     assert (row.mean_rank, row.n_ranked, row.ties) == (None, 1, "")
     assert other.rows[-1] == row
     assert [_row(one, name).mean_rank for name in "ab"] == [_row(other, name).mean_rank for name in "ab"]
-    assert (
-        "1 methods miss a board, or slides of one: they have no mean rank, and nothing is filled in." in other.warnings
-    )
+    assert "1 methods are missing on a board, or on slides of one: they have no mean rank." in other.warnings
 
 
 def test_methods_are_lettered_by_the_critical_difference(boards):
@@ -134,7 +132,7 @@ def test_leaking_boards_are_left_out(boards):
     assert len(summary.boards) == 1
     assert summary.warnings[:2] == (
         "1 boards of leaking schemes are left out.",
-        "one board or none: there is nothing to compare across.",
+        "fewer than two boards: there is nothing to compare across.",
     )
 
 

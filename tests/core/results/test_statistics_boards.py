@@ -180,16 +180,16 @@ def test_a_metric_that_only_pools_has_neither_interval_nor_rank(make_record):
 def test_with_five_patients_the_test_says_that_it_cannot_reject(board):
     found = board({"a": WOBBLE[:5], "b": WOBBLE[:5] + 9})
     assert found.warnings == (
-        "with 5 patients the two-sided sign-flip test cannot go under p = 2/32 = 0.0625: no difference can be called "
-        "real, whatever the scores.",
+        "with 5 patients the two-sided sign-flip test cannot go below p = 2/32 = 0.0625: no difference can be "
+        "significant, whatever the scores.",
     )
 
 
 def test_too_many_comparisons_for_the_patients_are_warned_of(board):
     found = board({name: WOBBLE[:7] + place for place, name in enumerate("abc")} | {"mean": WOBBLE[:7] - 3})
     assert found.warnings == (
-        "6 comparisons on 7 patients: p cannot go under 0.016, so that after Holm's correction few or none can be told "
-        "apart; compare fewer methods, or read the intervals.",
+        "6 comparisons on 7 patients: p cannot go below 0.016, so after Holm's correction few or none are "
+        "significant; compare fewer methods, or read the intervals.",
     )
 
 
@@ -273,7 +273,7 @@ def test_every_column_is_averaged_as_the_score_is(make_record):
 def test_intervals_that_leave_the_possible_are_remarked(board):
     wide = board({"a": [0.1, 0.9]}, metric={"lowest": -1.0, "highest": 1.0})
     narrow = board({"a": [0.1, 0.12]}, metric={"lowest": -1.0, "highest": 1.0})
-    told = "some intervals reach beyond what 'pearson' can be (-1 to 1)"
+    told = "some intervals exceed the range of 'pearson' (-1 to 1)"
     assert [any(told in warning for warning in found.warnings) for found in (wide, narrow)] == [True, False]
 
 

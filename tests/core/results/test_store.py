@@ -112,7 +112,7 @@ def test_records_are_read_in_order_and_corrupt_ones_left_out(tmp_path: Path, mak
     records, damaged = store.records()
     assert [record.job_id for record in records] == sorted(record.job_id for record in kept)
     assert len(damaged) == 1
-    assert "is no record of a job" in damaged[0]
+    assert "is not a record of a job" in damaged[0]
     assert (broken.path / "record.json").exists()
 
 

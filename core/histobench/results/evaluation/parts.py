@@ -1,4 +1,4 @@
-"""What a metric is given: the results of one slide, or of all of them one below the other; all of it locked."""
+"""The input of a metric: the results of one slide, or of all slides concatenated, as read-only arrays."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -16,7 +16,7 @@ _PartT = TypeVar("_PartT", Hidden, ImageFeatures)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What a metric is given: one slide, or all of them."""
+    """The input of a metric: one slide, or all of them."""
 
     where: str
     results: tuple[SlideResult, ...]
@@ -29,12 +29,12 @@ class Part:
         return sum(len(result.spot_ids) for result in self.results)
 
     def tables(self, columns: slice) -> tuple[Float, Float]:
-        """Give prediction and observation of some targets, locked."""
+        """Return prediction and observation of some targets, read-only."""
         predicted = _stacked([result.predicted.values for result in self.results], columns)
         return predicted, _stacked([result.observed.values for result in self.results], columns)
 
     def context(self, columns: slice) -> ScoreContext:
-        """Give what the results hold beside prediction and observation."""
+        """Return what the results hold in addition to prediction and observation."""
         mpp = {result.mpp for result in self.results}
         slides = [np.full(len(result.spot_ids), result.slide_id) for result in self.results]
         tables = [result.predicted.parameters for result in self.results]
@@ -54,13 +54,13 @@ class Part:
 
 
 def _regions(results: Sequence[SlideResult]) -> npt.NDArray[np.str_]:
-    """Name the annotation of every spot; empty on a slide that has none."""
+    """Return the annotation of every spot; empty on a slide that has none."""
     found = [np.full(len(r.spot_ids), "") if r.regions is None else r.regions for r in results]
     return np.concatenate(found).astype(np.str_)
 
 
 def _joined(parts: Sequence[_PartT | None], columns: slice) -> _PartT | None:
-    """Put what several slides hold of a dataclass of arrays below each other; ``None`` where one holds nothing."""
+    """Concatenate a dataclass of arrays over slides; ``None`` if a slide has none."""
     known = [part for part in parts if part is not None]
     if len(known) < len(parts):
         return None
@@ -80,14 +80,14 @@ def _together(arrays: Sequence[npt.NDArray[Any] | None]) -> Any:  # Any: an arra
 
 
 def _stacked(tables: Sequence[Float], columns: slice) -> Float:
-    """Put some columns of tables below each other."""
+    """Concatenate some columns of the tables, row-wise."""
     parts = [table[:, columns] for table in tables]
     return locked(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
 
 def locked(values: Float) -> Float:
-    """Round an (n, t) table to float32 and lock, so that no metric changes what the next one sees."""
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and its score undefined
+    """Round an (n, t) table to float32 and make it read-only, so that no metric changes the input of the next."""
+    with np.errstate(over="ignore"):  # too large values become infinite, and their score undefined
         table = np.asarray(values, dtype=np.float32).view()
     table.flags.writeable = False
     return table

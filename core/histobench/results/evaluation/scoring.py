@@ -1,7 +1,7 @@
 """From predictions to scores: every metric on every slide, and on all slides pooled.
 
-The per-slide view ranks. The pooled one, which counts differences between slides as signal, stands beside it.
-A metric that scores each target by itself is given the targets in blocks, so that memory does not grow with them.
+The scores per slide are the basis of rankings. The pooled ones, which count differences between slides as signal, are
+reported with them. A metric that scores each target by itself is given the targets in blocks, to limit memory.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -27,18 +27,18 @@ _ScoreRow = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """What came of scoring.
+    """The result of scoring.
 
     Attributes
     ----------
     scores
         Metric → its scores.
     beside
-        What was predicted beside the targets → its scores.
+        Additional output → its scores.
     passed_over
-        Metric → why it could not be computed here, though it scores this kind of target.
+        Metric → why it could not be computed, although it scores this kind of target.
     warnings
-        A sentence for every metric that failed somewhere; its scores there are NaN.
+        One sentence for every metric that failed on some slides; its scores there are NaN.
     """
 
     scores: dict[str, MetricScores]
@@ -47,7 +47,7 @@ class Evaluation:
     warnings: tuple[str, ...] = ()
 
     def added_to(self, record: RunRecord) -> RunRecord:
-        """Add these scores to a record; other metrics' stay as they are."""
+        """Return a record with these scores added; those of other metrics stay."""
         beside = dict(record.beside)
         for name, side in self.beside.items():
             known = beside.get(name, side)
@@ -68,7 +68,7 @@ class Evaluation:
 
 @dataclass(slots=True)
 class _Failures:
-    """Where one metric failed, and how it failed first."""
+    """The slides on which one metric failed, and the first cause."""
 
     metric: str
     first: str = ""
@@ -88,26 +88,26 @@ class _Failures:
 def score(
     results: Sequence[SlideResult], cards: Sequence[MetricCard], training: TrainingFacts | None = None
 ) -> Evaluation:
-    """Score the predictions of one job, and what was predicted beside its targets.
+    """Score the predictions of one job, and its additional outputs.
 
-    Values are rounded to float32 first, the precision in which predictions are stored, so that scoring the stored
-    ones again gives the same numbers.
+    Values are first rounded to float32, the precision in which predictions are stored, so that scoring the stored ones
+    again gives the same numbers.
 
     Parameters
     ----------
     results
         The test slides, all with the same targets.
     cards
-        The metrics; those that do not serve the kind of target, or need what is not there, are passed over.
+        The metrics; those for other kinds of target, or with missing inputs, are passed over.
     training
-        What the training spots say of each target, where it was kept.
+        What metrics may know about the training set, if it was stored.
 
     Raises
     ------
     DataError
         If there are no results.
     ShapeError
-        If slides differ in their targets or a slide stands twice.
+        If slides differ in their targets, or a slide occurs twice.
     """
     _check(results)
     scores, passed_over, warnings = _score_table(results, cards, training)
@@ -115,18 +115,18 @@ def score(
     for name, first in results[0].beside.items():
         side = [_side(result, name) for result in results]
         _check(side)
-        found, passed, told_beside = _score_table(side, cards, None)
+        found, passed, side_warnings = _score_table(side, cards, None)
         means = {metric: SideScore.of(table) for metric, table in found.items()}
         beside[name] = SideScores(kind=first.kind, n_targets=len(first.names), scores=means, passed_over=passed)
-        warnings += [f"{name}, predicted beside: {sentence}" for sentence in told_beside]
+        warnings += [f"{name}, predicted beside: {sentence}" for sentence in side_warnings]
     return Evaluation(scores=scores, beside=beside, passed_over=passed_over, warnings=tuple(warnings))
 
 
 def _score_table(
     results: Sequence[SlideResult], cards: Sequence[MetricCard], training: TrainingFacts | None
 ) -> tuple[dict[str, MetricScores], dict[str, str], list[str]]:
-    """Score one table of targets: scores, what was passed over and why, and warnings."""
-    # where some slides are annotated, scores of regions are undefined on the others
+    """Score one table of targets; return scores, passed-over metrics with their reasons, and warnings."""
+    # if only some slides are annotated, scores of regions are undefined on the others
     facts: dict[str, Any] = {  # Any: facts of different types
         "training": training,
         "annotated": any(result.regions is not None for result in results),
@@ -170,7 +170,7 @@ def _score_one(card: MetricCard, parts: Sequence[Part], *, pooled: Part) -> tupl
 def _build(card: MetricCard) -> Callable[..., object]:
     try:
         return card.build()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's metric raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- a third party's metric may raise anything
         return _broken(explain(error))
 
 
@@ -197,14 +197,14 @@ def _evaluate(
             if values.shape != (wanted,):
                 raise ShapeError(f"it returned {values.shape} where ({wanted},) was expected")
             found.append(values)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 -- whatever a stranger's metric raises
+    except (Exception, SystemExit) as error:  # noqa: BLE001 -- a third party's metric may raise anything
         failures.add(part.where, explain(error))
         return np.full(size, np.nan)
     return np.concatenate(found) if found else np.full(size, np.nan)
 
 
 def _blocks(card: MetricCard, n_spots: int, n_targets: int) -> Iterator[slice]:
-    """Cut the targets into blocks where a metric scores each by itself, as the contract kit proves."""
+    """Yield blocks of targets if a metric scores each by itself (the contract kit checks this), else all of them."""
     alone = card.view == "target" and not card.columns and "label" not in card.kinds
     width = max(1, _BLOCK // max(n_spots, 1)) if alone else max(n_targets, 1)
     for start in range(0, max(n_targets, 1), width):
@@ -212,7 +212,7 @@ def _blocks(card: MetricCard, n_spots: int, n_targets: int) -> Iterator[slice]:
 
 
 def _side(result: SlideResult, name: str) -> SlideResult:
-    """Turn what was predicted beside the targets into a result of its own."""
+    """Return an additional output as a result."""
     return SlideResult(
         slide_id=result.slide_id,
         spot_ids=result.spot_ids,
@@ -233,5 +233,5 @@ def _check(results: Sequence[SlideResult]) -> None:
         if (result.observed.kind, result.observed.names) != (first.observed.kind, first.observed.names):
             raise ShapeError(f"slides {first.slide_id!r} and {result.slide_id!r} were not predicted for one panel.")
         if result.slide_id in seen:
-            raise ShapeError(f"slide {result.slide_id!r} stands twice among the results.")
+            raise ShapeError(f"slide {result.slide_id!r} occurs twice in the results.")
         seen.add(result.slide_id)

@@ -1,22 +1,22 @@
-"""From records to standings: who is better, by how much, over which patients, and is it real.
+"""From records to boards: which method is better, by how much, over which patients, and whether it is significant.
 
-*What is averaged.* Folds and seeds of one configuration: method, encoder and how it was trained, options, precision,
-weights and the revisions of their cards. Device and threads move the last digits only, so jobs from different
-machines are averaged, too.
+*What is averaged.* Folds and seeds of one configuration: method, encoder and training mode, options, precision, weights
+and the revisions of their cards. Jobs from different machines are averaged too, because device and threads change only
+the last digits.
 
 *What is ranked together.* Jobs on one dataset, target, scheme and edition, with one revision of dataset and metric.
-Panels: a panel fixed from outside must be the same throughout; a panel fitted on each fold's training slides differs
-from fold to fold by design, so there it must be the same within each fold, as must the fold's test slides. Whatever
-disagrees goes to a board of its own.
+A fixed panel must be the same in all jobs. A panel fitted on each fold's training slides differs between folds, so it
+must be the same within each fold, as must the fold's test slides. Jobs that disagree are on separate boards.
 
-*The order of averaging.* Per slide: mean over targets, undefined ones left out and counted; mean over seeds; mean
-over a patient's slides; mean over patients. A metric with named columns gives its headline column, or their mean.
+*The order of averaging* (`averages`). Per slide: mean over targets, undefined ones left out and counted; then the mean
+over seeds, over a patient's slides, and over patients. A metric with named columns is read by its headline column, or
+their mean.
 
 *What is claimed.* Scores and differences have bootstrap-t intervals over patients (`resampling`). Differences are
-tested by sign-flips on the patients that both methods were tested on, with Wilcoxon's test and effect sizes beside, and
-Holm's correction over every comparison of the board (`paired`, `comparisons`). Ranks have intervals from resampled
-patients, and letters say who is not told apart (`ranking`). Boards are brought together by mean normalised skill and
-mean rank (`across`).
+tested by sign flips on the patients that both methods were tested on, together with Wilcoxon's test and effect sizes,
+with Holm's correction over every comparison of the board (`paired`, `comparisons`). Ranks have intervals from resampled
+patients, and letters mark methods that do not differ significantly (`ranking`). Boards are combined by mean normalised
+skill and mean rank (`across`).
 """
 
 from histobench.results.statistics.across import Across, AcrossRow, across

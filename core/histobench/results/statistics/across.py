@@ -1,7 +1,7 @@
-"""Several boards together: mean skill, mean rank, and what difference of mean ranks is more than chance.
+"""Several boards together: mean skill, mean rank, and which differences of mean ranks are significant.
 
-A method that misses a board has no mean rank: a rank among others, or on fewer boards, is another quantity. Nothing is
-imputed; on how many boards a number rests stands beside it.
+A method that is missing on a board has no mean rank, because ranks among other methods, or on fewer boards, are not
+comparable. Nothing is imputed; each number is reported with its number of boards.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,15 +26,15 @@ class AcrossRow:
     Attributes
     ----------
     n_ranked, n_skill
-        On how many boards it has a rank, and a normalised skill.
+        Number of boards on which it has a rank, and a normalised skill.
     skill, low, high
         Mean of its normalised skills, and a 95 % interval over boards.
     mean_rank
         Mean of its ranks among the methods that are ranked on every board; ``None`` if it is not one of them.
     rank_range
-        The places by mean rank that cannot be excluded when boards are drawn anew.
+        Interval of its place by mean rank when boards are resampled.
     ties
-        Letters of its tie groups: methods that share one differ by less than the critical difference.
+        Letters of its tie groups: methods that share a letter differ by less than the critical difference.
     """
 
     label: str
@@ -50,20 +50,20 @@ class AcrossRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Across:
-    """What boards say together.
+    """The summary of several boards.
 
     Attributes
     ----------
     boards
-        Names of the boards that count.
+        Names of the boards used.
     rows
-        By mean rank, then those that miss a board by skill.
+        Sorted by mean rank, then, without one, by skill.
     n_complete
-        Methods that are ranked on every board.
+        Number of methods that are ranked on every board.
     friedman_p
-        Of Friedman's test that these do not differ; NaN with fewer than two methods or boards.
+        p of Friedman's test that these do not differ; NaN with fewer than two methods or boards.
     critical_difference
-        Mean ranks that are further apart differ, by Nemenyi's test; NaN likewise.
+        Mean ranks that are further apart differ by Nemenyi's test; NaN with fewer than two methods or boards.
     """
 
     boards: tuple[str, ...]
@@ -75,7 +75,7 @@ class Across:
 
 
 def across(boards: Iterable[Board]) -> Across:
-    """Bring boards together, each with the same weight; boards of leaking schemes are left out.
+    """Summarise boards with equal weights; boards of leaking schemes are left out.
 
     References
     ----------
@@ -109,18 +109,18 @@ def across(boards: Iterable[Board]) -> Across:
 
 
 def friedman(rank_table: npt.ArrayLike) -> float:
-    """Test if columns of ranks differ by more than chance.
+    """Test whether methods differ, by their ranks on several boards.
 
     Parameters
     ----------
     rank_table : (k, b) float
-        Ranks of k methods within each of b boards, ties in the middle.
+        Ranks of k methods within each of b boards; ties share the mean of their ranks.
 
     Returns
     -------
     float
-        p by the chi-squared law, corrected for ties, which errs on the safe side with few boards; 1 if all are tied;
-        NaN with fewer than two methods or boards.
+        p by the chi-squared distribution, corrected for ties, conservative with few boards; 1 if all are tied; NaN
+        with fewer than two methods or boards.
 
     References
     ----------
@@ -139,7 +139,7 @@ def friedman(rank_table: npt.ArrayLike) -> float:
 
 
 def critical_difference(n_methods: int, n_boards: int) -> float:
-    """Give Nemenyi's critical difference of mean ranks at 0.05.
+    """Return Nemenyi's critical difference of mean ranks at 0.05.
 
     References
     ----------
@@ -155,14 +155,14 @@ _Place = tuple[float, tuple[int, int], str]
 
 
 def _placed(labels: Sequence[str], scores: npt.NDArray[np.float64]) -> tuple[dict[str, _Place], float, float]:
-    """Place the methods that are ranked on every board; scores are (k, boards), larger is better."""
+    """Rank the methods that are complete; scores are (k, boards), larger is better."""
     if not scores.size:
         return {}, float("nan"), float("nan")
     table = rankdata(-scores, axis=0)
     means = table.mean(axis=1)
     p, critical = friedman(table), critical_difference(*table.shape)
     order = np.argsort(means, kind="stable")
-    differ = bool(p <= ALPHA)  # only then may pairs be looked at
+    differ = bool(p <= ALPHA)  # pairs are compared only then
     letters = tie_letters(differ & (np.abs(means[order][:, None] - means[order]) > critical))
     ranges = rank_intervals(-table)
     placed = {
@@ -194,10 +194,10 @@ def _warnings(boards: Sequence[Board], n_leaking: int, *, n_left_out: int) -> It
     if n_leaking:
         yield f"{n_leaking} boards of leaking schemes are left out."
     if len(boards) < 2:
-        yield "one board or none: there is nothing to compare across."
+        yield "fewer than two boards: there is nothing to compare across."
     elif len(boards) < FEW_UNITS:
-        yield f"{len(boards)} boards only: intervals and tests over so few say little."
+        yield f"{len(boards)} boards only: intervals and tests over so few are not reliable."
     if len({board.ground.dataset for board in boards}) < len(boards):
-        yield "some boards share a dataset, and so are not independent: differences look surer than they are."
+        yield "some boards share a dataset, and so are not independent: differences look more certain than they are."
     if n_left_out:
-        yield f"{n_left_out} methods miss a board, or slides of one: they have no mean rank, and nothing is filled in."
+        yield f"{n_left_out} methods are missing on a board, or on slides of one: they have no mean rank."

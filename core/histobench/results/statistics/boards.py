@@ -1,6 +1,6 @@
-"""What a ranking looks like: boards, their rows, and how one row compares with another.
+"""The data model of rankings: boards, their rows, and comparisons of rows.
 
-The one model behind `histobench results`, the end of a run and the leaderboard.
+`histobench results`, the summary of a run and the leaderboard show these.
 """
 
 from dataclasses import dataclass, field
@@ -13,19 +13,19 @@ from histobench.data import Kind
 __all__ = ["ALPHA", "Board", "Comparison", "Ground", "Standing"]
 
 ALPHA = 0.05
-"""Adjusted p up to which two rows are told apart: the chance of any false claim on a board."""
+"""Adjusted p up to which two rows differ significantly: the probability of any false claim on a board."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Ground:
-    """What jobs must share before they can meet on a board.
+    """What jobs must have in common to be on one board.
 
     Attributes
     ----------
     edition
         Fingerprint of the dataset's slides as read.
     dataset_revision
-        Revision of the dataset's card, raised when a change of its reader can move a score.
+        Revision of the dataset's card, raised when a change of its reader can change a score.
     """
 
     dataset: str
@@ -39,26 +39,26 @@ class Ground:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """One row against another on the units that both were tested on.
+    """A comparison of two rows on the units that both were tested on.
 
     Attributes
     ----------
     one, other
         Labels of the rows.
     difference
-        Mean difference in the metric's unit; positive is better for `one`, also where a lower score is.
+        Mean difference in the metric's unit; positive if `one` is better, also if lower scores are better.
     low, high
         95 % interval, both rows resampled together; NaN with one unit.
     p
-        Of the two-sided sign-flip test on the units' differences; NaN with one unit.
+        p of the two-sided sign-flip test on the units' differences; NaN with one unit.
     p_holm
-        The same, adjusted by Holm's method for every comparison of the board.
+        The same, adjusted by Holm's method for all comparisons of the board.
     wilcoxon
         Unadjusted p of Wilcoxon's signed-rank test.
     cohens_d
-        Mean difference in standard deviations of the units' differences; NaN where these do not vary.
+        Mean difference in standard deviations of the units' differences; NaN if these do not vary.
     rank_biserial
-        Signed ranks in favour of `one` less those against, of all; NaN where there is no difference at all.
+        Signed ranks in favour of `one` minus those against, divided by all; NaN if all differences are zero.
     """
 
     one: str
@@ -75,7 +75,7 @@ class Comparison:
 
     @property
     def is_clear(self) -> bool:
-        """Say if the two are told apart after correction, which takes six units at least."""
+        """Return whether the two differ significantly after correction, which takes at least six units."""
         return self.p_holm <= ALPHA
 
 
@@ -86,41 +86,41 @@ class Standing:
     Attributes
     ----------
     variant
-        The settings that tell it from other rows of the same method and encoder: ``"epochs=2"``.
+        The settings in which it differs from other rows of the same method and encoder: ``"epochs=2"``.
     score
-        Mean over units; NaN where it is undefined throughout.
+        Mean over units; NaN if all are undefined.
     low, high
         95 % interval of the score over units; NaN with one unit.
     unit
-        ``patients``, or ``slides`` where there is one patient.
+        ``patients``, or ``slides`` if there is one patient.
     per_unit
         Unit → score.
     undefined, total
-        Scores per slide and target that are undefined, of all.
+        Number of undefined scores per slide and target, and of all of them.
     columns
-        Column of the metric → its mean over units, where the metric has several and says which; else empty.
+        Column of the metric → its mean over units, if the metric has several named columns; else empty.
     pooled
         Mean over targets and folds of the score over all spots of a fold's test slides together.
     skill
-        One comparison a control.
+        One comparison per control.
     normalised_skill
-        Where it stands between the best control, 0, and the ceiling, 1, on its own units; NaN for controls, and where
-        either is not known.
+        Position between the best control (0) and the ceiling (1) on its own units; NaN for controls, and if either is
+        not known.
     best_control
-        The comparison with the control that is hardest to beat.
+        The comparison with the strongest control.
     beats_controls
-        True if it is better than every control; ``None`` for controls, and where no control has a score.
+        True if it is better than every control; ``None`` for controls, and if no control has a score.
     rank, rank_range
-        Among the methods tested on every slide of the board: its place, and the places that cannot be excluded at
-        95 % when units are drawn anew. ``None`` for controls and for rows that are not complete.
+        Rank among the methods tested on every slide of the board, and its 95 % interval when units are resampled.
+        ``None`` for controls and for incomplete rows.
     ties
-        Letters of its tie groups: ranked rows that share one are not told apart, and those that share none are.
+        Letters of its tie groups: two ranked rows share a letter if and only if they do not differ significantly.
     versus_leader
-        Against the first of the ranked rows; ``None`` for itself and for rows without a rank.
+        Comparison with the first of the ranked rows; ``None`` for itself and for rows without a rank.
     contamination
-        Collections that its encoder was pretrained on and that tested slides are part of.
+        Collections that its encoder was pretrained on and that contain tested slides.
     seconds
-        Mean wall seconds of a job.
+        Mean wall-clock seconds of a job.
     peak_memory_mb
         Largest over its jobs, MiB, by kind of memory.
     """
@@ -159,13 +159,13 @@ class Standing:
 
     @property
     def label(self) -> str:
-        """Name the row for people: ``ridge · resnet18.random (frozen)``."""
+        """Return the displayed name: ``ridge · resnet18.random (frozen)``."""
         encoder = f" · {self.encoder} ({self.role})" if self.encoder else ""
         return f"{self.method}{encoder}" + (f" [{self.variant}]" if self.variant else "")
 
     @property
     def role(self) -> str:
-        """Say how the encoder is used, what it stands in for, and what it has seen."""
+        """Describe how the encoder is used, which one it replaces, and which tested collections it has seen."""
         saw = f"saw {' and '.join(self.contamination)}" if self.contamination else ""
         return ", ".join(filter(None, [self.mode, self.stands_in_for and f"for {self.stands_in_for}", saw]))
 
@@ -176,19 +176,19 @@ class Standing:
 
     @property
     def best_control(self) -> Comparison | None:
-        """Give the comparison with the control that is hardest to beat."""
+        """Return the comparison with the strongest control."""
         return min(self.skill, key=lambda comparison: comparison.difference, default=None)
 
     @property
     def beats_controls(self) -> bool | None:
-        """Say if it is better than every control that has a score."""
+        """Return whether it is better than every control that has a score."""
         best = self.best_control
         return None if best is None else best.difference > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """Rows that may be compared with each other, the best first, undefined ones last.
+    """Comparable rows, the best first, undefined ones last.
 
     Attributes
     ----------
@@ -199,30 +199,30 @@ class Board:
     panel_unit
         Unit of the targets' values.
     folds
-        Every fold that a row of the board was tried on.
+        Every fold that a row of the board was run on.
     slides
         Every slide that a row of the board was tested on → its patient.
     n_spots
-        The same slides → the spots that were predicted.
+        The same slides → the number of predicted spots.
     judge
-        The encoder whose features judge generated patches; empty where nothing is generated.
+        The encoder whose features judge generated patches; empty if nothing is generated.
     apart
-        What tells it from other boards of the same dataset, target, scheme and metric; empty where there is none.
+        What distinguishes it from other boards of the same dataset, target, scheme and metric; empty without any.
     headline
-        The column that is its score; empty where that is the mean of all.
+        The column that is its score; empty if that is the mean of all.
     describes
-        True if its metric can be had without knowing the spots: it describes, and its order is no ranking.
+        True if a good score is possible without knowing the spots: the metric only describes, and does not rank.
     lowest, highest
-        What a score can be at all; infinite where there is no bound.
+        The bounds of the metric; infinite without one.
     ceiling, ceiling_name
-        The score that cannot be passed: the oracle's, else the metric's bound, which the data may not let anybody
-        reach; NaN where there is neither.
+        The best possible score: the oracle's, else the metric's bound, which may not be reachable with these data; NaN
+        without either.
     pairs
-        Every two ranked rows, the better first, the best rows' first.
+        Comparisons of every two ranked rows, the better first, those of the best rows first.
     unscored
-        Jobs that are done but have no score under this metric, though it may be computed.
+        Finished jobs that have no score under this metric yet.
     passed_over
-        Jobs that can have no score under it → why.
+        Jobs that cannot have a score under it → why.
     """
 
     ground: Ground
@@ -252,6 +252,6 @@ class Board:
 
     @property
     def title(self) -> str:
-        """Name it so that no other board of a study has the name."""
+        """Return a name that is unique among the boards of a study."""
         ground = self.ground
         return " | ".join(filter(None, [ground.dataset, ground.target, ground.scheme, self.apart]))

@@ -1,6 +1,6 @@
-"""Rows of a board against each other: every method against every control, and every two ranked methods.
+"""Comparisons of the rows of a board: every method with every control, and every two ranked methods.
 
-All of them are one family for Holm's correction, for a reader of the board reads them all.
+All of them are one family for Holm's correction, because readers of the board see them all.
 """
 
 from collections.abc import Sequence
@@ -22,18 +22,18 @@ Pair = tuple[int, int]
 def with_comparisons(
     found: Sequence[Standing], ranked: Sequence[int], *, higher_is_better: bool, bound: float
 ) -> tuple[list[Standing], tuple[Comparison, ...]]:
-    """Add to rows how they compare: with controls, with the ceiling, and with each other.
+    """Compare rows with controls, with the ceiling, and with each other.
 
     Parameters
     ----------
     ranked
-        Places of the rows that may be ranked: they have a score on every unit of the board.
+        Indices of the rows that may be ranked: they have a score on every unit of the board.
     bound
-        The score of a perfect prediction; NaN where the metric has none.
+        The score of a perfect prediction; NaN if the metric has no bound.
 
     Returns
     -------
-    The rows, and the comparisons of every two ranked ones, the better first.
+    The rows with their comparisons, and the comparisons of every two ranked rows, the better first.
     """
     sign = 1.0 if higher_is_better else -1.0
     in_order = sorted(ranked, key=lambda place: (-sign * found[place].score, found[place].label))
@@ -55,7 +55,7 @@ def with_comparisons(
 
 
 def _compare(found: Sequence[Standing], pairs: Sequence[Pair], *, sign: float) -> list[Comparison | None]:
-    """Compare rows pairwise; ``None`` where two have no unit with a score in common."""
+    """Compare rows pairwise; ``None`` if two share no unit with a score."""
     differences = [_differences(found[one], found[other], sign=sign) for one, other in pairs]
     compared: list[Comparison | None] = [None] * len(pairs)
     for n_units in sorted({len(values) for values in differences} - {0}):
@@ -85,14 +85,14 @@ def _differences(one: Standing, other: Standing, *, sign: float) -> list[float]:
 
 
 def _shared(*rows: Standing) -> list[str]:
-    """Name the units on which all rows have a score."""
+    """Return the units on which all rows have a score."""
     return [unit for unit in rows[0].per_unit if all(np.isfinite(row.per_unit.get(unit, np.nan)) for row in rows)]
 
 
 def _normalised(
     found: Sequence[Standing], place: int, controls: dict[int, Comparison], *, sign: float, bound: float
 ) -> float:
-    """Say where a row stands between its best control, 0, and the ceiling, 1, on the units that they share."""
+    """Return the position of a row between its best control (0) and the ceiling (1) on the units that they share."""
     if not controls:
         return float("nan")
     best = min(controls, key=lambda other: controls[other].difference)
@@ -107,7 +107,7 @@ def _normalised(
 def _rank(
     rows: list[Standing], in_order: Sequence[int], compared: dict[Pair, Comparison | None], *, sign: float
 ) -> None:
-    """Give the ranked rows, the best first, their place, its interval and their tie groups."""
+    """Set rank, rank interval and tie groups of the ranked rows, which are given the best first."""
     if not in_order:
         return
     units = sorted(rows[in_order[0]].per_unit)
@@ -128,7 +128,7 @@ def _rank(
 
 
 def _turned(comparison: Comparison | None) -> Comparison | None:
-    """Say the same from the other row's side."""
+    """Swap the two rows of a comparison."""
     if comparison is None:
         return None
     return replace(

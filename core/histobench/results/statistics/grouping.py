@@ -1,4 +1,4 @@
-"""Which jobs are one configuration, and which configurations may stand on one board."""
+"""Groups jobs into configurations, and configurations into boards."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,14 +14,14 @@ __all__ = ["Entry", "comparable_groups", "ground_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """The jobs of one configuration on one board: a row, before it is averaged.
+    """The jobs of one configuration on one board, from which a row is computed.
 
     Attributes
     ----------
     scored, unscored, failed
-        Finished with a score under the board's metric, finished without one, failed.
+        Jobs that finished with a score under the board's metric, finished without one, and failed.
     variant
-        The settings that tell it from others of the same method and encoder.
+        The settings in which it differs from others of the same method and encoder.
     """
 
     scored: tuple[RunRecord, ...]
@@ -35,7 +35,7 @@ class Entry:
         return self.scored + self.unscored + self.failed
 
     def patients(self, metric: str) -> dict[str, str]:
-        """Give the slides that have been tested and scored, and whose they are."""
+        """Return the tested and scored slides → patient."""
         return {slide: r.job.patients[slide] for r in self.scored for slide in r.scores[metric].per_slide}
 
     def unit_scores(self, metric: str, unit: Unit, *, column: str = "") -> dict[str, float]:
@@ -43,7 +43,7 @@ class Entry:
         return unit_scores(((r, slide_scores(r.scores[metric], column=column)) for r in self.scored), unit)
 
     def column_scores(self, metric: str, unit: Unit) -> dict[str, float]:
-        """Average every column over units, where the metric has several; empty where jobs differ in them."""
+        """Average every column over units; empty if the metric has one, or jobs differ in them."""
         found = {record.scores[metric].columns for record in self.scored}
         columns = found.pop() if len(found) == 1 else ()
         if len(columns) < 2:
@@ -59,7 +59,7 @@ class Entry:
         return nan_mean([nan_mean(seeds) for seeds in by_fold.values()])
 
     def peak_memory_mb(self) -> dict[str, float]:
-        """Take the largest of each kind of memory over its jobs."""
+        """Return the peak of each kind of memory over its jobs."""
         peaks: dict[str, float] = {}
         for record in self.scored:
             for name, peak in record.peak_memory_mb.items():
@@ -68,7 +68,7 @@ class Entry:
 
 
 def ground_of(record: RunRecord) -> Ground:
-    """Say where a job stands."""
+    """Return what a job shares with all jobs of its board."""
     job = record.job
     return Ground(
         dataset=job.dataset,
@@ -97,11 +97,10 @@ class _Group:
 
 
 def comparable_groups(records: Sequence[RunRecord], metric: str) -> list[list[Entry]]:
-    """Cut the jobs on one ground into groups that may be ranked together, and these into configurations.
+    """Divide the jobs on one ground into groups that may be ranked together, and these into configurations.
 
-    A finished job joins the first group that it does not contradict, the oldest jobs first. A failed or unscored job
-    has no terms of its own, and goes where its configuration is, else to the first group. Without any score there is
-    no group.
+    A scored job joins the first group that it does not contradict, the oldest jobs first. A failed or unscored job has
+    no terms, and joins the group of its configuration, else the first. Without any score there is no group.
     """
     groups: list[_Group] = []
     in_order = sorted(records, key=lambda record: (record.started, record.job_id))
@@ -123,7 +122,7 @@ def comparable_groups(records: Sequence[RunRecord], metric: str) -> list[list[En
 
 
 def _terms(record: RunRecord, metric: str) -> dict[str, str]:
-    """Name what must not differ: throughout, and within the fold."""
+    """Return what must be the same in all jobs of a board, or of a fold."""
     job, panel = record.job, record.panel
     terms = {f"fold {job.fold}: test slides": " ".join(sorted(job.test)), "metric": record.scores[metric].revision}
     if job.judge:
@@ -161,7 +160,7 @@ def _who(job: JobSpec) -> tuple[str | None, ...]:
 
 
 def _settings(job: JobSpec) -> dict[str, Any]:  # Any: JSON values
-    """All that sets a configuration apart beside its method and encoder."""
+    """Return everything that defines a configuration in addition to its method and encoder."""
     return {
         **{f"option {name}": value for name, value in job.options.items()},
         "precision": job.precision,
@@ -173,12 +172,12 @@ def _settings(job: JobSpec) -> dict[str, Any]:  # Any: JSON values
 
 
 def _revision(job: JobSpec, part: str) -> str:
-    # planning writes "distribution:plugin 1.2.0 revision 3"; only the revision can move a score
+    # planning writes "distribution:plugin 1.2.0 revision 3"; only the revision can change a score
     return job.versions.get(part, "").rpartition(" revision ")[2]
 
 
 def _with_variants(entries: list[Entry]) -> list[Entry]:
-    """Name, for rows of one method and encoder, the settings in which they differ."""
+    """Add to rows of the same method and encoder the settings in which they differ."""
     jobs = [entry.records[0].job for entry in entries]
     settings = [_settings(job) for job in jobs]
     named: list[Entry] = []
@@ -188,7 +187,7 @@ def _with_variants(entries: list[Entry]) -> list[Entry]:
             s for other, s in zip(jobs, settings, strict=True) if (other.method, other.encoder, other.mode) == who
         ]
         names = [name for name in mine if any(rival.get(name) != mine[name] for rival in rivals)]
-        if job.checkpoint and _PUBLISHED not in names:  # told even where nothing else is compared with it
+        if job.checkpoint and _PUBLISHED not in names:  # shown even if nothing else is compared with it
             names.append(_PUBLISHED)
         variant = ", ".join(f"{name.removeprefix('option ')}={mine[name]}" for name in names)
         named.append(replace(entry, variant=variant))

@@ -1,7 +1,7 @@
-"""Is one method better than another on the same units: permutation tests, effect sizes, and many at once.
+"""Paired comparisons of methods on the same units: permutation tests, effect sizes and correction for many tests.
 
-Under the null hypothesis it is an accident which of two methods a unit's scores belong to, so that the sign of every
-difference may be turned. This needs no law of the scores, and is exact where all turns can be tried.
+Under the null hypothesis the two methods are exchangeable within each unit, so the sign of every difference may be
+flipped. This assumes no distribution of the scores, and is exact if all flips are tried.
 """
 
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ import numpy.typing as npt
 __all__ = ["EXACT_UNITS", "FLIPS", "Tests", "holm", "paired_tests", "smallest_p"]
 
 EXACT_UNITS = 12
-"""Up to so many units all turns of signs are tried: 2,048, for a turn and its opposite say the same."""
+"""Up to this many units all sign flips are tried: 2,048, because a flip and its opposite are equivalent."""
 
 FLIPS = 10_000
-"""Turns of signs that are drawn where there are more units, the one that was observed among them."""
+"""Number of random sign flips with more units, the observed one included."""
 
 _SAME = 1e-9  # relative: sums of the same numbers in another order are as extreme as each other
 _AT_ONCE = 4_000_000  # 32 MB of sums
@@ -27,18 +27,18 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tests:
-    """What paired differences say, one number a comparison.
+    """Tests and effect sizes of paired differences, one number per comparison.
 
     Attributes
     ----------
     p
         Two-sided p of the sign-flip test on the mean difference; NaN with one unit.
     wilcoxon
-        Two-sided p of Wilcoxon's signed ranks: the same turns on ranks, exact with ties, zeros left out.
+        Two-sided p of Wilcoxon's signed-rank test: the same flips on ranks, exact with ties, zeros left out.
     cohens_d
-        Mean difference in standard deviations of the differences (d_z); NaN where these do not vary.
+        Mean difference in standard deviations of the differences (d_z); NaN if these do not vary.
     rank_biserial
-        Ranks in favour less ranks against, of all: -1 to 1; NaN where all differences are zero.
+        Ranks in favour minus ranks against, divided by all: -1 to 1; NaN if all differences are zero.
     """
 
     p: Array
@@ -48,7 +48,7 @@ class Tests:
 
 
 def paired_tests(differences: npt.ArrayLike, *, seed: int = 0) -> Tests:
-    """Test if mean differences are zero.
+    """Test whether mean differences are zero.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def paired_tests(differences: npt.ArrayLike, *, seed: int = 0) -> Tests:
     References
     ----------
     Fisher (1935), *The Design of Experiments*, section 21; Phipson & Smyth (2010), *Stat. Appl. Genet. Mol. Biol.*
-    9:39, on counting the observed turn; Wilcoxon (1945), *Biometrics Bull.* 1:80-83; Kerby (2014), *Compr. Psychol.*
+    9:39, on counting the observed flip; Wilcoxon (1945), *Biometrics Bull.* 1:80-83; Kerby (2014), *Compr. Psychol.*
     3:1.
     """
     table = np.asarray(differences, dtype=np.float64)
@@ -83,12 +83,12 @@ def paired_tests(differences: npt.ArrayLike, *, seed: int = 0) -> Tests:
 
 
 def smallest_p(n_units: int) -> float:
-    """Say how small the p of a sign-flip test can get on so many units: 2 of 32 with five."""
+    """Return the smallest possible p of a sign-flip test on this many units: 2 of 32 with five."""
     return max(2.0 ** (1 - n_units), 1 / FLIPS)
 
 
 def holm(p: npt.ArrayLike) -> Array:
-    """Adjust p for the number of tests, so that any false claim among them is as rare as the level says.
+    """Adjust p for the number of tests, so that the level bounds the probability of any false claim among them.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def holm(p: npt.ArrayLike) -> Array:
     Returns
     -------
     (c,) float
-        To be held against the level itself; NaN where `p` is.
+        To be compared with the level itself; NaN where `p` is.
 
     References
     ----------
@@ -114,7 +114,7 @@ def holm(p: npt.ArrayLike) -> Array:
 
 
 def _flips(n_units: int, seed: int) -> Array:
-    """Make (k, m) signs, the observed ones first; a turn stands for its opposite, too."""
+    """Return (k, m) signs, the observed ones first; a flip also represents its opposite."""
     if n_units <= EXACT_UNITS:
         return np.array([(1, *rest) for rest in product((1.0, -1.0), repeat=n_units - 1)])
     rng = np.random.default_rng((seed, n_units))
@@ -122,7 +122,7 @@ def _flips(n_units: int, seed: int) -> Array:
 
 
 def _as_extreme(table: Array, flips: Array) -> Array:
-    """Give the share of turns whose sum is as far from zero as the observed one."""
+    """Return the share of flips with a sum at least as far from zero as the observed one."""
     p = np.empty(len(table))
     for rows in _blocks(len(table), max(1, _AT_ONCE // len(flips))):
         sums = np.abs(table[rows] @ flips.T)
@@ -132,7 +132,7 @@ def _as_extreme(table: Array, flips: Array) -> Array:
 
 
 def _signed_ranks(table: Array) -> Array:
-    """Rank the sizes of the differences other than zero, ties in the middle, and give them their signs."""
+    """Return the signed ranks of the absolute differences; zeros are left out, ties share the mean of their ranks."""
     n_units = table.shape[1]
     largest = np.abs(table).max(axis=1, keepdims=True)
     size = np.abs(table)

@@ -1,4 +1,4 @@
-"""Ranks, how far they can be trusted, and who shares a place."""
+"""Ranks, their intervals, and tie groups."""
 
 from string import ascii_lowercase
 
@@ -12,18 +12,18 @@ from histobench.results.statistics.resampling import FEW_UNITS, LEVEL, draw_shar
 __all__ = ["MANY_GROUPS", "RANK_ROUNDS", "rank_intervals", "ranks", "tie_letters"]
 
 RANK_ROUNDS = 1_000
-"""Resamplings for the interval of a rank; a rank is a whole number, so that fewer are enough than for a mean."""
+"""Resamplings for the interval of a rank; a rank is a whole number, so fewer are enough than for a mean."""
 
 MANY_GROUPS = 200
-"""With more groups than this letters tell nobody anything, and finding them may take for ever."""
+"""With more groups than this, letters are not readable, and finding them may take too long."""
 
-_AT_ONCE = 125  # resamplings: what 300 methods need of these stays in a core's cache
+_AT_ONCE = 125  # resamplings at a time: with 300 methods they fit into a core's cache
 
 _SAME = 1e-10  # relative: sums of the same numbers in another order are the same score
 
 
 def ranks(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Rank rows along the last axis, the largest first; equal scores share the best of their places.
+    """Rank scores along the last axis, the largest first; equal scores share the best of their ranks.
 
     Parameters
     ----------
@@ -51,10 +51,10 @@ def ranks(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
 
 
 def rank_intervals(values: npt.ArrayLike, *, seed: int = 0) -> npt.NDArray[np.int64]:
-    """Take the ranks that cannot be excluded at 95 % when units are drawn anew, all rows together.
+    """Return 95 % intervals of ranks when units are resampled, the same way for all rows.
 
-    Percentiles of the resampled ranks, the tails made thinner for few units as Hesterberg (2015) does for means:
-    resampling m units shows (m - 1) / m of the variance, and Student's law is wider than the normal one.
+    These are percentiles of the resampled ranks, with thinner tails for few units, as Hesterberg (2015) does for means:
+    resampling m units shows (m - 1) / m of the variance, and Student's distribution is wider than the normal one.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ def rank_intervals(values: npt.ArrayLike, *, seed: int = 0) -> npt.NDArray[np.in
     Returns
     -------
     (r, 2) int
-        Best and worst rank, from 1. With fewer than `FEW_UNITS` no rank is excluded: two rows stand the wrong way
-        round on all of four units one time in sixteen, and then in every resampling.
+        Best and worst rank, from 1. With fewer than `FEW_UNITS` no rank is excluded: by chance, two rows are in the
+        wrong order on all of four units one time in sixteen, and then in every resampling.
 
     References
     ----------
@@ -86,12 +86,12 @@ def rank_intervals(values: npt.ArrayLike, *, seed: int = 0) -> npt.NDArray[np.in
 
 
 def tie_letters(told_apart: npt.ArrayLike) -> list[str]:
-    """Give letters such that two rows share one if and only if they are not told apart.
+    """Return letters such that two rows share one if and only if they do not differ significantly.
 
     Parameters
     ----------
     told_apart : (r, r) bool
-        Symmetric; rows in the order of their rank, so that the best group is ``a``.
+        Which rows differ; symmetric, in the order of ranks, so that the best group is ``a``.
 
     Returns
     -------
@@ -100,8 +100,8 @@ def tie_letters(told_apart: npt.ArrayLike) -> list[str]:
 
     References
     ----------
-    Piepho (2004), *J. Comput. Graph. Stat.* 13:456-466, for what such a display must show. The groups are the largest
-    sets in which nobody is told apart, kept up to date row by row.
+    Piepho (2004), *J. Comput. Graph. Stat.* 13:456-466, on what such a display must show. The groups are the largest
+    sets without a significant difference, updated row by row.
     """
     apart = np.asarray(told_apart, dtype=bool)
     groups: list[int] = []
@@ -117,6 +117,6 @@ def tie_letters(told_apart: npt.ArrayLike) -> list[str]:
 
 
 def _name(place: int) -> str:
-    """Name the groups a to z, then a1 to z1, and so on."""
+    """Return the name of a group: a to z, then a1 to z1, and so on."""
     again, letter = divmod(place, len(ascii_lowercase))
     return ascii_lowercase[letter] + (str(again) if again else "")

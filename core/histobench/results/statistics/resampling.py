@@ -32,43 +32,42 @@ from scipy.stats import t as student
 __all__ = ["FEW_UNITS", "LEVEL", "ROUNDS", "Interval", "draw_shares", "mean_intervals"]
 
 LEVEL = 0.95
-"""Share of studies whose interval is to hold the truth."""
+"""Coverage of the intervals."""
 
 ROUNDS = 4_000
-"""Resamplings: the ends of an interval move by about a hundredth of its width from seed to seed."""
+"""Resamplings: the ends of an interval vary by about a hundredth of its width between seeds."""
 
 FEW_UNITS = 5
-"""With fewer units than this an interval is printed but proves nothing, and is Student's: one resampling in a hundred
-or more would be of a single unit, which has no error to divide by."""
+"""With fewer units than this an interval is shown but is not evidence, and is Student's: at least one resampling in a
+hundred would consist of a single unit, which has no standard error."""
 
 _LEAST_ERROR = 0.2
-"""A resampling's standard error is not taken to be under a fifth of the sample's own. A resampling of units that
-happen to agree would otherwise put an end anywhere; of what covers, nothing is lost (simulated at 0.01 to 0.4)."""
+"""Least standard error of a resampling, as a share of the sample's. Without it, a resampling of units that happen to
+agree could put an end anywhere; the coverage does not change (simulated at 0.01 to 0.4)."""
 
 _ROWS_AT_ONCE = 256  # 8 MB of resampled means
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The means that are not excluded at 95 %; NaN on both sides where there are fewer than two units."""
+    """A 95 % interval of a mean; NaN on both sides with fewer than two units."""
 
     low: float
     high: float
 
 
 def mean_intervals(values: npt.ArrayLike, *, seed: int = 0) -> list[Interval]:
-    """Take bootstrap-t intervals of the means of rows, all resampled alike.
+    """Return bootstrap-t intervals of the means of rows, all with the same resamplings.
 
-    Every resampling's distance to the mean is measured in its own standard error, and the quantiles of that are
-    applied to the sample's standard error. Units that all agree give an interval of no width.
+    The distance of each resampling's mean to the sample's is divided by its standard error; the quantiles of these
+    ratios are applied to the sample's standard error. If all units agree, the interval has zero width.
 
     Parameters
     ----------
     values : (r, m) float
-        r quantities on the same m units, finite. Differences of two methods on the same units make it a paired
-        comparison.
+        r quantities on the same m units, finite. With differences of two methods this is a paired comparison.
     seed
-        The same seed and number of units give the same resamplings, whatever the values.
+        Seed and number of units alone decide the resamplings.
 
     Returns
     -------
@@ -88,7 +87,7 @@ def mean_intervals(values: npt.ArrayLike, *, seed: int = 0) -> list[Interval]:
     errors = table.std(axis=1, ddof=1) / np.sqrt(n_units)
     intervals: list[Interval] = []
     for rows, (low, high) in _pivots((table - means[:, None]) / np.where(errors > 0, errors, 1)[:, None], seed):
-        # the upper quantile of the pivot makes the lower end
+        # the upper quantile of the pivot gives the lower end
         ends = means[rows] - high * errors[rows], means[rows] - low * errors[rows]
         intervals += [Interval(float(one), float(other)) for one, other in zip(*ends, strict=True)]
     return intervals
@@ -96,7 +95,7 @@ def mean_intervals(values: npt.ArrayLike, *, seed: int = 0) -> list[Interval]:
 
 @lru_cache(maxsize=8)
 def draw_shares(n_units: int, rounds: int, *, seed: int = 0) -> npt.NDArray[np.float64]:
-    """Draw (m, rounds) weights, read-only: how much of each resampling each unit makes up."""
+    """Return (m, rounds) weights, read-only: the share of each unit in each resampling."""
     rng = np.random.default_rng((seed, n_units))
     shares: npt.NDArray[np.float64] = rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=rounds).T / n_units
     shares.flags.writeable = False
@@ -106,7 +105,7 @@ def draw_shares(n_units: int, rounds: int, *, seed: int = 0) -> npt.NDArray[np.f
 def _pivots(
     standard: npt.NDArray[np.float64], seed: int
 ) -> Iterator[tuple[slice, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]]:
-    """Yield rows, and the two quantiles of their resampled t; rows are centred and in standard errors."""
+    """Yield blocks of rows, and the two quantiles of their resampled t; rows are centred, in standard errors."""
     n_units = standard.shape[1]
     tail = (1 - LEVEL) / 2
     if n_units < FEW_UNITS:

@@ -1,4 +1,4 @@
-"""Boards as plain rows for JSON and CSV; undefined numbers are ``None``."""
+"""Boards as rows for JSON and CSV, one dict per row; undefined numbers are ``None``."""
 
 import numpy as np
 
@@ -12,12 +12,12 @@ Flat = dict[str, str | int | float | bool | None]
 
 
 def rows(board: Board) -> list[Flat]:
-    """Flatten a board for JSON and CSV, a dict a row; undefined numbers are ``None``."""
+    """Flatten the rows of a board."""
     return [_flat(board, row) for row in board.rows]
 
 
 def pair_rows(board: Board) -> list[Flat]:
-    """Flatten the comparisons of a board's ranked methods, and of each method with each control; a dict a pair."""
+    """Flatten the comparisons of a board's ranked methods, and of each method with each control."""
     against = [comparison for row in board.rows for comparison in row.skill]
     controls = {row.label for row in board.rows if row.control}
     return [
@@ -46,7 +46,7 @@ def pair_rows(board: Board) -> list[Flat]:
 
 
 def across_rows(summary: Across) -> list[Flat]:
-    """Flatten what boards say together, a dict a method."""
+    """Flatten the summary of several boards, one dict per method."""
     return [
         {
             "method": row.label,

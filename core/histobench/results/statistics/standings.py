@@ -1,4 +1,4 @@
-"""From records to boards: averages, intervals, skill and ranks."""
+"""From records to boards with averages, intervals, skill and ranks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,18 +19,17 @@ __all__ = ["standings"]
 
 
 def standings(records: Iterable[RunRecord], metric: str | None) -> list[Board]:
-    """Rank what may be ranked.
+    """Rank jobs on boards.
 
     Parameters
     ----------
     metric
-        Its name; ``None`` takes the one that ranks each kind of target. Records without a score under it give no
-        rows.
+        Its name; with ``None``, the one that ranks each kind of target. Records without a score under it give no rows.
 
     Returns
     -------
-    One board for each dataset, target, scheme, edition and panel, sorted by these; what tells those of one title apart
-    is said in `Board.apart`.
+    One board for each dataset, target, scheme, edition and panel, sorted by these; `Board.apart` distinguishes boards
+    of one title.
     """
     by_ground: dict[Ground, list[RunRecord]] = {}
     for record in records:
@@ -81,7 +80,7 @@ def _board(entries: Sequence[Entry], metric: str, *, ground: Ground) -> Board:
 
 
 def _facts(scored: Sequence[RunRecord], metric: str) -> dict[str, Any]:  # Any: attributes of a board
-    """Give what a board takes from its jobs as they are."""
+    """Return the attributes that a board takes from its jobs unchanged."""
     tables = [record.scores[metric] for record in scored]
     return {
         "ranks": any(table.ranks for table in tables),
@@ -97,13 +96,13 @@ def _facts(scored: Sequence[RunRecord], metric: str) -> dict[str, Any]:  # Any: 
 
 
 def _gamed(metric: str, ways: Sequence[str]) -> Iterable[str]:
-    """Say what reaches a good score without knowing the spots, as the metric's card does."""
+    """Warn of ways to a good score without knowing the spots, as listed on the metric's card."""
     for way in ways:
-        yield f"{metric!r} can be had by {way}, without knowing the spots: its order is no ranking."
+        yield f"{metric!r} can be reached by {way}, without knowing the spots: its order is not a ranking."
 
 
 def _shared(bounds: Sequence[float | None], *, else_: float) -> float:
-    """Give the bound that all tables have; ``else_`` where they have none, or differ."""
+    """Return the bound that all tables have; ``else_`` if they have none, or differ."""
     found = set(bounds)
     bound = found.pop() if len(found) == 1 else None
     return else_ if bound is None else bound
@@ -112,9 +111,9 @@ def _shared(bounds: Sequence[float | None], *, else_: float) -> float:
 def _complete(
     entries: Sequence[Entry], found: Sequence[Standing], metric: str, *, slides: Mapping[str, str]
 ) -> list[int]:
-    """Find the methods that may be ranked where the metric ranks.
+    """Return the indices of the methods that may be ranked: they have a score on every unit.
 
-    A score that is undefined somewhere is a mean over other units: it must not be ranked against the others'.
+    A score that is undefined on some units is a mean over other units, and not comparable.
     """
     return [
         place
@@ -126,7 +125,7 @@ def _complete(
 
 
 def _bound(tables: Sequence[MetricScores], *, higher_is_better: bool) -> float:
-    """Give the score of a perfect prediction, if the metric has a bound on that side."""
+    """Return the score of a perfect prediction; NaN if the metric has no bound on that side."""
     return _shared([table.highest if higher_is_better else table.lowest for table in tables], else_=np.nan)
 
 

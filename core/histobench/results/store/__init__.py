@@ -1,4 +1,4 @@
-"""The output folder: a folder a job, its record written last and by rename, its predictions kept for later metrics."""
+"""The output folder: one folder per job, with its record and its predictions."""
 
 from histobench.results.store.folders import JobFolder, Store, write_history
 from histobench.results.store.predictions import read_predictions, read_training, write_predictions

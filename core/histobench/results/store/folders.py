@@ -1,11 +1,11 @@
-"""The output folder: one folder a job, its record written last and by rename.
+"""The output folder: one folder per job; its record is written last.
 
 ::
 
     <out>/jobs/<job id>/   job.json  history.csv  predictions.h5  checkpoint/  log.txt  record.json
 
-A lock file beside each record is held by whoever works on the job; the kernel frees it when that process dies, however
-it dies. So two runners on one folder share the work, and a killed run leaves nothing that must be cleaned up.
+The process that works on a job holds the lock file in its folder; the kernel releases it when the process ends, however
+it ends. So two runners on one folder share the work, and nothing must be cleaned up after a killed run.
 """
 
 import csv
@@ -33,12 +33,12 @@ class JobFolder:
 
     @property
     def resume(self) -> Path:
-        """Folder of the checkpoints of a fit that is under way."""
+        """Folder of the checkpoints of an unfinished fit."""
         return self.path / "resume"
 
     @property
     def checkpoint(self) -> Path:
-        """Folder of the fitted method, complete once ``fitted`` exists in it."""
+        """Folder of the fitted method, complete once ``fitted.json`` exists in it."""
         return self.path / "checkpoint"
 
     @property
@@ -47,7 +47,7 @@ class JobFolder:
         return self.path / "predictions.h5"
 
     def record(self) -> RunRecord | None:
-        """Read the record; a corrupt one is set aside under another name, so that the job is done again."""
+        """Read the record, or return ``None``; a corrupt one is renamed, so that the job runs again."""
         if not (self.path / "record.json").exists():
             return None
         try:
@@ -70,14 +70,14 @@ class JobFolder:
         return record
 
     def set_aside(self, why: str) -> None:
-        """Keep the record under another name, so that the job counts as not done."""
+        """Rename the record, so that the job counts as not done."""
         aside = self.path / f"record.corrupt-{time.time_ns()}.json"
         (self.path / "record.json").replace(aside)
         self.log(f"record set aside as {aside.name}: {why}")
 
     @contextmanager
     def claim(self) -> Iterator[bool]:
-        """Hold the job's lock; yields False at once if somebody else holds it."""
+        """Hold the job's lock; yield False at once if another process holds it."""
         with store_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.path / ".lock")
@@ -94,16 +94,16 @@ class JobFolder:
             lock.release()
 
     def forget_fit(self) -> None:
-        """Set aside what an earlier attempt has saved."""
+        """Rename the checkpoint that an earlier attempt saved."""
         self.checkpoint.replace(self.path / f"checkpoint.unreadable-{time.time_ns()}")
 
     def begin(self, spec: JobSpec) -> None:
-        """Write what is about to be done, after removing the partial files of killed processes."""
+        """Write the job's specification, after removing partial files of killed processes."""
         remove_leftovers(self.path)
         write_atomically(self.path / "job.json", spec.model_dump_json(indent=1).encode())
 
     def finish(self, record: RunRecord) -> None:
-        """Write the record: from here on the job is done, and its training checkpoints are of no use."""
+        """Write the record: from now on the job is done, and its training checkpoints are removed."""
         history = [dict(epoch) for epoch in record.epochs]
         if history:
             write_history(self.path / "history.csv", history)
@@ -139,11 +139,11 @@ class Store:
             raise StoreError(f"{str(out)!r} holds no study: there is no folder 'jobs' in it.")
 
     def folder(self, job_id: str) -> JobFolder:
-        """Give a job's folder; it need not exist yet."""
+        """Return a job's folder, which need not exist yet."""
         return JobFolder(self.jobs / job_id)
 
     def records(self) -> tuple[list[RunRecord], list[str]]:
-        """Read every record, sorted by job id, and say of each that cannot be read why; nothing is changed."""
+        """Return every record, sorted by job id, and for each one that cannot be read, why; no file is changed."""
         records, damaged = [], []
         for path in sorted(self.jobs.glob("*/record.json")):
             try:
@@ -154,7 +154,7 @@ class Store:
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, float | None]]) -> None:
-    """Write numbers per epoch as CSV, a column a name."""
+    """Write numbers per epoch as CSV, one column per name."""
     names = list(dict.fromkeys(name for epoch in history for name in epoch))
     with store_errors(path.parent), path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=["epoch", *names])

@@ -14,14 +14,21 @@ from histobench.files import new_hdf5, replacing, store_errors
 
 __all__ = ["read_predictions", "read_training", "write_predictions"]
 
-_READ_ERRORS = (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError)  # h5py's words for damage
+_READ_ERRORS = (
+    OSError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+)  # of h5py, if damaged
 _TRAINING = "training"  # the slides' groups are numbers
 
 
 def write_predictions(path: Path, results: Sequence[SlideResult], training: TrainingFacts | None = None) -> None:
-    """Write predictions and observations, a group a slide, so that a new metric can score them later.
+    """Write predictions and observations, one group per slide, so that other metrics can score them later.
 
-    ``training`` is what metrics may know of the training set.
+    ``training`` holds what metrics may know about the training set.
     """
     # `track_order`: slides stay in test order
     with store_errors(path.parent), replacing(path) as partial, new_hdf5(partial, track_order=True) as file:
@@ -49,7 +56,7 @@ def read_predictions(path: Path) -> list[SlideResult]:
 
 
 def read_training(path: Path) -> TrainingFacts | None:
-    """Read what the training spots said of each target; ``None`` where it was not kept.
+    """Read what metrics may know about the training set; ``None`` if it was not stored.
 
     Raises
     ------
@@ -80,7 +87,7 @@ def _write_slide(group: h5py.Group, result: SlideResult) -> None:
 
 
 def _write_arrays(group: h5py.Group, name: str, holder: Hidden | ImageFeatures | None) -> None:
-    """Write a dataclass of arrays; images are the only large ones, and shrink to a half."""
+    """Write a dataclass of arrays; images are the only large ones, and compress to half their size."""
     for column in fields(holder) if holder is not None else ():
         values = getattr(holder, column.name)
         if values is not None:
@@ -120,9 +127,9 @@ def _read_slide(group: h5py.Group) -> SlideResult:
         xy_um=group["xy_um"][:],
         mpp=float(group.attrs["mpp"]) if "mpp" in group.attrs else None,
         regions=np.array(group["regions"].asstr()[:], dtype=np.str_) if "regions" in group else None,
-        predicted=replace(predicted, beside={name: said for name, (said, _) in beside.items()}),
+        predicted=replace(predicted, beside={name: table for name, (table, _) in beside.items()}),
         observed=observed,
-        beside={name: seen for name, (_, seen) in beside.items()},
+        beside={name: observation for name, (_, observation) in beside.items()},
         hidden=Hidden(**_read_arrays(group, "hidden")) if "hidden" in group else None,
         features=ImageFeatures(**_read_arrays(group, "features")) if "features" in group else None,
     )
