@@ -1,4 +1,4 @@
-"""``histobench analyse``: figures and tables beyond the standings."""
+"""``histobench analyse``: figures and tables in addition to the standings."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from histobench.cli.names import STUDY, PluginNames
+from histobench.cli.names import DATA_ROOT, STUDY, PluginNames
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,10 +24,10 @@ _ROWS_SHOWN = 40
 @click.command()
 @click.argument("folder", metavar="[STUDY]", required=False, type=click.Path(path_type=Path))
 @STUDY
-@click.option("--what", default="all", help="Comma-separated analyses; 'list' names them. [all]")
+@click.option("--what", default="all", help="Comma-separated analyses; 'list' prints their names. [all]")
 @click.option("--methods", type=PluginNames("methods"), help="Only these. [all of the study]")
-@click.option("--metric", type=PluginNames("metrics"), help="Metric to judge by. [the task's own]")
-@click.option("--data-root", type=click.Path(path_type=Path), help="Folder with the dataset's files.")
+@click.option("--metric", type=PluginNames("metrics"), help="Metric to use. [the main metric of each task]")
+@DATA_ROOT
 @click.pass_obj
 def analyse(
     app: "App",
@@ -38,7 +38,10 @@ def analyse(
     metric: str | None,
     data_root: Path | None,
 ) -> None:
-    """Analyse a finished study: writes PNG, SVG and CSV into STUDY/analyses."""
+    """Write figures and tables of a finished study.
+
+    PNG, SVG and CSV files go into STUDY/analyses.
+    """
     from histobench.cli.results import read_records
     from histobench.errors import HistobenchError
     from histobench.reports.analyses import ANALYSES, StudyResults, write_findings
@@ -72,7 +75,7 @@ def analyse(
 
 
 def _names(what: str, known: "Collection[str]") -> list[str]:
-    """Say which analyses are asked for."""
+    """Return the names of the requested analyses."""
     from histobench.errors import did_you_mean
 
     names = list(known) if what == "all" else [name.strip() for name in what.split(",")]
@@ -98,7 +101,7 @@ def _chosen(records: "list[RunRecord]", methods: str | None) -> "tuple[RunRecord
 
 
 def _readable(app: "App", store: "Store", records: "tuple[RunRecord, ...]") -> "tuple[RunRecord, ...]":
-    """Leave out, with a word, jobs whose stored predictions are damaged: each costs only itself."""
+    """Return the records with readable predictions, and warn of the others."""
     from histobench.errors import DataError
     from histobench.results.store import read_predictions
 
@@ -120,7 +123,7 @@ def _print(app: "App", title: str, rows: "list[dict[str, Cell]]") -> None:
     columns = list(rows[0])
     app.output.table([[_text(row.get(name)) for name in columns] for row in rows[:_ROWS_SHOWN]], columns, title=title)
     if len(rows) > _ROWS_SHOWN:
-        app.output.result(f"… and {len(rows) - _ROWS_SHOWN} more rows in the file.")
+        app.output.result(f"… and {len(rows) - _ROWS_SHOWN} more rows in the CSV file.")
 
 
 def _text(value: "Cell") -> str:

@@ -1,4 +1,4 @@
-"""``histobench cache``: what is kept, whether it is whole, and making room."""
+"""``histobench cache``: list, verify and prune cached files."""
 
 import sys
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ def cache() -> None:
 @click.option("--kind", type=click.Choice(_KINDS), help="Only these. [both]")
 @click.pass_obj
 def list_cache(app: "App", kind: str | None) -> None:
-    """Say of every file in the cache what it was made from."""
+    """List every file in the cache, and what it was made from."""
     from histobench.cache import Cache
 
     kept = list(Cache().kept([kind] if kind else _KINDS))
@@ -38,7 +38,7 @@ def list_cache(app: "App", kind: str | None) -> None:
 @click.option("--kind", type=click.Choice(_KINDS), help="Only these. [both]")
 @click.pass_obj
 def verify(app: "App", kind: str | None) -> None:
-    """Read every file and compare it with its manifest; exit code 1 if one is damaged or foreign."""
+    """Compare every file with its manifest; exit code 1 if one is damaged."""
     from histobench.cache import Cache
 
     found = [(file, file.fault()) for file in Cache().kept([kind] if kind else _KINDS)]
@@ -47,9 +47,9 @@ def verify(app: "App", kind: str | None) -> None:
         app.output.result(f"{file.path}: {fault}")
     unfinished = sum(file.is_partial for file, _ in found)
     if unfinished:
-        app.output.line(f"{unfinished} files are unfinished: the next run goes on with them.")
-    advice = "; `histobench cache prune --damaged` removes them, and the next run makes them again" if wrong else ""
-    app.output.result(f"{len(found) - len(wrong) - unfinished} files are whole, {len(wrong)} are not{advice}.")
+        app.output.line(f"{unfinished} files are unfinished; the next run completes them.")
+    advice = "; `histobench cache prune --damaged` removes them, and the next run computes them again" if wrong else ""
+    app.output.result(f"{len(found) - len(wrong) - unfinished} files are intact, {len(wrong)} are not{advice}.")
     sys.exit(1 if wrong else 0)
 
 
@@ -57,12 +57,12 @@ def verify(app: "App", kind: str | None) -> None:
 @click.option("--kind", type=click.Choice(_KINDS), help="Only these. [both]")
 @click.option("--encoder", help="Only embeddings of this encoder.")
 @click.option(
-    "--older-than", type=click.FloatRange(min=0, max=36500), metavar="DAYS", help="Only files made so long ago."
+    "--older-than", type=click.FloatRange(min=0, max=36500), metavar="DAYS", help="Only files that are older."
 )
-@click.option("--damaged", is_flag=True, help="Only files that are not what their manifest says; reads them all.")
-@click.option("--unfinished", is_flag=True, help="Only what stopped runs left.")
-@click.option("--all", "everything", is_flag=True, help="Whatever else is not excluded.")
-@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+@click.option("--damaged", is_flag=True, help="Only files that do not match their manifest; reads all files.")
+@click.option("--unfinished", is_flag=True, help="Only unfinished files of stopped runs.")
+@click.option("--all", "everything", is_flag=True, help="All files that the other options do not exclude.")
+@click.option("--dry-run", is_flag=True, help="Print what would be removed, and remove nothing.")
 @click.pass_obj
 def prune(  # one parameter an argument or option
     app: "App",
@@ -74,13 +74,13 @@ def prune(  # one parameter an argument or option
     everything: bool,
     dry_run: bool,
 ) -> None:
-    """Remove files from the cache; what is needed again is made again."""
+    """Remove files from the cache; later runs compute them again if needed."""
     from histobench.cache import Cache
     from histobench.errors import ConfigError
 
     if not (kind or encoder or older_than is not None or damaged or unfinished or everything):
         raise ConfigError(
-            "what is to go? give --kind, --encoder, --older-than, --damaged or --unfinished, or --all for everything."
+            "choose what to remove: --kind, --encoder, --older-than, --damaged, --unfinished, or --all for everything."
         )
     kept: Iterable[Kept] = Cache().kept([kind] if kind else _KINDS)
     if encoder:
@@ -103,7 +103,7 @@ def _remove(app: "App", kept: "list[Kept]", *, dry_run: bool) -> None:
         if dry_run or Cache().remove(file):
             gone += 1
         else:
-            app.output.warn(f"kept, because a run is making it now: {file.path}")
+            app.output.warn(f"not removed, because a run is writing it: {file.path}")
     app.output.result(f"{gone} files {'would be' if dry_run else 'were'} removed, {size} in all.")
 
 

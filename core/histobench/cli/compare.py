@@ -1,9 +1,6 @@
-"""``histobench compare``."""
+"""``histobench compare``: tests between methods, on each board and across boards."""
 
-import csv
-import json
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +18,12 @@ __all__ = ["compare"]
 
 @click.command()
 @STUDY
-@click.option("--metric", type=PluginNames("metrics"), help="Metric to compare by. [the task's own]")
+@click.option("--metric", type=PluginNames("metrics"), help="Metric to compare by. [the main metric of each task]")
 @click.option("--json", "as_json", is_flag=True, help="Print pairs and the summary as JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print the pairs as CSV.")
 @click.pass_obj
 def compare(app: "App", study: Path, metric: str | None, as_json: bool, as_csv: bool) -> None:
-    """Compare methods pair by pair on each board, and all of them across boards."""
+    """Compare methods pair by pair, on each board and across boards."""
     from histobench.results.statistics import across, across_rows, pair_rows
     from histobench.results.store import Store
 
@@ -34,14 +31,11 @@ def compare(app: "App", study: Path, metric: str | None, as_json: bool, as_csv: 
     summary = across(boards)
     pairs = [row for board in boards for row in pair_rows(board)]
     if as_json:
-        told = {"boards": summary.boards, "methods": across_rows(summary), "warnings": summary.warnings}
+        table = {"boards": summary.boards, "methods": across_rows(summary), "warnings": summary.warnings}
         tests = {name: _plain(getattr(summary, name)) for name in ("friedman_p", "critical_difference")}
-        app.output.result(json.dumps({"pairs": pairs, "across": told | tests}, indent=1))
+        app.output.json({"pairs": pairs, "across": table | tests})
     elif as_csv:
-        if pairs:
-            writer = csv.DictWriter(sys.stdout, fieldnames=list(pairs[0]))
-            writer.writeheader()
-            writer.writerows(pairs)
+        app.output.csv(pairs)
     else:
         _print(app, boards, summary)
 
@@ -54,7 +48,7 @@ def _print(app: "App", boards: "list[Board]", summary: "Across") -> None:
         pairs = [*board.pairs, *(comparison for row in board.rows for comparison in row.skill)]
         title = f"{board.title} | {board.metric} per slide"
         if not pairs:
-            app.output.result(f"{title}\nno two rows have a score on the same {board.unit}.")
+            app.output.result(f"{title}\nno two methods have scores on the same {board.unit}.")
         else:
             _print_pairs(app, board, pairs, title=title)
         for warning in board.warnings:
@@ -67,8 +61,8 @@ def _print(app: "App", boards: "list[Board]", summary: "Across") -> None:
 def _print_pairs(app: "App", board: "Board", pairs: "list[Comparison]", *, title: str) -> None:
     app.output.table([_pair(pair) for pair in pairs], _PAIR_HEADER, title=title)
     app.output.result(
-        f"differences over {board.unit}, positive where the first is better; 95 % by bootstrap-t; p of a two-sided "
-        f"sign-flip test, after Holm for {len(pairs)} comparisons; d in standard deviations of the differences."
+        f"differences over {board.unit}, positive if the first is better; 95 % by bootstrap-t; p of a two-sided "
+        f"sign-flip test, Holm-corrected for {len(pairs)} comparisons; d in standard deviations of the differences."
     )
 
 

@@ -1,4 +1,4 @@
-"""``histobench data``: what is here, fetch it, verify it."""
+"""``histobench data``: list, download and verify datasets."""
 
 import sys
 from pathlib import Path
@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from histobench.cli.names import PluginNames
+from histobench.cli.names import DATA_ROOT, PluginNames
 
 if TYPE_CHECKING:
     from histobench.cli import App
 
 __all__ = ["data"]
-
-_ROOT = click.option("--data-root", type=click.Path(path_type=Path), help="Folder of the dataset's files.")
 
 
 @click.group()
@@ -22,10 +20,10 @@ def data() -> None:
 
 
 @data.command("list")
-@_ROOT
+@DATA_ROOT
 @click.pass_obj
 def list_data(app: "App", data_root: Path | None) -> None:
-    """Say of every dataset which slides are here."""
+    """List all datasets, and how many of their slides are on this machine."""
     from histobench.errors import explain
 
     rows = []
@@ -35,7 +33,7 @@ def list_data(app: "App", data_root: Path | None) -> None:
             target = card.targets[0].name
             here, absent = len(dataset.slides(target)), len(dataset.left_out(target))
             state = f"{here} of {here + absent} slides"
-        except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
+        except Exception as error:  # noqa: BLE001 -- third-party code may raise anything
             state = explain(error)
         rows.append([card.name, "generated" if card.generated else "files", state])
     app.output.table(rows, ["dataset", "source", "here"])
@@ -43,10 +41,10 @@ def list_data(app: "App", data_root: Path | None) -> None:
 
 @data.command()
 @click.argument("dataset", type=PluginNames("datasets"))
-@_ROOT
+@DATA_ROOT
 @click.pass_obj
 def download(app: "App", dataset: str, data_root: Path | None) -> None:
-    """Fetch a dataset's missing files from its publisher; what is here and verified is not fetched again."""
+    """Download the missing files of a dataset from its publisher."""
     from histobench.errors import ConfigError
 
     card = app.registry.datasets.get(dataset)
@@ -58,10 +56,10 @@ def download(app: "App", dataset: str, data_root: Path | None) -> None:
 
 @data.command()
 @click.argument("dataset", type=PluginNames("datasets"))
-@_ROOT
+@DATA_ROOT
 @click.pass_obj
 def check(app: "App", dataset: str, data_root: Path | None) -> None:
-    """Verify a dataset's files; exit code 1 if one is missing or altered."""
+    """Verify the files of a dataset; exit code 1 if one is missing or altered."""
     from histobench.errors import ConfigError
 
     card = app.registry.datasets.get(dataset)
@@ -70,5 +68,5 @@ def check(app: "App", dataset: str, data_root: Path | None) -> None:
     wrong = card.check(data_root)
     for path, what in wrong.items():
         app.output.result(f"{path}: {what}")
-    app.output.result(f"{len(wrong)} files are missing or altered." if wrong else "every file is here and unaltered.")
+    app.output.result(f"{len(wrong)} files are missing or altered." if wrong else "all files are here and unaltered.")
     sys.exit(1 if wrong else 0)

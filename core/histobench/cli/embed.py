@@ -1,12 +1,11 @@
-"""``histobench embed``: fill the cache with embeddings, so that every later `run` finds them there."""
+"""``histobench embed``: compute embeddings ahead of a study and keep them in the cache."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from histobench.cli.names import NAMED_WEIGHTS, PluginNames
+from histobench.cli.names import DATA_ROOT, NAMED_WEIGHTS, PluginNames
 
 if TYPE_CHECKING:
     from histobench.cli import App
@@ -19,20 +18,23 @@ __all__ = ["embed"]
 @click.option("--encoders", required=True, type=PluginNames("encoders"), help="Comma-separated.")
 @NAMED_WEIGHTS
 @click.option("--datasets", type=PluginNames("datasets"), help="Comma-separated. [synthetic]")
-@click.option("--targets", help="Whose spots: KIND or KIND:VARIANT, as `run` is given. [the dataset's first]")
-@click.option("--data-root", type=click.Path(path_type=Path), help="Folder with the dataset's files.")
+@click.option("--targets", help="KIND or KIND:VARIANT, as for `run`: embed its spots. [the dataset's first]")
+@DATA_ROOT
 @click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N. [auto]")
-@click.option("--workers", type=int, help="Worker processes, which share the slides. [one for each GPU]")
-@click.option("--embed-precision", help="fp32, fp16 or bf16; give `run` the same. [own on a GPU, fp32 on a CPU]")
-@click.option("--allow-upsampling", is_flag=True, help="Enlarge slides coarser than an encoder wants.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Patches at a time; halved if too many. [found]")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads that cut and read patches. [up to 4]")
-@click.option("--compile", "compiled", is_flag=True, help="Let torch compile the network; pays on long runs.")
+@click.option("--workers", type=int, help="Worker processes, which share the slides. [one per GPU]")
+@click.option("--embed-precision", help="fp32, fp16 or bf16, the same as for `run`. [GPU: the encoder's; CPU: fp32]")
+@click.option("--allow-upsampling", is_flag=True, help="Enlarge slides that are coarser than an encoder needs.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Patches per batch; halved if memory runs out. [found]")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads that read and cut patches. [up to 4]")
+@click.option("--compile", "compiled", is_flag=True, help="Compile the network with torch; faster in long runs.")
 @click.pass_obj
 def embed(  # one parameter an argument or option
     app: "App", /, batch_size: int | None, threads: int | None, compiled: bool, workers: int | None, **given: Any
 ) -> None:  # Any: values of many options
-    """Embed datasets with frozen encoders, once; run it again to go on where it stopped."""
+    """Compute embeddings of datasets with frozen encoders, ahead of a study.
+
+    Run the same command again to resume.
+    """
     import os
 
     from histobench.cli.run import list_gpus, settle_device
@@ -73,10 +75,10 @@ def _tell(app: "App", result: "Embedded") -> None:
     if result.error:
         app.output.warn(f"failed: {name}: {result.error}")
     elif result.was_there:
-        app.output.note(f"in the cache: {name}")
+        app.output.note(f"already in the cache: {name}")
     else:
         speed = result.n_spots / max(result.seconds, 1e-9)
-        app.output.line(f"embedded: {name}, {result.n_spots} patches, {speed:.3g} a second")
+        app.output.line(f"embedded: {name}, {result.n_spots} patches, {speed:.3g} per second")
 
 
 def _sum_up(app: "App", done: "list[Embedded]") -> None:

@@ -1,4 +1,4 @@
-"""``histobench weights list|check|fetch|where``: what is here of the encoders' weights, and how to get the rest."""
+"""``histobench weights list|check|fetch|where``: the encoders' weights, and how to get missing ones."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -19,19 +19,19 @@ _ENCODERS = PluginNames("encoders")
 @click.command("list")
 @click.pass_obj
 def list_weights(app: "App") -> None:
-    """Say of every encoder whether its weights are here, and on which terms they are to be had; asks no network."""
+    """List all encoders, the terms of their weights, and whether they are on this machine; works offline."""
     cards = [card for card in app.registry.encoders if card.expand is None]
     rows = [[card.name, _access(card.weights), card.licence, _seen(card), _state(card)] for card in cards]
     app.output.table(rows, ["encoder", "access", "licence", "pretrained on", "here"])
     if any(row[-1] == "no" for row in rows):
-        app.output.result("`histobench weights where ENCODER` says how to get one that is not here.")
+        app.output.result("`histobench weights where ENCODER` explains how to get missing weights.")
 
 
 @click.command()
 @click.argument("encoder", type=_ENCODERS)
 @click.pass_obj
 def where(app: "App", encoder: str) -> None:
-    """Name every place where an encoder's weights are looked for, and how to get them; asks no network."""
+    """Show where an encoder's weights are looked for, and how to get them; works offline."""
     from huggingface_hub import constants
 
     from histobench.weights.locate import FILES_VARIABLE, how_to_get, locate_weights, weights_folders
@@ -53,7 +53,7 @@ def where(app: "App", encoder: str) -> None:
 @click.argument("encoders", nargs=-1, required=True, type=_ENCODERS)
 @click.pass_obj
 def fetch(app: "App", encoders: tuple[str, ...]) -> None:
-    """Fetch weights into the Hugging Face cache with your own token; what is here is not fetched again."""
+    """Fetch missing weights into the Hugging Face cache, with your own token."""
     from histobench.weights.locate import find_weights, locate_weights
 
     for encoder in encoders:
@@ -67,9 +67,9 @@ def fetch(app: "App", encoders: tuple[str, ...]) -> None:
 @click.argument("encoders", nargs=-1, type=_ENCODERS)
 @click.pass_obj
 def check(app: "App", encoders: tuple[str, ...]) -> None:
-    """Load the weights that are here, of the encoders named or of all, strictly; exit code 1 if any are wrong.
+    """Verify the weights on this machine, of the given encoders or of all; exit code 1 if any are wrong.
 
-    Each is hashed, held against the digest that its publisher tells, and loaded into its network, tensor by tensor.
+    Each file is hashed, compared with its publisher's digest, and loaded into its network strictly.
     """
     from histobench.errors import WeightsError
     from histobench.weights.locate import locate_weights
@@ -91,7 +91,7 @@ def check(app: "App", encoders: tuple[str, ...]) -> None:
 
 
 def _verified(card: "EncoderCard", name: str, weights: "Weights") -> str:
-    """Load an encoder's weights as a job does, and say what they are."""
+    """Load an encoder's weights as a job does, and describe them."""
     from histobench.errors import WeightsError
     from histobench.weights.locate import check_digest, how_to_get, locate_weights, weights_hash
 
@@ -110,7 +110,7 @@ def _verified(card: "EncoderCard", name: str, weights: "Weights") -> str:
 
 def _access(weights: "Weights | None") -> str:
     if weights is None:
-        return "needs none"
+        return "not needed"
     if not weights.hub_id:
         return "by hand"
     return "gated" if weights.gated else "free"
@@ -118,7 +118,7 @@ def _access(weights: "Weights | None") -> str:
 
 def _seen(card: "EncoderCard") -> str:
     if card.pretrained_on is None:
-        return "not told"
+        return "unknown"
     return ", ".join(card.pretrained_on) or "-"
 
 

@@ -1,4 +1,4 @@
-"""``histobench export``: finished jobs as AnnData."""
+"""``histobench export``: finished jobs as AnnData files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +15,15 @@ __all__ = ["export"]
 
 @click.command()
 @click.option("--study", type=click.Path(path_type=Path), default=Path("histobench-out"), help="Folder of the study.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Folder for the files: a folder of them for each job."
-)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Output folder, with one folder per job.")
 @click.option("--methods", type=PluginNames("methods"), help="Only these. [all of the study]")
 @click.option("--target", help="Only this target, such as enhance. [all]")
 @click.pass_obj
 def export(app: "App", study: Path, out: Path, methods: str | None, target: str | None) -> None:
-    """Write every finished job's test slides as .h5ad: layers["enhanced"] or ["predicted"], obsm, annotation."""
+    """Write the test slides of finished jobs as AnnData files (.h5ad).
+
+    Predictions are in layers["enhanced"] or layers["predicted"], latents and positions in obsm.
+    """
     from histobench.cli.results import read_records
     from histobench.errors import DataError, did_you_mean
     from histobench.reports.anndata import export_slide, file_name
@@ -51,5 +52,5 @@ def export(app: "App", study: Path, out: Path, methods: str | None, target: str 
             export_slide(result, job, out / f"{job.method}-{record.job_id}" / file_name(result.slide_id))
             written += 1
     if not written:
-        raise DataError("no finished job of this study is what was asked for: nothing was written.")
-    app.output.result(f"{written} slides: {out}")
+        raise DataError("no finished job of this study matches --methods and --target; nothing was written.")
+    app.output.result(f"wrote {written} slides to {out}")

@@ -1,9 +1,11 @@
-"""``histobench generate``: patches drawn by a finished job's method."""
+"""``histobench generate``: patches drawn by the fitted method of a finished job."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from histobench.cli.names import DATA_ROOT
 
 if TYPE_CHECKING:
     from histobench.cli import App
@@ -12,37 +14,44 @@ if TYPE_CHECKING:
 
 __all__ = ["generate"]
 
-_MOST_SEEDS = 100_000  # each draws images of every prompt; more is a slip of the hand
+_PATH = click.Path(path_type=Path)
+
+_MOST_SEEDS = 100_000  # each seed draws images of every prompt; more is a typing error
 
 
 @click.command()
 @click.argument("job")
-@click.option("--study", type=click.Path(path_type=Path), default=Path("histobench-out"), help="Folder of the study.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for images, manifest and sheet.")
-@click.option("--prompts", type=click.Path(path_type=Path), help="Spots: .h5ad of raw counts, or .npy of log values.")
-@click.option("--clusters", help="With .h5ad: a column of obs, or an .npy of labels; spots are drawn from each.")
-@click.option("--encoded", is_flag=True, help="The .npy holds embeddings, ready to draw from.")
+@click.option("--study", type=_PATH, default=Path("histobench-out"), help="Folder of the study.")
+@click.option("--out", type=_PATH, required=True, help="Folder for the images, a manifest and an overview.")
+@click.option("--prompts", type=_PATH, help="Spots as .h5ad with raw counts, or as .npy with log expression.")
+@click.option("--clusters", help="For .h5ad: a column of obs, or an .npy of labels; sample spots from each.")
+@click.option("--encoded", is_flag=True, help="The .npy holds embeddings, not expression.")
 @click.option(
     "--min-genes",
     type=click.FloatRange(0, 1),
     default=0.5,
     show_default=True,
-    help="Share of the job's genes that an .h5ad must have; those it lacks are read as not expressed.",
+    help="Share of the job's genes that an .h5ad must have; missing genes count as not expressed.",
 )
-@click.option("--from", "first", metavar="FILE:ROW", help="Begin of a path between two prompts.")
-@click.option("--to", "second", metavar="FILE:ROW", help="Its end.")
-@click.option("--steps", type=int, default=5, show_default=True, help="Prompts on the path, both ends included.")
-@click.option("--n-samples", type=int, default=4, show_default=True, help="Spots of a cluster; images of an .npy row.")
-@click.option("--seeds", default="0", show_default=True, help="Such as 0,1,4-6; each draws its own images.")
-@click.option("--same-seed", is_flag=True, help="Give every prompt the same latents.")
-@click.option("--truncation", type=float, default=1.0, show_default=True, help="1 as learned, 0 one image a prompt.")
+@click.option("--from", "first", metavar="FILE:ROW", help="Start of a path between two prompts.")
+@click.option("--to", "second", metavar="FILE:ROW", help="End of the path.")
+@click.option("--steps", type=int, default=5, show_default=True, help="Prompts on the path, including both ends.")
+@click.option("--n-samples", type=int, default=4, show_default=True, help="Spots per cluster, or images per .npy row.")
+@click.option("--seeds", default="0", show_default=True, help="Such as 0,1,4-6; each seed draws its own images.")
+@click.option("--same-seed", is_flag=True, help="Use the same latents for every prompt.")
+@click.option(
+    "--truncation", type=float, default=1.0, show_default=True, help="1: as learned; 0: one image per prompt."
+)
 @click.option("--noise-mode", type=click.Choice(["const", "random", "none"]), default="const", show_default=True)
-@click.option("--translate", default="0,0", metavar="X,Y", help="Shift what is drawn.")
-@click.option("--rotate", type=float, default=0.0, metavar="DEGREES", help="Turn what is drawn.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="Folder with the dataset's files.")
+@click.option("--translate", default="0,0", metavar="X,Y", help="Shift the drawn image.")
+@click.option("--rotate", type=float, default=0.0, metavar="DEGREES", help="Rotate the drawn image.")
+@DATA_ROOT
 @click.pass_obj
 def generate(app: "App", /, job: str, study: Path, out: Path, data_root: Path | None, **asked: Any) -> None:
-    """Draw patches by the fitted method of JOB, for the expression of spots, rows of numbers or a path between two."""
+    """Draw patches with the fitted method of a finished job.
+
+    JOB is a job's id or its first characters. The prompts are spots, rows of numbers, or a path between two of them.
+    """
     from histobench.reports.generation import check_folder, write_images
 
     check_folder(out)
@@ -50,15 +59,15 @@ def generate(app: "App", /, job: str, study: Path, out: Path, data_root: Path | 
     drawing = _drawing(asked)
     prompts = _prompts(app, method, asked)
     if not len(prompts):
-        raise click.UsageError("there is no prompt to draw from.")
+        raise click.UsageError("there are no prompts.")
     images = method.draw(prompts.vectors, drawing)
     entries = write_images(out, prompts, images, drawing)
-    app.output.result(f"{len(entries)} images of {len(prompts)} prompts: {out}")
-    app.output.result(f"what each is: {out / 'manifest.csv'}; all of them: {out / 'sheet.png'}")
+    app.output.result(f"wrote {len(entries)} images of {len(prompts)} prompts to {out}")
+    app.output.result(f"manifest: {out / 'manifest.csv'}; overview: {out / 'sheet.png'}")
 
 
 def _load(app: "App", job: str, study: Path, data_root: Path | None) -> "Drawer":
-    """Load a job's method, by its id or the beginning of it.
+    """Load the method of a job, given by its id or the first characters of it.
 
     Raises
     ------
@@ -80,10 +89,10 @@ def _load(app: "App", job: str, study: Path, data_root: Path | None) -> "Drawer"
         raise did_you_mean("finished job that draws", job, drawing)
     record = known[found[0]]
     if not TASKS[record.job.kind].is_judged:
-        raise ConfigError(f"job {record.job_id} ({record.job.method}) was asked to {record.job.target}, not to draw.")
+        raise ConfigError(f"job {record.job_id} ({record.job.method}) has the task {record.job.target!r}: no patches.")
     method: Any = load_fitted(record, store.folder(record.job_id), open_assembler(record.job, app.registry, data_root))
     if not all(hasattr(method, part) for part in ("genes", "prompts", "encode", "draw")):
-        raise ConfigError(f"{record.job.method} draws the test spots only, not on demand.")
+        raise ConfigError(f"{record.job.method} cannot draw patches on demand.")
     drawer: Drawer = method
     return drawer
 
@@ -134,7 +143,7 @@ def _prompts(app: "App", method: "Drawer", asked: "dict[str, Any]") -> "Prompts"
     if (path is None) == (asked["first"] is None) or (asked["first"] is None) != (asked["second"] is None):
         raise ConfigError("give either --prompts FILE, or both --from FILE:ROW and --to FILE:ROW.")
     if asked["clusters"] and (path is None or path.suffix == ".npy"):
-        raise ConfigError("--clusters goes with --prompts and a file of spots (.h5ad).")
+        raise ConfigError("--clusters needs --prompts with a file of spots (.h5ad).")
     if path is None:
         first, second = (_row(app, method, asked, end) for end in ("first", "second"))
         return between(first, second, asked["steps"])
@@ -143,13 +152,13 @@ def _prompts(app: "App", method: "Drawer", asked: "dict[str, Any]") -> "Prompts"
     if path.suffix != ".h5ad":
         raise ConfigError(f"--prompts takes an .h5ad or .npy file, got {str(path)!r}.")
     if asked["encoded"]:
-        raise ConfigError("--encoded goes with rows of numbers (.npy), not with a file of spots.")
+        raise ConfigError("--encoded needs rows of numbers (.npy), not a file of spots.")
     counts, clusters = _spots(app, method, path, asked)
     return from_counts(method, counts, clusters, n_samples=asked["n_samples"])
 
 
 def _spots(app: "App", method: "Drawer", path: Path, asked: "dict[str, Any]") -> Any:  # Any: as in `read_counts`
-    """Read the counts and labels of an .h5ad file, and tell what of the job's genes is in it."""
+    """Read the counts and labels of an .h5ad file, and print how many of the job's genes it has."""
     from histobench.reports.generation import count_genes
     from histobench.reports.generation.prompts import read_counts
 
@@ -160,7 +169,7 @@ def _spots(app: "App", method: "Drawer", path: Path, asked: "dict[str, Any]") ->
     return counts, clusters
 
 
-def _row(app: "App", method: "Drawer", asked: "dict[str, Any]", end: str) -> Any:  # Any: an array; numpy comes late
+def _row(app: "App", method: "Drawer", asked: "dict[str, Any]", end: str) -> Any:  # Any: a numpy array
     """Embed the ``FILE:ROW`` of one end of a path."""
     import numpy as np
 
@@ -174,7 +183,7 @@ def _row(app: "App", method: "Drawer", asked: "dict[str, Any]", end: str) -> Any
     counts = _spots(app, method, path, asked)[0] if path.suffix == ".h5ad" else None
     matrix = counts.values if counts is not None else read_matrix(path)
     if row >= len(matrix):
-        raise ConfigError(f"{name!r} has {len(matrix)} rows, counted from 0; there is no row {row}.")
+        raise ConfigError(f"{name!r} has {len(matrix)} rows, counted from 0; row {row} does not exist.")
     if counts is not None:
         return method.prompts(counts.take(np.array([row])))[0]
     return (matrix if asked["encoded"] else method.encode(matrix))[row]

@@ -20,13 +20,10 @@ KINDS = ("methods", "encoders", "datasets", "metrics")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def list_group(app: "App", what: str, as_json: bool) -> None:
-    """List what is installed: methods, encoders, datasets, metrics or plugins."""
+    """List installed methods, encoders, datasets, metrics or plugins."""
     registry = app.registry if what == "plugins" else app.read_cards(what)
     if as_json:
-        import json
-
-        entries = _plugins(registry) if what == "plugins" else [_facts(card) for card in getattr(registry, what)]
-        app.output.result(json.dumps(entries, indent=1))
+        app.output.json(_plugins(registry) if what == "plugins" else [_facts(card) for card in getattr(registry, what)])
         return
     if not registry.plugins:
         app.output.result("no plugins installed.")
@@ -44,7 +41,7 @@ def list_group(app: "App", what: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def show(app: "App", name: str, as_json: bool) -> None:
-    """Show everything known of a method, encoder, dataset or metric."""
+    """Show all facts about a method, encoder, dataset or metric."""
     from histobench.errors import UnknownNameError, did_you_mean
 
     found: dict[str, dict[str, Any]] = {}  # Any: JSON values
@@ -57,9 +54,7 @@ def show(app: "App", name: str, as_json: bool) -> None:
         known = [known for kind in KINDS for known in getattr(app.registry, kind).names()]
         raise did_you_mean("plugin", name, known)
     if as_json:
-        import json
-
-        app.output.result(json.dumps(found, indent=1))
+        app.output.json(found)
         return
     if "method" in found:
         from histobench.cli.page import print_method

@@ -1,4 +1,4 @@
-"""Parameters that name installed plugins and complete in the shell."""
+"""Options that several commands share, and names of plugins that complete in the shell."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from histobench.contracts.registry import Registry
 if TYPE_CHECKING:
     from histobench.contracts.encoder_card import EncoderCard, Weights
 
-__all__ = ["NAMED_WEIGHTS", "STUDY", "PluginNames", "find_weighted", "options", "settings"]
+__all__ = ["DATA_ROOT", "NAMED_WEIGHTS", "STUDY", "PluginNames", "find_weighted", "options", "settings"]
 
 STUDY = click.option(
     "--study",
@@ -19,9 +19,13 @@ STUDY = click.option(
     "study",
     type=click.Path(path_type=Path),
     default=Path("histobench-out"),
+    show_default=True,
     help="Folder of the study.",
 )
-"""The folder of a study that is read: the ``--out`` of its run, by which name it is known as well."""
+"""The folder of a study to read; also called ``--out``, as when the study was run."""
+
+DATA_ROOT = click.option("--data-root", type=click.Path(path_type=Path), help="Folder with the dataset's files.")
+"""Where the files of datasets are."""
 
 
 class PluginNames(click.ParamType):  # type: ignore[type-arg]  # generic only in newer clicks
@@ -53,7 +57,7 @@ def settings(context: click.Context, parameter: click.Parameter, values: tuple[s
 
 
 def options(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, object]:
-    """Read repeated ``OPTION=VALUE`` of a command that sets options of one thing only; values as in `settings`."""
+    """Read repeated ``OPTION=VALUE``; values as in `settings`."""
     del context
     return dict(_setting(text, parameter, "OPTION=VALUE") for text in values)
 
@@ -67,22 +71,22 @@ def _setting(text: str, parameter: click.Parameter, shape: str) -> tuple[str, ob
     try:
         return key.strip(), yaml.safe_load(value)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise click.BadParameter(f"the value of {key!r} is not understood: {value!r}.", param=parameter) from error
+        raise click.BadParameter(f"cannot read the value of {key!r}: {value!r}.", param=parameter) from error
 
 
 def _name_weights(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> None:
-    """Keep the files that a user names for encoders, for this process and its workers."""
+    """Remember the weights files that a user names, for this process and its workers."""
     del parameter
     if values:
         from histobench.weights.locate import name_files
 
         for encoder in filter(None, (value.partition("=")[0] for value in values)):
-            find_weighted(context.obj.registry, encoder)  # a file of no encoder's would be used by nobody, unsaid
+            find_weighted(context.obj.registry, encoder)  # the file of an unknown encoder would be ignored
         name_files(values)
 
 
 def find_weighted(registry: Registry, encoder: str) -> "tuple[EncoderCard, str, Weights]":
-    """Give a card, the name under which its files lie, which all its variants share, and its weights.
+    """Return the card of an encoder, the name of its folder of weights, which all variants share, and its weights.
 
     Raises
     ------
@@ -103,6 +107,6 @@ NAMED_WEIGHTS = click.option(
     expose_value=False,
     callback=_name_weights,
     metavar="ENCODER=FILE",
-    help="File with an encoder's weights; repeatable. [see `histobench weights where`]",
+    help="File with an encoder's weights; repeatable. See `histobench weights where`.",
 )
-"""The option that names files of encoders' weights; commands need not look at it."""
+"""The option for files of weights; its callback does the work, and commands do not receive it."""

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,13 +15,13 @@ __all__ = ["Advance", "Output"]
 
 
 class Advance:
-    """A progress bar in use; does nothing where there is no terminal."""
+    """A progress bar; does nothing without a terminal."""
 
     def say(self, text: str) -> None:
         """Show what is being done."""
 
     def step(self) -> None:
-        """Count one thing as done."""
+        """Count one item as done."""
 
 
 class _RichAdvance(Advance):
@@ -51,29 +51,44 @@ class Output:
         self._live: Console | None = None
 
     def result(self, text: str = "") -> None:
-        """Print what was asked for."""
+        """Print a result."""
         click.echo(text)
 
+    def json(self, value: object) -> None:
+        """Print a result as JSON."""
+        import json
+
+        click.echo(json.dumps(value, indent=1))
+
+    def csv(self, rows: "Sequence[Mapping[str, object]]") -> None:
+        """Print a result as CSV, with a header if there is any row."""
+        import csv
+
+        if rows:
+            writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+
     def line(self, text: str) -> None:
-        """Print what is going on."""
+        """Print a line about progress."""
         if not self.is_quiet:
             self._print(text)
 
     def note(self, text: str) -> None:
-        """Print a detail that only ``--verbose`` wants."""
+        """Print a detail, with ``--verbose`` only."""
         if self.is_verbose:
             self._print(text)
 
     def warn(self, text: str) -> None:
-        """Print something that the reader must know."""
+        """Print a warning."""
         self._print(f"note: {text}")
 
     def error(self, text: str) -> None:
-        """Print what stopped the command."""
+        """Print the error that stopped the command."""
         click.echo(f"histobench: {' '.join(text.split())}", err=True)
 
     def table(self, rows: Sequence[Sequence[str]], header: Sequence[str], *, title: str = "") -> None:
-        """Print a table that fits the terminal; without one, aligned plain lines at full width."""
+        """Print a table that fits the terminal; without a terminal, aligned plain lines of any width."""
         if sys.stdout.isatty():
             self._rich_table(rows, header, title)
             return
@@ -85,7 +100,7 @@ class Output:
 
     @contextmanager
     def progress(self, total: int) -> Iterator[Advance]:
-        """Show a bar with the time left while things are counted off."""
+        """Show a progress bar with the remaining time."""
         if self.is_quiet or total == 0 or not sys.stderr.isatty():
             yield Advance()
             return

@@ -1,4 +1,4 @@
-"""A method's page: all that its card knows, for people."""
+"""The page of a method in ``histobench show``: all facts of its card."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -16,7 +16,7 @@ _UNITS = {"spot": "single spots", "slide": "whole slides", "neighbourhood": "nei
 
 
 def print_method(output: "Output", card: "MethodCard") -> None:
-    """Print what a method reads, predicts, can be told and has shown."""
+    """Print a method's inputs, targets, options and published numbers."""
     from histobench.cli.reproduce import RECORD_HEADER, record_cells
 
     output.result(f"{card.name}: {card.title}")
@@ -44,13 +44,13 @@ def print_method(output: "Output", card: "MethodCard") -> None:
 
 
 def _facts(card: "MethodCard") -> Iterator[tuple[str, str]]:
-    """Yield the lines of the page's head."""
+    """Yield the names and texts of the first lines."""
     facts = {
         "paper": card.citation,
         "code": card.url,
         "licence": card.licence,
         "reads": f"{_UNITS[card.unit]}; {_images(card)}",
-        "trains with": ", ".join([*card.auxiliary, *(f"{name} (where there is any)" for name in card.optional)]),
+        "trains with": ", ".join([*card.auxiliary, *(f"{name} (where available)" for name in card.optional)]),
         "predicts": ", ".join(card.targets),
         "encoder": "" if card.encoder is None else _slot(card.encoder),
         "checkpoints": _checkpoints(card),
@@ -62,37 +62,37 @@ def _facts(card: "MethodCard") -> Iterator[tuple[str, str]]:
 
 
 def _images(card: "MethodCard") -> str:
-    """Say what is shown of the image."""
+    """Describe what the method sees of the image."""
     from histobench.contracts.protocols import PatchGeometry
 
     options, slot = card.options(), card.encoder
     if card.patch is None and slot is None:
         return "no image"
     own = card.patch(options) if card.patch else PatchGeometry(patch_px=getattr(options, "patch_px", 224))
-    field = f"{own.field_px} px of the image" if own.mpp is None else f"{own.mpp:g} µm a pixel"
+    field = f"{own.field_px} px of the image" if own.mpp is None else f"{own.mpp:g} µm per pixel"
     patches = f"patches of {own.patch_px} × {own.patch_px} px from {field}"
     if slot is None:
         return patches
     shown = [patches] if set(slot.modes) - {"frozen"} else []
-    return " or ".join([*shown, *(["embeddings by a frozen encoder"] if "frozen" in slot.modes else [])])
+    return " or ".join([*shown, *(["embeddings of a frozen encoder"] if "frozen" in slot.modes else [])])
 
 
 def _slot(slot: "EncoderSlot") -> str:
     parts = [f"{slot.default} ({slot.default_mode}) as published"]
     parts.append("no other" if slot.fixed else f"any other encoder, {' or '.join(slot.modes)}")
     if slot.scratch:
-        parts.append(f"{slot.scratch} ({slot.scratch_mode}) where the published weights are not to be had")
+        parts.append(f"{slot.scratch} ({slot.scratch_mode}) where the published weights are not available")
     return "; ".join(parts)
 
 
 def _checkpoints(card: "MethodCard") -> str:
     if card.convert is None:
         return ""
-    return f"published ones convert: `histobench weights convert {card.name} FILE --out NAME.safetensors`"
+    return f"convert published ones with `histobench weights convert {card.name} FILE --out NAME.safetensors`"
 
 
 def _meanings(options: type) -> dict[str, str]:
-    """Read from the numpydoc of a class of options, and of those that it extends, what each of them means."""
+    """Read the meaning of each option from the docstrings of its class and the base classes."""
     found: dict[str, str] = {}
     for owner in reversed(options.__mro__):
         _, _, described = cleandoc(owner.__doc__ or "").partition("Attributes\n----------\n")

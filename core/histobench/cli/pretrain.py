@@ -1,11 +1,11 @@
-"""``histobench pretrain``: an encoder from one's own slides, without labels."""
+"""``histobench pretrain``: train an encoder on slides without labels."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from histobench.cli.names import PluginNames, options
+from histobench.cli.names import DATA_ROOT, PluginNames, options
 
 if TYPE_CHECKING:
     from histobench.cli import App
@@ -21,14 +21,14 @@ _FILE = click.Path(path_type=Path)
 @click.command()
 @click.option("--method", default="dino", show_default=True, help="dino, simclr or mae.")
 @click.option("--datasets", required=True, type=PluginNames("datasets"), help="Comma-separated.")
-@click.option("--data-root", type=_FILE, help="Folder with the dataset's files.")
+@DATA_ROOT
 @click.option("--slides", default="", help="Comma-separated slide ids. [all]")
-@click.option("--exclude-patients", default="", help="Comma-separated; their slides are not looked at.")
+@click.option("--exclude-patients", default="", help="Comma-separated; do not use their slides.")
 @click.option("--encoder", default="vit-small", show_default=True, type=PluginNames("encoders"))
 @click.option("--patch-px", type=click.IntRange(min=1), help="Side of the patches. [the encoder's own]")
 @click.option("--epochs", default=100, show_default=True, type=click.IntRange(min=0), help="0 keeps random weights.")
-@click.option("--batch", default=64, show_default=True, type=click.IntRange(min=2), help="Patches of one step.")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after so long at the latest.")
+@click.option("--batch", default=64, show_default=True, type=click.IntRange(min=2), help="Patches per step.")
+@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Stop after this time at the latest.")
 @click.option("--set", "values", multiple=True, callback=options, metavar="OPTION=VALUE", help="Repeatable.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N.")
@@ -37,11 +37,11 @@ _FILE = click.Path(path_type=Path)
 @click.option("--out", required=True, type=_FILE, help="File to write, NAME.safetensors.")
 @click.pass_obj
 def pretrain(app: "App", /, out: Path, values: dict[str, object], threads: int | None, **given: object) -> None:
-    """Train an encoder on the pixels of slides, without labels, by DINO, SimCLR or MAE.
+    """Train an encoder on slides without labels, with DINO, SimCLR or MAE.
 
-    The file names the patients whose slides it has seen. Leave those out that it is to be tested on
-    (--exclude-patients); results on any other of them say that their encoder has seen them. The same command again
-    goes on where a killed one stopped. Needs lightly: pip install 'histobench[pretrain]'.
+    The file lists the patients that the encoder has seen. Exclude the patients of your test slides with
+    --exclude-patients; results on patients that the encoder has seen are marked. Run the same command again to
+    resume. Needs lightly: pip install 'histobench[pretrain]'.
     """
     import os
 
@@ -55,14 +55,14 @@ def pretrain(app: "App", /, out: Path, values: dict[str, object], threads: int |
             raise
         raise ConfigError("pretraining needs lightly: pip install 'histobench[pretrain]'.") from error
     if out.suffix != ".safetensors":
-        raise ConfigError(f"--out names a file that ends in .safetensors, got {str(out)!r}.")
+        raise ConfigError(f"--out must be a file that ends in .safetensors, got {str(out)!r}.")
     asked = _asked(app, values, given)
     with limit_threads(threads or os.cpu_count() or 1):
         facts = make_weights(
             asked,
             out,
-            report=lambda epoch, told: app.output.line(
-                f"epoch {epoch}: loss {told['loss']:.4f}, {told['share']:.0%} of the training"
+            report=lambda epoch, numbers: app.output.line(
+                f"epoch {epoch}: loss {numbers['loss']:.4f}, {numbers['share']:.0%} of the training"
             ),
             tell=app.output.warn,
         )

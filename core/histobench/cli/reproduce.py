@@ -1,4 +1,4 @@
-"""``histobench reproduce``: published numbers, and what this machine makes of them."""
+"""``histobench reproduce``: published numbers, and the same configurations run here."""
 
 import math
 import sys
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from histobench.cli.names import PluginNames
+from histobench.cli.names import DATA_ROOT, PluginNames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["RECORD_HEADER", "record_cells", "reproduce"]
 
 RECORD_HEADER = ("dataset", "target", "scheme", "score", "paper", "panel", "encoder", "source")
-"""Columns of a table of published numbers."""
+"""The columns of a table of published numbers."""
 
 
 @click.command()
 @click.argument("method", type=PluginNames("methods"))
 @click.argument("dataset", required=False)
-@click.option("--data-root", type=click.Path(path_type=Path), help="Folder with the dataset's files.")
+@DATA_ROOT
 @click.option("--out", type=click.Path(path_type=Path), default=Path("histobench-reproduce"), help="Output folder.")
 @click.option("--workers", type=int, help="Worker processes. [1]")
 @click.option("--device", help="auto, cpu, cuda or cuda:N. [auto]")
@@ -40,7 +40,7 @@ def reproduce(
     workers: int | None,
     device: str | None,
 ) -> None:
-    """List METHOD's published numbers; with DATASET, run their very configuration and tell the gap.
+    """List METHOD's published numbers; with DATASET, run their configurations and compare.
 
     Exit code 0 if every number is within its tolerance, 1 if one is not, 2 if something is missing.
     """
@@ -58,7 +58,7 @@ def reproduce(
 
 
 def record_cells(record: "Reproduction") -> list[str]:
-    """Lay a published number out as a row under `RECORD_HEADER`."""
+    """Format a published number as a row under `RECORD_HEADER`."""
     scheme = f"{record.scheme}: {', '.join(record.folds)}" if record.folds else record.scheme
     return [
         *(record.dataset, record.target, scheme, f"{record.metric} {record.view}"),
@@ -71,7 +71,7 @@ def _nothing(card: "MethodCard", dataset: str | None) -> Exception:
     from histobench.errors import ConfigError, did_you_mean
 
     if dataset is None or not card.reproductions:
-        return ConfigError(f"no published number of {card.name!r} is on record.")
+        return ConfigError(f"method {card.name!r} has no published numbers.")
     return did_you_mean(
         f"dataset with published numbers of {card.name!r}", dataset, {r.dataset for r in card.reproductions}
     )
@@ -94,7 +94,7 @@ def _refuse_if_missing(app: "App", card: "MethodCard", records: "list[Reproducti
 
 
 def _run(app: "App", card: "MethodCard", record: "Reproduction", given: "Mapping[str, object]") -> bool:
-    """Run one configuration, or find it done, and say whether it is within its tolerance."""
+    """Run one configuration unless it is done; return whether its number is within the tolerance."""
     from histobench.cli.run import execute, prepare
     from histobench.results.records import job_id
     from histobench.results.store import Store

@@ -1,7 +1,5 @@
 """``histobench results`` and ``histobench score``."""
 
-import csv
-import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,12 +21,12 @@ __all__ = ["make_boards", "print_boards", "read_records", "results", "score"]
 
 @click.command()
 @STUDY
-@click.option("--metric", type=PluginNames("metrics"), help="Metric to rank by. [the task's own]")
+@click.option("--metric", type=PluginNames("metrics"), help="Metric to rank by. [the main metric of each task]")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.pass_obj
 def results(app: "App", study: Path, metric: str | None, as_json: bool, as_csv: bool) -> None:
-    """Show the standings of a study: scores per method with intervals and controls."""
+    """Show the standings of a study: scores with intervals, ranks and controls."""
     from histobench.results.statistics import rows
     from histobench.results.store import Store
 
@@ -37,12 +35,7 @@ def results(app: "App", study: Path, metric: str | None, as_json: bool, as_csv: 
         print_boards(app, records, metric=metric)
         return
     flat = [row for board in make_boards(records, metric) for row in rows(board)]
-    if as_json:
-        app.output.result(json.dumps(flat, indent=1))
-    elif flat:
-        writer = csv.DictWriter(sys.stdout, fieldnames=list(flat[0]))
-        writer.writeheader()
-        writer.writerows(flat)
+    (app.output.json if as_json else app.output.csv)(flat)
 
 
 @click.command()
@@ -50,7 +43,7 @@ def results(app: "App", study: Path, metric: str | None, as_json: bool, as_csv: 
 @click.option("--metrics", type=PluginNames("metrics"), help="Comma-separated. [all]")
 @click.pass_obj
 def score(app: "App", study: Path, metrics: str | None) -> None:
-    """Score stored predictions with metrics that their records lack; nothing is trained."""
+    """Add missing metrics to finished jobs, from their stored predictions."""
     from histobench.errors import DataError
     from histobench.results.store import Store
     from histobench.study.job import rescore
@@ -64,7 +57,7 @@ def score(app: "App", study: Path, metrics: str | None) -> None:
         folder = store.folder(record.job_id)
         with folder.claim() as ours:
             if not ours:
-                app.output.warn(f"job {record.job_id} is being worked on, and is left alone.")
+                app.output.warn(f"job {record.job_id} is running now and is skipped.")
                 continue
             try:
                 scored = rescore(record, folder, cards)
@@ -72,15 +65,15 @@ def score(app: "App", study: Path, metrics: str | None) -> None:
                 passed_over |= scored.passed_over
             except DataError as error:
                 failed += 1
-                app.output.warn(f"job {record.job_id} is left as it is: {error}")
+                app.output.warn(f"job {record.job_id} is not changed: {error}")
     for name in sorted(set(passed_over).intersection(names)):
         (app.output.warn if metrics else app.output.note)(f"{name} is not computed: {passed_over[name]}.")
-    app.output.result(f"{changed} records were scored with new metrics.")
+    app.output.result(f"added metrics to {changed} records.")
     sys.exit(1 if failed else 0)
 
 
 def read_records(app: "App", store: "Store") -> "list[RunRecord]":
-    """Read a study's records, and name those that cannot be read."""
+    """Read the records of a study, and warn of those that cannot be read."""
     records, damaged = store.records()
     for sentence in damaged:
         app.output.warn(f"left out: {sentence}")
@@ -88,12 +81,12 @@ def read_records(app: "App", store: "Store") -> "list[RunRecord]":
 
 
 def print_boards(app: "App", records: "Sequence[RunRecord]", *, metric: str | None) -> None:
-    """Print a table for each dataset, target and scheme, and beneath it what a reader must know."""
+    """Print a table for each dataset, target and scheme, with notes on how to read it."""
     boards = make_boards(records, metric)
     if not boards:
         app.output.result("no job has a score yet.")
     for board in boards:
-        leaks = "; LEAKS: patients stand in training and test" if board.ground.leaks else ""
+        leaks = "; LEAKS: patients are in both training and test" if board.ground.leaks else ""
         title = f"{board.title} | {board.metric} per slide{leaks}"
         app.output.table([_row(board, row) for row in board.rows], _HEADER, title=title)
         for sentence in _told(app, board):
@@ -110,14 +103,14 @@ _HEADER = (
 )
 
 _MOST_JOBS = 4
-"""Jobs that a line names, by the first characters of their ids."""
+"""The most job ids that a row shows, each by its first characters."""
 
 _MOST_COLUMNS = 12
-"""Columns of a metric that are shown; one with more has one a target, or a pair of them."""
+"""The most columns of a metric that are shown; a metric with more has one per target or pair of targets."""
 
 
 def _told(app: "App", board: "Board") -> Iterator[str]:
-    """Say what a table cannot say by itself."""
+    """Yield the notes below a table."""
     from histobench.results.statistics import ceiling_told, gallery_told, task_told
 
     facts = {"": task_told(board), "gallery: ": gallery_told(board), "judge: ": board.judge}
@@ -132,26 +125,26 @@ def _told(app: "App", board: "Board") -> Iterator[str]:
     if board.describes:
         return
     ceiling = ceiling_told(board)
-    skill = f"skill: 0 at the best control, 1 at {ceiling}" if ceiling else "no ceiling, hence no skill"
+    skill = f"skill: 0 at the best control, 1 at {ceiling}" if ceiling else "no skill, because the ceiling is unknown"
     yield (
-        f"places: ranks that cannot be excluded over {board.unit}; methods that share a letter are not told apart; "
+        f"places: ranks that cannot be excluded over {board.unit}; methods that share a letter do not clearly differ; "
         f"p: sign-flip test over {board.unit} after Holm's correction; {skill}."
     )
 
 
 def _card(app: "App", board: "Board", name: str, default: Any) -> Any:  # Any: an attribute of a card
-    """Look up what the metric's card says; the default where the metric is not installed."""
+    """Return a fact of the metric's card, or the default where the metric is not installed."""
     cards = app.registry.metrics
     return getattr(cards.get(board.metric), name) if board.metric in cards.names() else default
 
 
 def _print_columns(app: "App", board: "Board") -> None:
-    """Print all that a metric says which speaks by one of its columns, or by their mean."""
+    """Print all columns of a metric that has several."""
     names = list(next((row.columns for row in board.rows if row.columns), {}))
     if not 1 < len(names) <= _MOST_COLUMNS:
         return
     rows = [[row.label, *(_number(row.columns[name]) for name in names)] for row in board.rows if row.columns]
-    app.output.table(rows, ("method", *names), title=f"all that {board.metric} says, mean over {board.unit}:")
+    app.output.table(rows, ("method", *names), title=f"all columns of {board.metric}, mean over {board.unit}:")
     meanings = _card(app, board, "meanings", {})
     for name in names:
         if name in meanings:
@@ -190,7 +183,7 @@ def _place(row: "Standing") -> str:
 
 
 def _against(row: "Standing", *, describes: bool) -> str:
-    """Say by how much a method beats the control that is hardest to beat; one under it is marked."""
+    """Return the difference to the best control; a method that scores worse is marked."""
     best = row.best_control
     if best is None or row.control:
         return "-"
@@ -207,7 +200,7 @@ def _number(value: float) -> str:
 
 
 def make_boards(records: "Sequence[RunRecord]", metric: str | None) -> "list[Board]":
-    """Make the boards, under one metric or under the one that ranks each kind of target."""
+    """Make the boards of one metric, or of the metric that ranks each kind of target."""
     from histobench.errors import ConfigError, did_you_mean
     from histobench.results.statistics import standings
 

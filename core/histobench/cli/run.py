@@ -23,34 +23,36 @@ __all__ = ["execute", "list_gpus", "plan", "prepare", "run", "settle_device"]
 CommandT = TypeVar("CommandT", bound=Callable[..., None])
 
 _OPTIONS = (
-    click.option("--methods", type=PluginNames("methods"), help="Comma-separated; 'all' for every one. [all]"),
+    click.option("--methods", type=PluginNames("methods"), help="Comma-separated; or 'all'. [all]"),
     click.option("--datasets", type=PluginNames("datasets"), help="Comma-separated. [synthetic]"),
     click.option("--encoders", type=PluginNames("encoders"), help="NAME or NAME@frozen|lora|full. [each method's own]"),
     NAMED_WEIGHTS,
     click.option("--targets", help="KIND or KIND:VARIANT, such as cell_abundance:major. [the dataset's first]"),
     click.option("--scheme", help="Split scheme. [the dataset's first]"),
-    click.option("--folds", help="Comma-separated, such as her2st:B; a wrong one lists them. [all]"),
+    click.option("--folds", help="Comma-separated, such as her2st:B; an unknown fold lists all. [all]"),
     click.option("--seeds", help="Comma-separated. [0]"),
     click.option("--metrics", type=PluginNames("metrics"), help="Comma-separated. [all]"),
-    click.option("--epochs", type=int, help="Override every method's number of epochs."),
+    click.option("--epochs", type=int, help="Number of epochs of every method."),
     click.option("--set", "set", multiple=True, callback=settings, metavar="NAME.OPTION=VALUE", help="Repeatable."),
-    click.option("--preset", help="published, or quick for trying out. [published]"),
+    click.option("--preset", help="published, or quick for a first try. [published]"),
     click.option("--data-root", type=click.Path(path_type=Path), help="Folder with the dataset's files."),
     click.option("--out", type=click.Path(path_type=Path), help="Output folder. [histobench-out]"),
-    click.option("--workers", type=int, help="Worker processes; one GPU each where there are several. [1]"),
+    click.option("--workers", type=int, help="Worker processes, each with its own GPU if there are several. [1]"),
     click.option("--device", help="auto, cpu, cuda or cuda:N. [auto]"),
     click.option("--precision", help="32-true or bf16-mixed. [32-true]"),
-    click.option("--embed-precision", help="fp32, fp16 or bf16, for frozen encoders. [own on a GPU, fp32 on a CPU]"),
+    click.option("--embed-precision", help="fp32, fp16 or bf16, for frozen encoders. [GPU: the encoder's; CPU: fp32]"),
     click.option(
-        "--allow-upsampling", is_flag=True, default=None, help="Enlarge slides coarser than an encoder wants."
+        "--allow-upsampling", is_flag=True, default=None, help="Enlarge slides that are coarser than an encoder needs."
     ),
     click.option(
-        "--gradient-checkpointing", is_flag=True, default=None, help="Train encoders in less memory and more time."
+        "--gradient-checkpointing", is_flag=True, default=None, help="Train encoders with less memory, in more time."
     ),
-    click.option("--judge", metavar="ENCODER", help="Encoder whose features judge generated patches. [one offered]"),
-    click.option("--threads", type=int, help="CPU threads of one job. [cores / workers]"),
+    click.option(
+        "--judge", metavar="ENCODER", help="Encoder whose features judge generated patches. [first available]"
+    ),
+    click.option("--threads", type=int, help="CPU threads per job. [cores / workers]"),
     click.option("--tracking/--no-tracking", default=None, help="Log to MLflow. [on]"),
-    click.option("--config", "file", type=click.Path(path_type=Path), help="YAML with the same settings."),
+    click.option("--config", "file", type=click.Path(path_type=Path), help="YAML file with the same settings."),
 )
 
 
@@ -64,12 +66,15 @@ def _study_options(command: CommandT) -> CommandT:
 @_study_options
 @click.pass_obj
 def run(app: "App", /, file: Path | None, **given: Any) -> None:  # Any: values of many options
-    """Train and score every combination, with controls; run it again to go on where it stopped."""
+    """Train and score methods on datasets, together with controls.
+
+    Run the same command again to resume.
+    """
     from histobench.results.records import job_id
     from histobench.results.store import Store
 
     config, workspace, planned = prepare(app, file, given)
-    Store(config.out)  # a folder that cannot be written to must be told before anything is trained
+    Store(config.out)  # report an unusable folder before training
     jobs = {job_id(spec): spec for spec in planned.jobs}
     failures = execute(app, config, workspace, jobs)
     _report(app, workspace, set(jobs))
@@ -83,10 +88,13 @@ def run(app: "App", /, file: Path | None, **given: Any) -> None:  # Any: values 
 
 @click.command()
 @_study_options
-@click.option("--probe/--no-probe", default=True, help="Estimate the time by training briefly on a few spots.")
+@click.option("--probe/--no-probe", default=True, help="Estimate the time from a short training on a few spots.")
 @click.pass_obj
 def plan(app: "App", /, file: Path | None, probe: bool, **given: Any) -> None:  # Any: values of many options
-    """Show what `run` would do: the grid, what is left out and why, and how long it may take."""
+    """Show what `run` would do, and how long it may take.
+
+    Lists the jobs, and what is left out and why.
+    """
     config, workspace, planned = prepare(app, file, given)
     groups: dict[tuple[str, ...], list[JobSpec]] = {}
     for spec in planned.jobs:
@@ -107,12 +115,12 @@ def plan(app: "App", /, file: Path | None, probe: bool, **given: Any) -> None:  
     header = ["method", "encoder", "mode", "dataset", "target", "scheme", "jobs", "time"]
     app.output.table(rows, header, title=f"{len(planned.jobs)} jobs into {config.out}")
     if probe:
-        app.output.result(f"about {_duration(total / config.workers)} in all, from a probe on a few spots")
+        app.output.result(f"about {_duration(total / config.workers)} in total, estimated on a few spots")
     sys.exit(2 if planned.damaged else 0)
 
 
 def prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[RunConfig, Workspace, Plan]":
-    """Settle a study from a YAML file and what was given beside it, and tell what is left out."""
+    """Plan a study from a YAML file and given settings, and print what is left out."""
     import os
 
     from histobench.study.config import RunConfig
@@ -199,28 +207,28 @@ def _report(app: "App", workspace: "Workspace", job_ids: set[str]) -> None:
 
 
 def _tracker(app: "App", config: "RunConfig") -> "MlflowTracker | None":
-    """Give the tracker, or ``None`` where it is switched off or MLflow is not installed (a bare GPU machine)."""
+    """Return the tracker, or ``None`` if it is switched off or MLflow is not installed."""
     if not config.tracking:
         return None
     try:
         from histobench.reports.mlflow import MlflowTracker
     except ImportError as error:
-        app.output.warn(f"nothing is tracked: {error}; the records are whole.")
+        app.output.warn(f"nothing is logged to MLflow: {error}; the records are complete.")
         return None
     return MlflowTracker(config.out)
 
 
 def settle_device(asked: str, workers: int) -> str:
-    """Settle ``auto``; refuse a device that is not there."""
+    """Resolve ``auto``; refuse a device that does not exist."""
     from histobench.errors import ConfigError
 
     kind, _, index = asked.partition(":")
     if index and kind == "cpu":
-        raise ConfigError(f"--device {asked}: a CPU has no number.")
+        raise ConfigError(f"--device {asked}: remove the number.")
     if index and workers > 1:
-        raise ConfigError(f"--device {asked} names one device; leave out its number, or run one worker.")
+        raise ConfigError(f"--device {asked} names one device; remove its number, or run one worker.")
     if kind not in ("auto", "cpu", "cuda") or (index and not index.isdigit()):
-        raise ConfigError(f"--device takes auto, cpu, cuda or cuda:N, got {asked!r}.")
+        raise ConfigError(f"--device must be auto, cpu, cuda or cuda:N, got {asked!r}.")
     gpus = list_gpus()
     if kind == "auto":
         return "cuda" if gpus else "cpu"
@@ -250,7 +258,7 @@ def _estimate(app: "App", specs: "list[JobSpec]", workspace: "Workspace") -> flo
 
     try:
         return estimate_seconds(specs[0], workspace) * len(specs)
-    except Exception as error:  # noqa: BLE001 -- a stranger's method may raise anything
+    except Exception as error:  # noqa: BLE001 -- third-party code may raise anything
         app.output.warn(f"no estimate for {specs[0].method}: {explain(error)}")
         return None
 

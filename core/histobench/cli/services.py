@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from histobench.cli.names import STUDY
+from histobench.cli.names import DATA_ROOT, STUDY
 
 if TYPE_CHECKING:
     from histobench.cli import App
@@ -18,10 +18,10 @@ GIB = 2**30
 
 
 @click.command()
-@click.option("--data-root", type=click.Path(path_type=Path), help="Folder of the datasets' files.")
+@DATA_ROOT
 @click.pass_obj
 def doctor(app: "App", data_root: Path | None) -> None:
-    """Check this installation: versions, devices, plugins, weights, data, disk."""
+    """Check the installation: versions, device, plugins, weights, data, disk."""
     from histobench.cache import Cache
     from histobench.results.provenance import versions
 
@@ -40,11 +40,11 @@ def doctor(app: "App", data_root: Path | None) -> None:
 
 @click.command()
 @STUDY
-@click.option("--port", type=int, default=5000, show_default=True)
-@click.option("--sync-only", is_flag=True, help="Log what the store lacks, and open nothing.")
+@click.option("--port", type=int, default=5000, show_default=True, help="Port of the MLflow server.")
+@click.option("--sync-only", is_flag=True, help="Log missing records only, without starting MLflow.")
 @click.pass_obj
 def mlflow(app: "App", study: Path, port: int, sync_only: bool) -> None:
-    """Open MLflow on a study, after logging every record that its store lacks."""
+    """Log missing records of a study to MLflow, and start its server."""
     import os
     import subprocess
 
@@ -77,7 +77,7 @@ def _device() -> tuple[str, str]:
 
 
 def _weights(app: "App") -> list[list[str]]:
-    """Say where each encoder's weights are; nothing is fetched to find out."""
+    """Return a row about the weights of each encoder; works offline."""
     from histobench.errors import WeightsError
     from histobench.weights.locate import how_to_get, locate_weights
 
@@ -102,6 +102,6 @@ def _data(app: "App", data_root: Path | None) -> list[list[str]]:
     for card in app.registry.datasets:
         try:
             rows.append(["data", card.name, f"{len(card.build(data_root).slides(card.targets[0].name))} slides"])
-        except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
+        except Exception as error:  # noqa: BLE001 -- third-party code may raise anything
             rows.append(["data", card.name, explain(error)])
     return rows

@@ -1,4 +1,4 @@
-"""``histobench weights``: encoders' weights, and publishers' checkpoints into files that `run` evaluates."""
+"""``histobench weights``: encoders' weights, and the conversion of published checkpoints."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from histobench.cli.encoder_weights import check, fetch, list_weights, where
-from histobench.cli.names import PluginNames, settings
+from histobench.cli.names import DATA_ROOT, PluginNames, settings
 
 if TYPE_CHECKING:
     from histobench.cli import App
@@ -23,7 +23,7 @@ _FILE = click.Path(path_type=Path)
 
 @click.group()
 def weights() -> None:
-    """List, find, fetch and check encoders' weights; convert methods' published checkpoints.
+    """List, fetch, check and convert weights.
 
     An encoder's weights are looked for, in order: in the file that --weights ENCODER=FILE or HISTOBENCH_WEIGHTS_FILES
     names, in HISTOBENCH_WEIGHTS/<encoder>/ and HISTOBENCH_WEIGHTS/<hub id>/, in the Hugging Face cache, and on the hub
@@ -39,12 +39,12 @@ for command in (list_weights, check, fetch, where):
 @click.argument("method", type=PluginNames("methods"))
 @click.argument("file", type=_FILE)
 @click.option("--out", required=True, type=_FILE, help="File to write, NAME.safetensors.")
-@click.option("--targets", type=_FILE, help="Text file with the name of each output column, in order, one a line.")
-@click.option("--kind", help="What the checkpoint predicts. [the method's first]")
-@click.option("--dataset", type=PluginNames("datasets"), help="Whose published options, and cell types, are meant.")
-@click.option("--encoder", help="Encoder that the checkpoint was trained with. [the method's own]")
-@click.option("--mode", type=click.Choice(["frozen", "lora", "full"]), help="What of it was trained. [as published]")
-@click.option("--data-root", type=_FILE, help="Folder with the dataset's files.")
+@click.option("--targets", type=_FILE, help="Text file with the names of the output columns, in order, one per line.")
+@click.option("--kind", help="Kind of target that the checkpoint predicts. [the method's first]")
+@click.option("--dataset", type=PluginNames("datasets"), help="Dataset whose published options and cell types to use.")
+@click.option("--encoder", help="Encoder of the checkpoint. [the method's own]")
+@click.option("--mode", type=click.Choice(["frozen", "lora", "full"]), help="How the encoder was trained. [published]")
+@DATA_ROOT
 @click.option("--set", "options", multiple=True, callback=settings, metavar="METHOD.OPTION=VALUE", help="Repeatable.")
 @click.pass_obj
 def convert(  # one parameter an argument or option
@@ -60,9 +60,9 @@ def convert(  # one parameter an argument or option
     data_root: Path | None,
     options: dict[str, object],
 ) -> None:
-    """Convert a publisher's checkpoint of METHOD; nothing that FILE holds is run.
+    """Convert a published checkpoint of METHOD; code inside FILE is never run.
 
-    The result is evaluated, without training, by `histobench run --methods METHOD --set METHOD.weights=OUT`.
+    Evaluate the result without training: `histobench run --methods METHOD --set METHOD.weights=OUT`.
     """
     from histobench.study.checkpoint_conversion import Wanted, convert_file
 
@@ -82,7 +82,7 @@ def convert(  # one parameter an argument or option
 
 
 def _tell(app: "App", wanted: "Wanted", header: "Header", converted: "Converted") -> None:
-    """Say what was written, what was taken for granted, and what was left out."""
+    """Print what was written, what was assumed, and what was left out."""
     from collections import Counter
 
     filled = f", for the encoder {header.encoder} ({header.mode})" if header.encoder else ""
@@ -90,13 +90,13 @@ def _tell(app: "App", wanted: "Wanted", header: "Header", converted: "Converted"
     for target, names in wanted.of_dataset.items():
         if not wanted.targets and names == header.targets:
             app.output.warn(
-                f"the checkpoint does not name its targets; they are taken for {wanted.dataset}'s {target}, in order."
+                f"the checkpoint does not name its targets; assuming those of {wanted.dataset}, {target}, in order."
             )
     for why, n in Counter(converted.left_out.values()).items():
         app.output.line(f"left out: {n} tensors: {why}")
     for option, value in converted.options.items():
         if option not in wanted.settings:
-            app.output.line(f"as the checkpoint has it: {header.method}.{option}={value}")
+            app.output.line(f"set from the checkpoint: {header.method}.{option}={value}")
 
 
 def _kind(card: "MethodCard", asked: str | None) -> "Kind":
@@ -109,7 +109,7 @@ def _kind(card: "MethodCard", asked: str | None) -> "Kind":
 
 
 def _names(file: Path) -> tuple[str, ...]:
-    """Read names one a line; an empty or repeated one is refused, for columns are told apart by them."""
+    """Read names, one per line; refuse empty and repeated ones, because names identify columns."""
     from histobench.errors import ConfigError
 
     try:
@@ -118,13 +118,13 @@ def _names(file: Path) -> tuple[str, ...]:
         raise ConfigError(f"cannot read the names of targets from {str(file)!r}: {error}.") from error
     for place, name in enumerate(names, start=1):
         if not name.strip() or name in names[: place - 1]:
-            what = "stands there already" if name.strip() else "is empty"
-            raise ConfigError(f"{file}, line {place}: the name {name!r} {what}; one name for each output column.")
+            what = "is repeated" if name.strip() else "is empty"
+            raise ConfigError(f"{file}, line {place}: the name {name!r} {what}; write one name per output column.")
     return names
 
 
 def _columns(app: "App", dataset: str, kind: "Kind", data_root: Path | None) -> dict[str, tuple[str, ...]]:
-    """Name the columns that a dataset fixes; its genes are chosen in each fold, so there are none."""
+    """Return the columns of a dataset's targets; genes have none, because each fold chooses its own."""
     from histobench.contracts.tasks import TASKS
     from histobench.errors import HistobenchError
 
@@ -150,5 +150,5 @@ def _own(card: "MethodCard", options: "dict[str, object]") -> dict[str, object]:
 
     for key in options:
         if key.partition(".")[0] != card.name:
-            raise ConfigError(f"--set {key}: only options of {card.name!r} decide what is converted.")
+            raise ConfigError(f"--set {key}: only options of {card.name!r} affect the conversion.")
     return {key.partition(".")[2]: value for key, value in options.items()}

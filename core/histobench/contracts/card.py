@@ -1,4 +1,4 @@
-"""The card that every plugin makes, and the metrics' own; the others stand in `histobench.contracts.cards`."""
+"""The base class of all cards, and the card of a metric."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ __all__ = ["Card", "MetricCard", "Provenance"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """The distribution a card came from; the loader fills it in."""
+    """The distribution that a card came from; the registry fills it in."""
 
     plugin: str
     distribution: str
@@ -28,11 +28,11 @@ class Card:
     name
         Lower-case, as its authors spell it; unique among its kind.
     title
-        One line for people.
+        One line for readers.
     revision
-        Raised when a change can move a score; part of every job's identity.
+        To be changed when scores can change; part of every job's identity.
     provenance
-        Filled in by the loader; never by the plugin.
+        Filled in by the registry, never by the plugin.
     """
 
     name: str
@@ -55,32 +55,31 @@ class MetricCard(Card):
     kinds
         Kinds of target it can score.
     needs
-        What it asks for beside prediction and observation; where that is not to be had, it is passed over.
+        What it asks for in addition to prediction and observation; where that is not available, it is not computed.
     view
-        What one comparison is made of: a target over its spots, a spot over its targets, or a slide as a whole.
+        What one score compares: a target over all spots, a spot over all targets, or a whole slide.
     columns
-        Names of its scores, where these are not one per target; or a function that makes them from the targets'
-        names.
+        Names of its scores if there is not one per target, or a function that makes them from the targets' names.
     meanings
-        Column → what it says, for people.
+        Column → what it means, for readers.
     headline
-        The column that speaks for all; without one, their mean does.
+        The column that is the score; without one, the mean of all columns is.
     pools
-        Whether the spots of all test slides are scored together too: beside each slide's, never, or only so.
+        Whether the spots of all test slides are also scored together, never, or only together.
     undefined
-        Where its score is NaN, in words.
+        When its score is NaN, in words.
     gamed_by
-        What reaches a good score without knowing the spots, in words; such a metric describes, and never ranks.
+        What reaches a good score without knowing the spots, in words; such a metric describes and never ranks.
     expensive
-        True for one that is computed only where it is asked for.
+        True if it is computed on request only.
     lowest, highest
-        Its bounds; infinite where there is none.
+        Its bounds; infinite if there is none.
     reached
-        Whether a perfect prediction reaches the better of its bounds.
+        Whether a perfect prediction reaches the better bound.
     unit
-        ``target`` if the score is in the target's unit, ``target squared``, ``nats``; empty where it has none.
+        ``target`` if the score is in the target's unit, ``target squared``, ``nats``; empty if it has none.
     ranks
-        True for the metric that methods are ranked by on the kinds it scores.
+        True for the metric that ranks methods on its kinds of target.
     clips_predictions
         True if predictions below zero count as zero.
     """

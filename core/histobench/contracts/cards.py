@@ -1,7 +1,7 @@
-"""Cards: what the platform knows of a plugin before it builds it.
+"""Cards: what the platform knows about a plugin before it builds it.
 
-A card is cheap and frozen; `build` does the heavy import. Facts that planning needs stand on the card, so that
-listing and planning never load torch.
+A card is cheap and frozen; `build` does the heavy import. A card has all facts that planning needs, so that listing
+and planning never load torch.
 """
 
 from collections.abc import Callable, Mapping
@@ -37,20 +37,20 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """A short piece of a method's work, timed on a few spots before a study to say how long the whole may take.
+    """A short piece of a method's work that is timed on a few spots to estimate the time of a job.
 
     Attributes
     ----------
     options
-        With which that piece is done, and not much more.
+        Options for little more than that piece.
     less
-        With which the same is done without that piece: its time is taken off. ``None`` where the piece is all.
+        Options for the same work without that piece, whose time is subtracted; ``None`` if there is no other work.
     times
-        How many such pieces the whole work has.
+        Number of such pieces in the whole work.
     phase
-        Where it is done: in ``fit``, or in ``predict`` (after a fit with the same options, which is not counted).
+        Whether it is part of ``fit``, or of ``predict`` (after a fit with the same options, which is not timed).
     grows
-        True if more spots make the piece longer.
+        True if its time grows with the number of spots.
     """
 
     options: Options
@@ -69,44 +69,44 @@ class MethodCard(Card):
     build
         Takes the options and returns the method.
     options
-        The method's frozen dataclass of options, its defaults the published ones. Two names have a meaning to the
-        platform: ``epochs`` is what ``--epochs`` sets, and ``patch_px`` the side of the patches, read from 224 pixels
-        of the image, that an encoder in training is given. No option may be called ``weights``:
-        ``--set METHOD.weights=FILE`` evaluates a converted checkpoint without training.
+        The method's frozen dataclass of options, with the published defaults. The platform uses two names: ``epochs``,
+        which ``--epochs`` sets, and ``patch_px``, the side of the patches (read from 224 pixels of the image) for an
+        encoder in training. No option may be called ``weights``: ``--set METHOD.weights=FILE`` evaluates a converted
+        checkpoint without training.
     targets
         Kinds of target it can predict.
     encoder
-        Its encoder slot; ``None`` if it looks at no image, or has an image network of its own (``patch``).
+        Its encoder slot; ``None`` if it uses no image, or has its own image network (``patch``).
     patch
-        The patch that it is given where it trains what looks at it: by a method with an image network of its own, and
-        by one that wants another field for its encoder than 224 pixels of the full-resolution image.
+        The patch for an image network in training. Set by a method with its own image network, and by a method whose
+        encoder needs another field than 224 pixels of the full-resolution image.
     unit
         What one training item is: a spot, a whole slide, or a neighbourhood of spots.
     auxiliary
-        What it must have to train with beside the targets that it predicts.
+        What it needs for training in addition to the targets that it predicts.
     optional
-        What it trains with beside them where the dataset has it.
+        What it also trains with if the dataset has it.
     starts_from
-        Options that name a file or folder of weights which training starts from: a job's identity holds their content.
+        Options that name a file or folder of weights to start training from; their content is part of a job's identity.
     parameters
         Published configuration, in words → number of parameters.
     probes
-        Gives the pieces of its work by which ``plan`` estimates it; ``None`` where ``epochs`` counts nearly all of it.
+        Returns the pieces of its work that ``plan`` times; ``None`` if the time is proportional to ``epochs``.
     control
-        True for a baseline that always runs and gives scores their scale.
+        True for a baseline, which always runs and gives scores a scale.
     needs_oracle
-        True for the control that is shown the truth; only datasets that know it can serve it.
+        True for the control that is given the truth; it runs only on datasets that know it.
     kind_options
         Published options that differ by the kind of target: kind → option → value.
     dataset_options
         Published options that differ by dataset: dataset → option → value.
     convert
-        Turns a publisher's tensors into this method's (`published`); ``None`` where nothing is published.
+        Converts published tensors for this method (`published`); ``None`` if none are published.
     reproductions
         Published numbers and the configurations behind them, for ``histobench reproduce``.
     presets
-        Named sets of options; ``quick`` is for trying out. ``quick@full`` adds to it where the encoder's mode is
-        ``full``, ``quick@label`` where labels are predicted.
+        Named sets of options; ``quick`` is for a first try. ``quick@full`` adds options for the encoder mode ``full``,
+        ``quick@label`` for the prediction of labels.
     """
 
     build: Callable[[Options], Method]
@@ -131,12 +131,12 @@ class MethodCard(Card):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFact:
-    """One thing a dataset can be asked to predict; ``kind`` or ``kind:variant`` is its name.
+    """A target of a dataset, named ``kind`` or ``kind:variant``.
 
     Attributes
     ----------
     source
-        The dataset's own target that it is read from, where core derives it (`histobench.contracts.tasks`).
+        The dataset's own target that it is read from, if core derives it (`histobench.contracts.tasks`).
     """
 
     name: str
@@ -147,7 +147,7 @@ class TargetFact:
 
     @property
     def read_from(self) -> str:
-        """Name the target to ask the dataset for."""
+        """Return the target to ask the dataset for."""
         return self.source or self.name
 
 
@@ -160,21 +160,21 @@ class DatasetCard(Card):
     build
         Takes the data root, or ``None``, and returns the dataset.
     targets
-        The first of each kind is that kind's default; the first of all is the dataset's.
+        The first of each kind is the default of that kind; the first of all is the default of the dataset.
     schemes
         The first is the default.
     generated
         True if it needs no files.
     default
-        True for the dataset of a study that names none.
+        True for the dataset that a study uses by default.
     has_oracle
         True if the truth behind the targets is known.
     download
-        Fetches missing files into a folder; ``None`` where that is not possible.
+        Downloads missing files into a folder; ``None`` if that is not possible.
     check
-        Verifies a folder: path → what is wrong with it.
+        Verifies a folder; returns path → what is wrong.
     drawn_from
-        Collections that its slides were taken from, such as ``TCGA``: an encoder may have seen them.
+        Collections that its slides come from, such as ``TCGA``; an encoder may have been trained on them.
     """
 
     build: Callable[[Path | None], Dataset]

@@ -1,4 +1,4 @@
-"""What ``histobench generate`` asks of a method that draws patches: prompts, seeds, and paths between prompts."""
+"""The interface between ``histobench generate`` and methods that draw patches: prompts, seeds, paths."""
 
 import math
 from dataclasses import dataclass
@@ -13,27 +13,27 @@ from histobench.errors import ConfigError
 __all__ = ["Drawer", "Drawing", "NoiseMode", "Viewer", "interpolate"]
 
 NoiseMode: TypeAlias = Literal["const", "random", "none"]
-"""Noise added on the way to an image: what was drawn once for all images, fresh, or none."""
+"""Noise added while an image is drawn: the same for all images, fresh for each, or none."""
 
-_NEARLY_ONE = 0.9995  # clip_gan, section 7: a path so short is straight
+_NEARLY_ONE = 0.9995  # clip_gan, section 7: a shorter path is straight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """How images are drawn from prompts; a method refuses, in a ``ConfigError``, what it has no use for.
+    """How to draw images from prompts; a method raises ``ConfigError`` for settings that it does not support.
 
     Attributes
     ----------
     seeds
-        Each gives its own images of every prompt.
+        Each seed draws its own images of every prompt.
     n_samples
-        Images of a prompt for each seed.
+        Images per prompt and seed.
     truncation
-        ψ: 1 draws what was learned, 0 one image a prompt.
+        ψ: 1 draws as learned, 0 draws one image per prompt.
     same_seed
-        Give every prompt the same latents; else one stream runs through all images of a seed.
+        Use the same latents for every prompt; otherwise one random stream runs through all images of a seed.
     translate, rotate
-        Shift in the units of the waves that an image begins with, and turn in degrees.
+        Shift in units of the initial Fourier features of an image, and rotation in degrees.
     """
 
     seeds: tuple[int, ...] = (0,)
@@ -45,25 +45,25 @@ class Drawing:
     rotate: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse to draw nothing, and by numbers that are none."""
+        """Refuse numbers that are not finite, and a drawing without seeds or samples."""
         if not all(math.isfinite(number) for number in (self.truncation, self.rotate, *self.translate)):
             raise ConfigError("truncation, translate and rotate must be finite numbers.")
         if not self.seeds or self.n_samples < 1:
             raise ConfigError(
-                f"a drawing needs a seed and a sample at least, got {len(self.seeds)} seeds, {self.n_samples} samples."
+                f"a drawing needs a seed and a sample, got {len(self.seeds)} seeds, {self.n_samples} samples."
             )
 
 
 class Drawer(Method, Protocol):
-    """A method that draws patches from prompts of any origin, once it is fitted or loaded."""
+    """A method that draws patches from any prompts after it is fitted or loaded."""
 
     @property
     def genes(self) -> tuple[str, ...]:
-        """Name the genes (N,) that it draws by, in the order of `encode`'s columns."""
+        """The (N,) genes of its prompts, in the order of the columns of `encode`."""
         ...
 
     def prompts(self, counts: Counts) -> Float:
-        """Embed raw counts (p, g), genes by their names: (p, c)."""
+        """Embed raw counts (p, g), whose genes have names: (p, c)."""
         ...
 
     def encode(self, expression: Float) -> Float:
@@ -77,18 +77,18 @@ class Drawer(Method, Protocol):
 
 @runtime_checkable
 class Viewer(Protocol):
-    """A method that has a space of its own for patches and prompts, in which real patches have places too."""
+    """A method that embeds patches and prompts in its own space."""
 
     def view(self, patches: Patches) -> Float:
-        """Place real patches (n, h, w, 3) as drawn ones are (`histobench.Generated.image`): (n, d).
+        """Embed real patches (n, h, w, 3) like generated ones (`histobench.Generated.image`): (n, d).
 
-        It is asked when all of its job has been predicted.
+        It is called after all predictions of a job.
         """
         ...
 
 
 def interpolate(first: Float, second: Float, n_steps: int) -> Float:
-    """Lead from one prompt (c,) to another on the sphere, both ends included: (steps, c) rows, not normalised again.
+    """Interpolate on the sphere from one prompt (c,) to another, including both: (steps, c), not normalised again.
 
     Raises
     ------
@@ -96,9 +96,9 @@ def interpolate(first: Float, second: Float, n_steps: int) -> Float:
         For fewer than two steps, or ends of different widths.
     """
     if n_steps < 2:
-        raise ConfigError(f"a path has two ends: take 2 steps or more, got {n_steps}.")
+        raise ConfigError(f"a path needs at least 2 steps, got {n_steps}.")
     if first.shape != second.shape:
-        raise ConfigError(f"the ends of a path must be of one width, got {len(first)} and {len(second)} numbers.")
+        raise ConfigError(f"the ends of a path must have the same width, got {len(first)} and {len(second)} numbers.")
     along = np.linspace(0.0, 1.0, n_steps)[:, None]
     cosine = float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second)))
     if not abs(cosine) <= _NEARLY_ONE:

@@ -1,4 +1,4 @@
-"""The card of an encoder, where its weights come from, and a method's place for one."""
+"""The card of an encoder, the source of its weights, and the encoder slot of a method."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from histobench.contracts.protocols import Encoder, Mode, PatchGeometry
 __all__ = ["EncoderCard", "EncoderSlot", "Precision", "Transform", "Weights"]
 
 Precision: TypeAlias = Literal["fp32", "fp16", "bf16"]
-"""Numbers that a network computes an embedding in."""
+"""Number formats for computing embeddings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +23,15 @@ class Weights:
     hub_id
         Repository on the Hugging Face hub; empty for weights that are published elsewhere.
     files
-        File names to look for, the preferred first.
+        File names to look for, in order of preference.
     gated
         True if the hub asks for an account and consent.
     revision
         Branch, tag or commit of the hub's repository.
     page
-        Where a person gets weights that are not on the hub.
+        Web page with weights that are not on the hub.
     digests
-        File name → ``algorithm:hexadecimal`` of the published file, where its publisher tells.
+        File name → ``algorithm:hexadecimal`` of the published file, if its publisher states it.
     """
 
     hub_id: str
@@ -44,18 +44,18 @@ class Weights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transform:
-    """What a publication does to an image before its network sees it.
+    """The published preprocessing of an image.
 
     Attributes
     ----------
     mean, std
         Of red, green and blue in [0, 1].
     resize_px
-        Side to which the square image is resampled; ``None`` leaves it as it is.
+        Side to which the square image is resampled; ``None`` for no resampling.
     crop_px
-        Side of the square then cut from its middle; ``None`` for all of it.
+        Side of the square that is then cut from the centre; ``None`` for all of it.
     interpolation
-        Pillow's filter of that name, whose support grows with the reduction.
+        Pillow's filter of that name, which is antialiased.
     """
 
     mean: tuple[float, float, float]
@@ -72,40 +72,39 @@ class EncoderCard(Card):
     Attributes
     ----------
     dim
-        Width of the embedding; ``None`` if known only once built.
+        Width of the embedding; ``None`` if it is known only after building.
     geometry
-        The patch it wants.
+        The patch that it needs.
     weights
-        What must be had before it can be built; ``None`` for an encoder that needs none.
+        The weights that it needs; ``None`` if it needs none.
     find_weights
-        Says where the weights lie on this machine, fetching them if they may be had; raises ``WeightsError``.
+        Returns the path of the weights and downloads them if possible; raises ``WeightsError``.
     trainable
         True if `build` returns a ``TrainableEncoder``.
     expand
-        For a family such as ``timm:<name>``: makes the card of one member from what follows the colon.
+        For a family such as ``timm:<name>``: makes the card of one member from the text after the colon.
     build
         Takes the geometry to use, or ``None`` for the encoder's own.
     mpps
-        Microns per pixel that it was trained at; empty where none are stated.
+        Microns per pixel of its training; empty if not stated.
     transform
-        The published one. Patches that are cut as ``geometry`` says need none of its resampling.
+        The published one. Patches with the card's ``geometry`` need no resampling.
     pooling, variants
-        How an embedding is taken from the network; and every way there is, and the width that it gives.
+        How an embedding is taken from the network; and all ways, each with its width.
     variant
         Makes the card of ``name[variant]``: another pooling, or ``published`` for the transform as published.
     registers
-        Tokens between the class token and the patches' that are no part of the image.
+        Tokens between the class token and the patch tokens that do not belong to the image.
     blocks, depth
-        How it names its blocks, and how many there are; low-rank adapters go on the last ones.
+        The name of its blocks, and their number; low-rank adapters are added to the last ones.
     precision
-        In which its publishers compute embeddings.
+        The number format that its publishers use.
     pretrained_on
-        Names of the datasets that it has seen, as `DatasetCard.drawn_from` spells them; ``None`` where nobody tells.
+        Names of the datasets of its training, as in `DatasetCard.drawn_from`; ``None`` if unknown.
     pretrained_patients
-        Patients whose slides it has seen, where they are known by name: they are for one that was pretrained here.
+        Patients of its training, for an encoder that was pretrained with ``histobench pretrain``.
     judges
-        True for one whose features judge generated patches where no other is asked for; the first whose weights are
-        to be had does.
+        True if its features may judge generated patches by default; the first one whose weights are available does.
     """
 
     build: Callable[[PatchGeometry | None], Encoder]
@@ -133,7 +132,7 @@ class EncoderCard(Card):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderSlot:
-    """A method's place for an encoder.
+    """The encoder slot of a method.
 
     Attributes
     ----------
@@ -144,9 +143,9 @@ class EncoderSlot:
     modes
         Modes that the method can take.
     scratch
-        Encoder used, and named in every result, when the published one's weights are not to be had.
+        Encoder to use, and to name in every result, when the published weights are not available.
     scratch_mode
-        How that one is trained.
+        How the scratch encoder is trained.
     fixed
         True if the method cannot take another encoder.
     """

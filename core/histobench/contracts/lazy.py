@@ -1,4 +1,4 @@
-"""Names of things that are imported when they are first used, so that a card costs nothing to list."""
+"""Names of objects that are imported when they are first used, so that cards can be listed without heavy imports."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -9,20 +9,20 @@ __all__ = ["Lazy", "lazy", "lazy_value"]
 
 @dataclass(frozen=True, slots=True)
 class Lazy:
-    """Something in a module that is not imported yet.
+    """An object in a module that is not imported yet.
 
     Attributes
     ----------
     target
         ``module:attribute``.
     is_value
-        True if a call returns the thing itself, False if a call is passed on to it.
+        True if a call returns the object, False if a call calls it.
     """
 
     target: str
     is_value: bool = False
 
-    def resolve(self) -> Any:  # Any: whatever the module holds
+    def resolve(self) -> Any:  # Any: an attribute of any module
         """Import the module and return the attribute.
 
         Raises
@@ -36,17 +36,17 @@ class Lazy:
         except AttributeError as error:
             raise ImportError(f"module {module!r} has no attribute {attribute!r}.") from error
 
-    def __call__(self, *args: Any, **named: Any) -> Any:  # Any: what the thing takes and returns
-        """Return the thing, or what it returns when it is called."""
+    def __call__(self, *args: Any, **named: Any) -> Any:  # Any: the arguments of any function
+        """Return the object, or call it and return its result."""
         found = self.resolve()
         return found if self.is_value else found(*args, **named)
 
 
 def lazy(target: str) -> Lazy:
-    """Make a function that imports ``module:attribute`` when it is called, and calls it: for a card's ``build``."""
+    """Return a function that imports ``module:attribute`` and calls it: for a card's ``build``."""
     return Lazy(target)
 
 
 def lazy_value(target: str) -> Lazy:
-    """Make a function that imports ``module:attribute`` when it is called, and returns it: for a metric's ``build``."""
+    """Return a function that imports ``module:attribute`` and returns it: for a metric's ``build``."""
     return Lazy(target, is_value=True)

@@ -28,12 +28,12 @@ def options_from_json(card: MethodCard, values: Mapping[str, Setting]) -> Option
 
 
 def checked_options(options: type[_Options], values: Mapping[str, Setting], *, of: str) -> _Options:
-    """Build options of a dataclass from plain values; what is not given has its default.
+    """Build a dataclass of options from plain values; missing options get their defaults.
 
     Parameters
     ----------
     of
-        Name of what has these options: a method, an objective.
+        Name of the owner of the options, such as a method.
 
     Raises
     ------
@@ -51,13 +51,13 @@ def checked_options(options: type[_Options], values: Mapping[str, Setting], *, o
 
 
 def options_to_json(card: MethodCard, options: Options) -> dict[str, Setting]:
-    """Write a method's options as plain JSON values, every one of them."""
+    """Return all of a method's options as JSON values."""
     values: dict[str, Setting] = TypeAdapter(card.options).dump_python(options, mode="json")
     return values
 
 
 def invalid(error: Exception, *, where: str) -> str:
-    """Write what a validation found as one sentence that begins with ``where``."""
+    """Return the first error of a validation as one sentence that begins with ``where``."""
     if not isinstance(error, ValidationError):
         return f"{where}{error}"
     first = error.errors(include_url=False)[0]

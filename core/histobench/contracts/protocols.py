@@ -1,6 +1,6 @@
-"""What a plugin promises; keep the promise, inherit nothing.
+"""The protocols of plugins: what the objects that a card's ``build`` returns must do; nothing needs to be inherited.
 
-A card's ``build`` returns one of these. `histobench.testing` proves that it keeps its promise.
+`histobench.testing` checks them.
 """
 
 from __future__ import annotations  # so that cards are listed without loading numpy
@@ -42,27 +42,27 @@ __all__ = [
 ]
 
 Mode: TypeAlias = Literal["frozen", "lora", "full"]
-"""What of an encoder is trained: nothing (embeddings are cached), low-rank adapters, or everything."""
+"""Which part of an encoder is trained: none (embeddings are cached), low-rank adapters, or all."""
 
 Report: TypeAlias = Callable[[int, Mapping[str, float]], None]
-"""Takes an epoch, from 0, and its named numbers; ``val_score`` tells which epoch was the best."""
+"""Receives an epoch, from 0, and its named numbers; ``val_score`` decides which epoch is the best."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatchGeometry:
-    """The square a model looks at around a spot.
+    """The square around a spot that a model receives.
 
     Attributes
     ----------
     patch_px
-        Side of the patch handed to the model, in pixels.
+        Side of the patch for the model, in pixels.
     mpp
-        Microns per pixel of that patch; ``None`` takes ``field_px`` pixels of the full-resolution image as they are.
+        Microns per pixel of that patch; ``None`` for the scale of the full-resolution image.
     field_px
-        Side of the square read from the image when ``mpp`` is ``None``, resized to ``patch_px`` if they differ;
-        224 pixels, as every published abundance method reads.
+        Side of the square that is read from the image when ``mpp`` is ``None``, resized to ``patch_px`` if they differ;
+        224 pixels, as in every published abundance method.
     upsampling
-        True if a frozen encoder may be given an image coarser than its ``mpp``, enlarged (``--allow-upsampling``).
+        True if an image that is coarser than ``mpp`` may be enlarged for a frozen encoder (``--allow-upsampling``).
     """
 
     patch_px: int = 224
@@ -72,10 +72,10 @@ class PatchGeometry:
 
 
 class SlideImage(Protocol):
-    """The H&E image of one slide, decoded when read."""
+    """The H&E image of one slide, decoded when it is read."""
 
     def content_hash(self) -> str:
-        """Hash what the image holds; the same pixels in the same file give the same hash."""
+        """Return a hash of the content; the same pixels in the same file have the same hash."""
         ...
 
     def read(self) -> UInt8:
@@ -90,28 +90,28 @@ class SlideImage(Protocol):
 
 
 class Dataset(Protocol):
-    """Slides with spots, targets and images, read as their publisher ships them."""
+    """Slides with spots, targets and images, read from the files of their publisher."""
 
     def slides(self, target: str) -> Sequence[Slide]:
-        """List the slides whose files for this target are all here, in a fixed order; nothing large is read yet."""
+        """Return the slides with all files for this target, in a fixed order, without reading large files."""
         ...
 
     def left_out(self, target: str) -> Mapping[str, str]:
-        """Give the reason for every slide of the publication that is not in `slides`: slide id → why."""
+        """Return slide id → reason for every slide of the publication that is not in `slides`."""
         ...
 
     def table(self, slide: Slide, target: str) -> SpotTable:
-        """Read one slide's spots with one of the card's targets.
+        """Read the spots of a slide with one of the card's targets.
 
         Raises
         ------
         DataError
-            If a file of this slide is damaged or is not what it claims to be.
+            If a file of this slide is damaged or has the wrong content.
         """
         ...
 
     def notes(self, slide: Slide, target: str) -> Sequence[str]:
-        """Say, a sentence each, what of this slide was dropped on reading; empty if nothing was."""
+        """Return what was dropped when this slide was read, one sentence each; empty if nothing was."""
         ...
 
     def image(self, slide: Slide) -> SlideImage:
@@ -120,12 +120,12 @@ class Dataset(Protocol):
         Raises
         ------
         DataError
-            If what can be seen without decoding is wrong: no image, truncated, too small for the slide's spots.
+            If an error is visible without decoding: not an image, truncated, too small for the slide's spots.
         """
         ...
 
     def fingerprint(self, slide: Slide, target: str) -> str:
-        """Hash the content of the files that this slide and target are read from."""
+        """Return a hash of the files that this slide and target are read from."""
         ...
 
 
@@ -139,12 +139,12 @@ class Encoder(Protocol):
 
     @property
     def geometry(self) -> PatchGeometry:
-        """The patch it wants to be given."""
+        """The patch that it needs."""
         ...
 
     @property
     def identity(self) -> str:
-        """Hash of everything that decides an embedding: weights, pooling, normalisation, dtype."""
+        """Hash of everything that affects an embedding: weights, pooling, normalisation, dtype."""
         ...
 
     def embed(self, patches: UInt8, /, *, device: str = "cpu") -> Float:
@@ -156,37 +156,37 @@ class TrainableEncoder(Encoder, Protocol):
     """An encoder that a method may train."""
 
     def module(self) -> nn.Module:
-        """Make a fresh module from (n, h, w, 3) uint8 to (n, d) float32, normalisation included.
+        """Return a new module from (n, h, w, 3) uint8 to (n, d) float32, including normalisation.
 
-        Random weights are drawn from torch's generator at the time of the call; pretrained ones are loaded.
+        Random weights are drawn from torch's generator during the call; pretrained ones are loaded.
         """
         ...
 
     def lora_targets(self, last_blocks: int) -> Sequence[str]:
-        """Name the linear layers of the last blocks, as ``named_modules`` of `module` spells them."""
+        """Return the names of the linear layers of the last blocks, as in ``named_modules`` of `module`."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitContext:
-    """What a method gets beside the data.
+    """What a method receives in addition to the data.
 
     Attributes
     ----------
     seed
         The only source of randomness.
     device, precision
-        As Lightning Fabric spells them: ``cpu``, ``cuda:0``; ``32-true``, ``bf16-mixed``.
+        In the notation of Lightning Fabric: ``cpu``, ``cuda:0``; ``32-true``, ``bf16-mixed``.
     mode
-        What of the encoder is trained.
+        Which part of the encoder is trained.
     encoder
-        The encoder to train (modes ``lora`` and ``full``); ``None`` when the samples carry embeddings.
+        The encoder to train (modes ``lora`` and ``full``); ``None`` if the samples have embeddings.
     resume
-        Folder for checkpoints from which a killed fit goes on; ``None`` to keep none.
+        Folder for checkpoints, from which an interrupted fit resumes; ``None`` to keep none.
     report
         Receives the numbers of every epoch.
     gradient_checkpointing
-        True to compute the encoder's blocks again in the backward pass: less memory, more time, the same numbers.
+        True to recompute the encoder's blocks in the backward pass: less memory, more time, the same numbers.
     """
 
     seed: int
@@ -203,31 +203,31 @@ class Method(Protocol):
     """Learns from labelled samples and predicts from samples."""
 
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
-        """Learn; select on ``val`` if there is one, else keep the last epoch."""
+        """Train; select the epoch on ``val`` if it is given, otherwise keep the last one."""
         ...
 
     def predict(self, samples: Samples) -> Prediction | Pairing | Generated:
-        """Answer for every spot: a ``Prediction``, (n_spots, n_targets), names as in training.
+        """Return a ``Prediction``, (n_spots, n_targets), for every spot, with the names of training.
 
-        Where the task is to ``retrieve`` it is a ``Pairing``, where it is to ``generate`` the ``Generated`` patches. To
-        retrieve it is asked twice, once with the counts of other spots and once with their images and positions.
+        For the task ``retrieve`` return a ``Pairing``, for ``generate`` the ``Generated`` patches. For ``retrieve``
+        it is called twice, once with the counts of other spots and once with their images and positions.
         """
         ...
 
     def save(self, folder: Path) -> None:
-        """Write all that `predict` needs; no pickles."""
+        """Write everything that `predict` needs; no pickles."""
         ...
 
     def load(self, folder: Path, context: FitContext) -> None:
-        """Read what `save` wrote, so that `predict` gives the same values again."""
+        """Read the files of `save`, so that `predict` returns the same values again."""
         ...
 
 
 class Metric(Protocol):
-    """A pure function from prediction and observation to one score per target, or per column of its card."""
+    """A pure function from prediction and observation to one score per target or per column of its card."""
 
     def __call__(self, predicted: Float, observed: Float, /) -> Float:
-        """Score (n, t) against (n, t): (t,) or (columns,) float64, NaN where the score is undefined."""
+        """Score (n, t) against (n, t): (t,) or (columns,) float64, NaN if the score is undefined."""
         ...
 
 
@@ -235,7 +235,7 @@ class ContextMetric(Protocol):
     """A metric whose card has ``needs``."""
 
     def __call__(self, predicted: Float, observed: Float, /, *, context: ScoreContext) -> Float:
-        """Score (n, t) against (n, t): (t,) or (columns,) float64, NaN where the score is undefined."""
+        """Score (n, t) against (n, t): (t,) or (columns,) float64, NaN if the score is undefined."""
         ...
 
 
@@ -244,12 +244,12 @@ OutcomeT = TypeVar("OutcomeT")
 
 
 class Executor(Protocol):
-    """Runs jobs somewhere and yields an outcome for each as it ends, in any order."""
+    """Runs jobs and yields an outcome for each as it ends, in any order."""
 
     def run(
         self, jobs: Iterable[JobT], work: Callable[[JobT], OutcomeT], died: Callable[[JobT, str], OutcomeT]
     ) -> Iterator[OutcomeT]:
-        """Do the work; where a worker dies under a job, ``died`` turns job and cause into its outcome."""
+        """Do the work; if a worker dies during a job, ``died`` returns its outcome from the job and the cause."""
         ...
 
 

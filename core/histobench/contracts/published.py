@@ -1,8 +1,8 @@
-"""What a method's publishers left behind: checkpoints to convert, and numbers to reproduce; data beside the card.
+"""Published checkpoints to convert, and published numbers to reproduce.
 
-A method's author writes a function from the publisher's tensors to a `Converted` (``MethodCard.convert``) and a
-`Reproduction` for every published number (``MethodCard.reproductions``). Reading files safely, checking every tensor
-against the method's own module, writing and evaluating are the platform's.
+A method's author writes a function from published tensors to a `Converted` (``MethodCard.convert``), and a
+`Reproduction` for every published number (``MethodCard.reproductions``). The platform reads files safely, checks every
+tensor against the method's own module, and writes and evaluates the result.
 """
 
 import re
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
 __all__ = ["ConvertRequest", "Converted", "Reproduction", "View", "length", "renamed"]
 
 View: TypeAlias = Literal["pooled per fold", "per slide"]
-"""What a published number averages: a score per target over all spots of a fold's test slides, or of each slide."""
+"""The scores that a published number averages: per target over all test spots of a fold, or over each slide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConvertRequest:
-    """What a conversion is told beside the tensors.
+    """The settings of a conversion.
 
     Attributes
     ----------
     options
-        The method's options, as settled for the dataset, mode and ``--set``.
+        The method's options for the dataset, mode and ``--set``.
     kind
-        What the checkpoint predicts.
+        Kind of target that the checkpoint predicts.
     mode
-        What of the encoder the publisher trained; ``None`` for a method without an encoder slot.
+        How the publisher trained the encoder; ``None`` for a method without an encoder slot.
     targets
-        Names of the output columns, in order, as the user gave them; empty if they gave none. Use `target_names`.
+        Names of the output columns, in order, from the user; may be empty. Use `target_names`.
     of_dataset
-        Names and order of the columns of the user's dataset, for each of its targets of this kind.
+        Columns of the user's dataset, in order, for each of its targets of this kind.
     dim
         Width of the slot's encoder; 0 without one.
     encoder_prefix
-        What every tensor name of the encoder's module begins with (``trunk.``), so that ``backbone.`` + this + the
-        inner name of the network is the name of a trained encoder's tensor in a method's module; often empty.
+        Prefix of all tensor names of the encoder's module (``trunk.``), often empty. In a method's module, a tensor of
+        a trained encoder is named ``backbone.`` + this prefix + its name in the network.
     """
 
     options: Options
@@ -55,45 +55,45 @@ class ConvertRequest:
     encoder_prefix: str = ""
 
     def target_names(self, n: int) -> tuple[str, ...]:
-        """Give the names of the ``n`` output columns that were read off a tensor.
+        """Return the names of the ``n`` output columns of a checkpoint.
 
-        Without names from the user they are the dataset's, if just one of its targets has as many columns.
+        These are the names from the user; without them, those of the dataset's only target with ``n`` columns.
 
         Raises
         ------
         DataError
-            If there are none, or another number.
+            If there are no names, or their number is not ``n``.
         """
         fitting = {names for names in self.of_dataset.values() if len(names) == n}
         if not self.targets and len(fitting) == 1:
             return fitting.pop()
         if not self.targets:
             raise DataError(
-                f"the checkpoint predicts {n} targets and does not name them: give their names in order, one a line, "
+                f"the checkpoint predicts {n} targets but does not name them: give their names in order, one per line, "
                 f"with --targets."
             )
         if len(self.targets) != n:
-            raise DataError(f"the checkpoint predicts {n} targets, and {len(self.targets)} names are given for them.")
+            raise DataError(f"the checkpoint predicts {n} targets, but {len(self.targets)} names are given.")
         return self.targets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """A published checkpoint in the method's own terms.
+    """A published checkpoint, converted for the method.
 
     Attributes
     ----------
     tensors
-        By the names of the method's module. What is not understood keeps its name: the platform names it and refuses.
+        Named as in the method's module. An unknown tensor keeps its name, so that the platform reports it.
     facts
-        What the method's ``save`` writes into ``method.json``. The method's ``load`` must read this and
-        ``weights.safetensors`` from its folder.
+        Contents of ``method.json``, as the method's ``save`` writes it. The method's ``load`` must be able to read it
+        and ``weights.safetensors``.
     targets
         Names of the output columns, in order.
     options
-        Options that follow from the checkpoint, such as whether its outputs are rectified; ``--set`` still wins.
+        Options that follow from the checkpoint, such as whether its outputs are rectified; ``--set`` overrides them.
     left_out
-        Published tensors that are deliberately not taken → why, in a few words.
+        Published tensors that are not used → why, in a few words.
     """
 
     tensors: "Mapping[str, Tensor]"
@@ -105,33 +105,33 @@ class Converted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reproduction:
-    """A published number and all that decides it.
+    """A published number and the configuration behind it.
 
     Attributes
     ----------
     dataset, target, scheme
-        As histobench names them; a dataset need not be installed.
+        Their names in histobench; the dataset need not be installed.
     metric
-        Name of the metric's card, in the publication's own definition.
+        Name of the metric with the publication's definition.
     view
-        What is averaged first over folds or slides, target by target, and then over targets.
+        Scores that are averaged over folds or slides for each target, and then over targets.
     value, tolerance
-        As published, and how far a faithful repetition may be from it: what a reading off a figure or another seed
-        can move.
+        The published number, and the accepted deviation of a faithful repetition, for example by another seed or by
+        reading a figure.
     panel
         The targets, in words.
     source
-        Where the number stands: paper, table or figure, or section of the specification.
+        Where it is published: paper and table or figure, or section of the specification.
     encoder
-        ``name@mode`` that it was made with; empty for the slot's default or a method without a slot.
+        ``name@mode`` of its encoder; empty for the slot's default, or for a method without a slot.
     settings
         Options that differ from the published defaults of the card: option → value.
     folds
-        Those of the scheme that the number stands for; empty for all.
+        Folds of the scheme that the number covers; empty for all.
     slides, patients
-        How many the publication has; 0 where it does not say.
+        Their number in the publication; 0 if not stated.
     note
-        What remains different however it is run.
+        What remains different from the publication.
     """
 
     dataset: str
@@ -152,18 +152,18 @@ class Reproduction:
 
 
 def renamed(tensors: "Mapping[str, Tensor]", table: Mapping[str, str]) -> "dict[str, Tensor]":
-    r"""Rename tensors by the beginnings of their names.
+    r"""Rename tensors by patterns for the start of their names.
 
     Parameters
     ----------
     table
-        Regular expression for a beginning → what takes its place (``\1`` is its first group). The first that fits is
-        used, once; a name that none fits stays.
+        Regular expression for the start of a name → its replacement (``\1`` is the first group). The first match is
+        replaced, once; other names stay.
 
     Raises
     ------
     DataError
-        If two tensors would get one name.
+        If two tensors would get the same name.
     """
     patterns = [(re.compile(pattern), into) for pattern, into in table.items()]
     found: dict[str, Tensor] = {}
@@ -172,23 +172,23 @@ def renamed(tensors: "Mapping[str, Tensor]", table: Mapping[str, str]) -> "dict[
         match = next(((fits, into) for pattern, into in patterns if (fits := pattern.match(name))), None)
         new = name if match is None else match[0].expand(match[1]) + name[match[0].end() :]
         if new in found:
-            raise DataError(f"tensors {origin[new]!r} and {name!r} of the checkpoint are both {new!r} to the method.")
+            raise DataError(f"tensors {origin[new]!r} and {name!r} of the checkpoint are both {new!r} in the method.")
         found[new], origin[new] = tensor, name
     return found
 
 
 def length(tensors: "Mapping[str, Tensor]", name: str, *, axis: int = 0) -> int:
-    """Read a size off a published tensor.
+    """Return the length of an axis of a published tensor.
 
     Raises
     ------
     DataError
-        If the checkpoint has no such tensor, or it has no such axis.
+        If there is no such tensor or axis.
     """
     if name not in tensors:
         some = ", ".join(repr(known) for known in list(tensors)[:3])
-        raise DataError(f"this is no checkpoint of the method: it has no tensor {name!r}; its first are {some}.")
+        raise DataError(f"this is not a checkpoint of the method: it has no tensor {name!r}; its first are {some}.")
     shape = tuple(tensors[name].shape)
     if not -len(shape) <= axis < len(shape):
-        raise DataError(f"tensor {name!r} of the checkpoint must have axis {axis}, and its shape is {shape}.")
+        raise DataError(f"tensor {name!r} of the checkpoint must have axis {axis}, but its shape is {shape}.")
     return int(shape[axis])

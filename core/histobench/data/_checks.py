@@ -1,4 +1,4 @@
-"""What the data types check when they are made."""
+"""Checks of the data types at construction."""
 
 from typing import Any
 
@@ -12,19 +12,19 @@ __all__ = ["check_finite", "check_rows", "check_shape", "check_table"]
 
 
 def check_shape(what: str, values: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
-    """Refuse an array that is not exactly of this shape, ``(n,)`` or ``(n, 2)``."""
+    """Refuse an array of any other shape."""
     if np.shape(values) != shape:
         raise ShapeError(f"{what} must be {shape}, got {np.shape(values)}.")
 
 
 def check_rows(what: str, values: npt.NDArray[Any], n: int) -> None:
-    """Refuse an (n, …) array that has not one row a spot."""
+    """Refuse an array without exactly one row per spot."""
     if len(values) != n:
         raise ShapeError(f"{what} must have {n} rows, got {len(values)}.")
 
 
 def check_table(what: str, names: tuple[str, ...], values: npt.NDArray[Any]) -> None:
-    """Refuse values that are no (n_spots, t) table under these names, or names that repeat."""
+    """Refuse values that are not an (n_spots, t) table with one column per name, and repeated names."""
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.shape[1] != len(names):
         raise ShapeError(f"{what} must be (n_spots, {len(names)}), got {np.shape(values)}.")
     if len(set(names)) != len(names):
@@ -32,7 +32,7 @@ def check_table(what: str, names: tuple[str, ...], values: npt.NDArray[Any]) -> 
 
 
 def check_finite(what: str, names: tuple[str, ...], values: Float) -> None:
-    """Refuse NaN and infinite values in (n, t), and name the first column that has one."""
+    """Refuse NaN and infinite values in (n, t); the message names the first column with one."""
     broken = ~np.isfinite(values)
     if broken.any():
         column = names[int(broken.any(axis=0).argmax())]

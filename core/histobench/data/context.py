@@ -1,4 +1,4 @@
-"""What a metric may know beside prediction and observation."""
+"""What a metric may use in addition to prediction and observation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,30 +22,30 @@ _PARAMETERS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreContext:
-    """What a metric whose card has ``needs`` is given beside prediction and observation.
+    """What a metric whose card has ``needs`` receives in addition to prediction and observation.
 
     Attributes
     ----------
     names
         (t,) names of the targets.
     slide_ids
-        (n,) str; one slide, or several where they are pooled.
+        (n,) str; one slide, or several if they are pooled.
     xy_um
-        (n, 2) microns on each spot's slide.
+        (n, 2) position on the slide in microns.
     mpp
-        Microns per pixel of the full-resolution image, where it is known.
+        Microns per pixel of the full-resolution image, if known.
     training
-        What the training spots say of each target, where it was kept.
+        Statistics of each target over the training spots, if they were kept.
     regions
-        (n,) str name of each spot's annotation, empty where it has none; ``None`` where no test slide is annotated.
+        (n,) str annotation of each spot, empty if it has none; ``None`` if no test slide is annotated.
     parameters
-        Of the predictive distribution, (n, t) each, as in `histobench.Prediction`.
+        Parameters of the predictive distribution, (n, t) each, as in `histobench.Prediction`.
     latent
-        (n, d) what an enhancing method makes of each spot.
+        (n, d) latent vectors from an enhancing method.
     hidden
-        What was kept from a method that enhances.
+        The data that were hidden from an enhancing method.
     features
-        Of generated patches and of the real ones.
+        Features of generated and of real patches.
     """
 
     names: tuple[str, ...]
@@ -60,7 +60,7 @@ class ScoreContext:
     features: ImageFeatures | None = None
 
     def lacks(self, need: Need, /) -> str:
-        """Say why a need cannot be met; empty where it is."""
+        """Return why a need cannot be met, or nothing if it can; records store the reason."""
         if need in _PARAMETERS:
             absent = [name for name in _PARAMETERS[need] if name not in self.parameters]
             return f"the method predicts no {' and no '.join(absent)}" if absent else ""

@@ -1,8 +1,8 @@
-"""Spatial neighbours: which spots touch on the capture lattice, and who is near.
+"""Spatial neighbours: spots that touch on the capture lattice, and nearest spots.
 
 Both rules come from the published graphs (Hist2Cell, CUCA): on the hexagonal Visium lattice |Δcolumn| < 3 and
-|Δrow| < 2, on the square legacy lattice the eight neighbours; self loops included where asked for. Slides never touch.
-Methods that read whole slides (Hist2ST, THItoGene) look at a fixed number of nearest spots instead.
+|Δrow| < 2, on the square legacy lattice the eight neighbours; with self loops if requested. Spots of
+different slides are never neighbours. Methods that read whole slides (Hist2ST, THItoGene) use a fixed number of nearest spots instead.
 """
 
 import numpy as np
@@ -19,14 +19,14 @@ _REACH = {"hex": np.array([2, 1]), "square": np.array([1, 1])}
 
 
 def lattice_edges(array: Int, slide_ids: npt.NDArray[np.str_], /, *, lattice: Lattice, self_loops: bool = True) -> Int:
-    """Link spots that touch, slide by slide.
+    """Return the edges between touching spots of each slide.
 
     Parameters
     ----------
     array
         (n, 2) integer lattice position, column first.
     slide_ids
-        (n,) the slide of each spot; spots of different slides are never linked.
+        (n,) slide of each spot; spots of different slides are never linked.
 
     Returns
     -------
@@ -46,24 +46,24 @@ def lattice_edges(array: Int, slide_ids: npt.NDArray[np.str_], /, *, lattice: La
 
 
 def nearest_edges(array: Int, slide_ids: npt.NDArray[np.str_], /, *, k: int) -> Int:
-    """Let every spot look at its nearest spots, slide by slide; a spot never looks at itself.
+    """Return edges from the nearest spots of the same slide to every spot, without self loops.
 
-    Nearness is the Euclidean distance between integer positions. Of equally near spots the one that stands first in
-    the table is taken, so the published graphs' arbitrary choice is made the same way every time.
+    Distances are Euclidean between integer positions. Of equally near spots the first in the table is taken: the
+    published graphs choose arbitrarily, this choice is always the same.
 
     Parameters
     ----------
     array
-        (n, 2) integer position, in any unit; several spots may share one.
+        (n, 2) integer position, in any unit; spots may share a position.
     slide_ids
         (n,) the slide of each spot.
     k
-        Neighbours of a spot, fewer only where its slide has no more.
+        Neighbours per spot; fewer only if the slide has fewer spots.
 
     Returns
     -------
     (2, e) int64
-        Source, which is the neighbour, and target, the spot that looks; sorted by target, nearest first.
+        Source (the neighbour) and target (the spot); sorted by target, nearest first.
     """
     edges = [np.empty((2, 0), dtype=np.int64)]
     for slide in np.unique(slide_ids):
@@ -74,18 +74,18 @@ def nearest_edges(array: Int, slide_ids: npt.NDArray[np.str_], /, *, k: int) -> 
 
 
 def adjacency(edges: Int, n: int, /) -> sparse.csr_matrix:
-    """Turn edges into a sparse (n, n) matrix with a one at [target, source]."""
+    """Return edges as a sparse (n, n) matrix with ones at [target, source]."""
     ones = np.ones(edges.shape[1], dtype=np.int8)
     return sparse.csr_matrix((ones, (edges[1], edges[0])), shape=(n, n))
 
 
 def expand(links: sparse.csr_matrix, seeds: Int, /, *, hops: int) -> Int:
-    """Collect the seeds and everything within some hops of them.
+    """Return the seeds and all spots within some hops of them.
 
     Returns
     -------
     (m,) int64
-        Seeds first in their order, then hop 1, then hop 2 …; each hop sorted; nothing twice.
+        Seeds first in their order, then hop 1, then hop 2 …; each hop sorted; no spot twice.
     """
     found = [np.asarray(seeds, dtype=np.int64)]
     seen = np.zeros(links.shape[0], dtype=bool)
@@ -103,15 +103,15 @@ def _nearest(at: Int, k: int) -> Int:
     if k < 1:
         return np.empty((2, 0), dtype=np.int64)
     tree = cKDTree(at)
-    reach = tree.query(at, k=[k + 1])[0][:, 0]  # the k-th other, for the spot itself is among them
-    # everything as near as that one is a candidate: the tree returns equally near spots in no fixed order
+    reach = tree.query(at, k=[k + 1])[0][:, 0]  # the k-th other: the spot itself is included
+    # all spots as near as that one are candidates: the tree returns equally near spots in arbitrary order
     near = tree.query_ball_point(at, reach + 1e-6)
     target = np.repeat(np.arange(len(at)), [len(rows) for rows in near])
     source = np.concatenate([np.asarray(rows, dtype=np.int64) for rows in near])
     target, source = target[target != source], source[target != source]
-    distance = ((at[target] - at[source]) ** 2).sum(axis=1)  # whole numbers: ties are exact
+    distance = ((at[target] - at[source]) ** 2).sum(axis=1)  # integers, so ties are exact
     order = np.lexsort((source, distance, target))
     target, source = target[order], source[order]
-    first = np.searchsorted(target, target)  # where a target's own candidates begin
+    first = np.searchsorted(target, target)  # the first candidate of each target
     kept = np.arange(len(target)) - first < k
     return np.stack([source[kept], target[kept]])

@@ -1,4 +1,4 @@
-"""What methods return where a table of targets is not the answer, and what tasks know beside one."""
+"""Answers that are not a table of targets, and what evaluation needs in addition to a table."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -15,37 +15,36 @@ __all__ = ["Generated", "Hidden", "ImageFeatures", "Pairing"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """What a method says of each spot where it is asked to ``retrieve``: two places in one space.
+    """The answer of a method for the task ``retrieve``: two vectors per spot in one space.
 
     Attributes
     ----------
     image, expression
-        (n, d) float32, of the spot's image and of its expression; compared by their cosine.
+        (n, d) float32 vectors of the spot's image and of its expression; compared by their cosine.
     """
 
     image: Float
     expression: Float
 
     def __post_init__(self) -> None:
-        """Refuse anything but two finite (n, d) tables of one shape."""
+        """Refuse anything but two finite (n, d) tables of the same shape."""
         _check_vectors(self, self.image, self.expression)
 
     def __len__(self) -> int:
-        """Count the spots."""
+        """Return the number of spots."""
         return len(self.image)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generated:
-    """The patches that a method draws where it is asked to ``generate``.
+    """The answer of a method for the task ``generate``: one patch per spot.
 
     Attributes
     ----------
     images
-        (n, h, w, 3) uint8 RGB, one for the expression of each spot.
+        (n, h, w, 3) uint8 RGB, drawn for the expression of each spot.
     image, expression
-        (n, d) float32 places of the patch drawn and of its prompt in a space of the method's own; ``None`` if it has
-        none.
+        (n, d) float32 vectors of the patch and of its prompt in the method's own space; ``None`` if it has none.
     """
 
     images: UInt8
@@ -53,36 +52,36 @@ class Generated:
     expression: Float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse anything but n square RGB images, and vectors of other spots."""
+        """Refuse anything but n RGB images, and vectors of another number of spots."""
         images = self.images
         if not isinstance(images, np.ndarray) or images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
             found = f"{images.shape} {images.dtype}" if isinstance(images, np.ndarray) else type(images).__name__
             raise ShapeError(f"generated images must be (n, h, w, 3) uint8, got {found}.")
         if (self.image is None) != (self.expression is None):
-            raise ShapeError("vectors of generated patches come with those of their prompts, or not at all.")
+            raise ShapeError("vectors of generated patches need those of their prompts, and the reverse.")
         if self.image is not None and self.expression is not None:
             _check_vectors(self, self.image, self.expression)
             check_rows("vectors of the generated patches", self.image, len(images))
 
     def __len__(self) -> int:
-        """Count the spots."""
+        """Return the number of spots."""
         return len(self.images)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hidden:
-    """What was kept from a method that enhances.
+    """The data that were hidden from an enhancing method.
 
     Attributes
     ----------
     depth
-        (n,) molecules in the part of the spot's counts that was held out.
+        (n,) number of held-out molecules of each spot.
     truth
-        (n, t) float32 ln(1 + counts per 10,000) of the whole counts.
+        (n, t) float32 ln(1 + counts per 10,000) of all counts.
     masked
-        (n, t) bool, True where the method was given zero whatever was counted.
+        (n, t) bool, True where the method was given zero instead of the count.
     oracle
-        (n, t) float32 the expression that the counts were drawn from, where that is known.
+        (n, t) float32 expression that the counts were drawn from, if known.
     """
 
     depth: Float
@@ -91,36 +90,36 @@ class Hidden:
     oracle: Float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse columns of different length."""
+        """Refuse columns of different lengths."""
         check_shape("depth", self.depth, (len(self.truth),))
         check_shape("masked", self.masked, self.truth.shape)
         if self.oracle is not None:
             check_shape("oracle", self.oracle, self.truth.shape)
 
     def take(self, columns: slice) -> Self:
-        """Keep some of the targets."""
+        """Return some of the targets."""
         oracle = None if self.oracle is None else self.oracle[:, columns]
         return replace(self, truth=self.truth[:, columns], masked=self.masked[:, columns], oracle=oracle)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFeatures:
-    """Generated patches and the real ones of the same spots, as the judging encoder sees them.
+    """Features of generated patches and of the real patches of the same spots, from the judging encoder.
 
     Attributes
     ----------
     generated, real
         (n, d) float32 features.
     read_real
-        (n, t) float32 expression that the reader sees in the real patches of the same spots.
+        (n, t) float32 expression that the reader predicts from the real patches.
     nearest_generated, nearest_real
         (n,) float32 distance of each patch to the nearest training patch, in standard deviations of the features.
     images, patches
-        (n, h, w, 3) uint8, generated and real, both of the size that they are judged at.
+        (n, h, w, 3) uint8, generated and real, in the size at which they are judged.
     image, expression
-        (n, k) float32 places in the method's own space (`histobench.Generated`), or ``None``.
+        (n, k) float32 vectors in the method's own space (`histobench.Generated`), or ``None``.
     real_image
-        (n, k) float32 places of the real patches there (`histobench.Viewer`), or ``None``.
+        (n, k) float32 vectors of the real patches in that space (`histobench.Viewer`), or ``None``.
     """
 
     generated: Float
@@ -135,7 +134,7 @@ class ImageFeatures:
     real_image: Float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse columns of different length."""
+        """Refuse columns of different lengths."""
         n = len(self.generated)
         if self.real_image is not None and self.expression is not None:
             _check_vectors(self, self.real_image, self.expression, names=("real_image", "expression"))
@@ -146,7 +145,7 @@ class ImageFeatures:
             check_rows(name, getattr(self, name), n)
 
     def take(self, columns: slice) -> Self:
-        """Keep some of the targets."""
+        """Return some of the targets."""
         return replace(self, read_real=self.read_real[:, columns])
 
 

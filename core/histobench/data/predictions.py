@@ -1,4 +1,4 @@
-"""What a method says, and what was observed beside it."""
+"""Predictions, together with observations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,23 +18,22 @@ __all__ = ["Prediction", "SlideResult", "TrainingFacts"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """What a method says of each spot.
+    """The prediction of a method for each spot.
 
     Attributes
     ----------
     names
         (t,) names of the targets.
     values
-        (n, t) float32, in the targets' unit. Finite.
+        (n, t) float32, in the unit of the targets. Finite.
     parameters
-        Of the distribution that the method predicts, if it does, (n, t) each: ``low`` and ``high``, the ends of an
-        interval that should hold 90 % of the observations; ``mean``, ``dispersion`` and ``zero`` of a zero-inflated
+        Parameters of the predicted distribution, if any, (n, t) each: ``low`` and ``high``, the ends of an interval
+        that should hold 90 % of the observations; ``mean``, ``dispersion`` and ``zero`` of a zero-inflated
         negative binomial over counts.
     beside
-        What it predicts beside its targets, by the names of `histobench.data.Auxiliary`: stored and scored beside
-        them, never ranked.
+        Predictions of side targets, by the names of `histobench.data.Auxiliary`: stored and scored, but never ranked.
     latent
-        (n, d) float32, what it makes of each spot on the way, where it is asked to ``enhance``; to be clustered.
+        (n, d) float32 latent vectors of the spots for the task ``enhance``; they are clustered.
     """
 
     names: tuple[str, ...]
@@ -49,7 +48,7 @@ class Prediction:
             found = self.values.dtype if isinstance(self.values, np.ndarray) else type(self.values).__name__
             raise ShapeError(f"prediction must be an array of real floats, got {found}.")
         object.__setattr__(self, "names", tuple(self.names))
-        with np.errstate(over="ignore"):  # what does not fit is infinite, and refused below
+        with np.errstate(over="ignore"):  # values that overflow become infinite and are refused below
             object.__setattr__(self, "values", self.values.astype(np.float32, copy=False))
         check_table("prediction", self.names, self.values)
         check_finite("prediction", self.names, self.values)
@@ -60,7 +59,7 @@ class Prediction:
                 raise ShapeError(f"the latent must be a finite (n, d) table, got {self.latent.shape}.")
             object.__setattr__(self, "latent", self.latent.astype(np.float32, copy=False))
         for name, other in self.beside.items():
-            check_rows(f"the prediction of {name!r} beside it", other.values, len(self.values))
+            check_rows(f"the prediction of side target {name!r}", other.values, len(self.values))
 
     def _check_parameters(self) -> None:
         kept: dict[str, Float] = {}
@@ -71,7 +70,7 @@ class Prediction:
         object.__setattr__(self, "parameters", kept)
 
     def copy(self) -> Self:
-        """Copy every array, so that a method may use its buffers again."""
+        """Copy every array, so that a method may reuse its buffers."""
         return replace(
             self,
             values=self.values.copy(),
@@ -81,7 +80,7 @@ class Prediction:
         )
 
     def take(self, rows: Int) -> Self:
-        """Keep some spots, in the order given."""
+        """Return some of the spots, in the given order."""
         return replace(
             self,
             values=self.values[rows],
@@ -91,17 +90,17 @@ class Prediction:
         )
 
     def check_against(self, n_spots: int, names: tuple[str, ...]) -> None:
-        """Raise ``ShapeError`` unless this predicts exactly these targets at this many spots."""
+        """Raise ``ShapeError`` unless this predicts these targets for this many spots."""
         if self.values.shape != (n_spots, len(names)):
             raise ShapeError(f"prediction must be ({n_spots}, {len(names)}), got {self.values.shape}.")
         if self.names != names:
-            wrong = next((mine, theirs) for mine, theirs in zip(self.names, names, strict=True) if mine != theirs)
+            wrong = next((ours, asked) for ours, asked in zip(self.names, names, strict=True) if ours != asked)
             raise ShapeError(f"prediction names {wrong[0]!r} where the task has {wrong[1]!r}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlideResult:
-    """What was predicted on one test slide, beside what was observed: enough to compute any metric later.
+    """Predictions and observations on one test slide: enough to compute any metric later.
 
     Attributes
     ----------
@@ -110,17 +109,17 @@ class SlideResult:
     xy_um
         (n, 2) microns.
     beside
-        What was observed of ``predicted.beside``, by the same names. A spot without a label is a row of zeros: no
-        score may count it.
+        Observations of ``predicted.beside``, by the same names. A spot without a label is a row of zeros, which no
+        score counts.
     mpp
-        Microns per pixel of the slide's full-resolution image, where it is known.
+        Microns per pixel of the slide's full-resolution image, if known.
     regions
-        (n,) str name of what each spot was annotated as, empty where it was not; ``None`` where the slide has no
-        annotation. Metrics may know it, methods never see it.
+        (n,) str annotation of each spot, empty if it has none; ``None`` if the slide is not annotated. Metrics may use
+        it; methods never see it.
     hidden
-        What was kept from a method that enhances; ``None`` for other tasks.
+        The data that were hidden from an enhancing method; ``None`` for other tasks.
     features
-        Of generated patches and the real ones; ``None`` for other tasks.
+        Features of generated and real patches; ``None`` for other tasks.
     """
 
     slide_id: str
@@ -135,20 +134,20 @@ class SlideResult:
     features: ImageFeatures | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a prediction of other spots or targets than were observed."""
+        """Refuse predictions and observations of different spots or targets."""
         n = len(self.spot_ids)
         check_shape("xy_um", self.xy_um, (n, 2))
         if self.regions is not None:
             check_shape("regions", self.regions, (n,))
         check_rows("observed", self.observed.values, n)
         if self.hidden is not None:
-            check_rows("what was hidden", self.hidden.truth, n)
+            check_rows("hidden data", self.hidden.truth, n)
         if self.features is not None:
             check_rows("features of generated patches", self.features.generated, n)
         self.predicted.check_against(n, self.observed.names)
         if set(self.beside) != set(self.predicted.beside):
-            said, seen = sorted(self.predicted.beside), sorted(self.beside)
-            raise ShapeError(f"predicted beside the targets: {said}, observed: {seen}.")
+            predicted, seen = sorted(self.predicted.beside), sorted(self.beside)
+            raise ShapeError(f"side targets predicted: {predicted}, observed: {seen}.")
         for name, observed in self.beside.items():
             check_rows(f"{name!r} observed", observed.values, n)
             self.predicted.beside[name].check_against(n, observed.names)
@@ -156,14 +155,14 @@ class SlideResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingFacts:
-    """What the training spots say of each target: all that a metric may know of the training set.
+    """Statistics of each target over the training spots: all that a metric may know about them.
 
     Attributes
     ----------
     mean, deviation
-        (t,) float64, over all training spots; the deviation is the population's.
+        (t,) float64 over all training spots; the deviation is that of the population.
     prevalence
-        (t,) float64 share of training spots where the target is above zero.
+        (t,) float64 share of training spots with the target above zero.
     """
 
     mean: Float
@@ -171,13 +170,13 @@ class TrainingFacts:
     prevalence: Float
 
     def take(self, columns: slice) -> Self:
-        """Keep some of the targets."""
+        """Return some of the targets."""
         return replace(
             self, mean=self.mean[columns], deviation=self.deviation[columns], prevalence=self.prevalence[columns]
         )
 
     @classmethod
     def of(cls, targets: Targets) -> Self:
-        """Measure (n, t) training targets."""
+        """Compute the statistics of (n, t) training targets."""
         values = targets.values.astype(np.float64)
         return cls(mean=values.mean(axis=0), deviation=values.std(axis=0), prevalence=(values > 0).mean(axis=0))

@@ -1,4 +1,4 @@
-"""What a method is given: samples, and labelled samples to learn from."""
+"""The inputs of methods: samples, and labelled samples for training."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -18,7 +18,7 @@ __all__ = ["LabelledSamples", "Samples"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """What a method may look at when it predicts; it has no targets, so leakage is a type error.
+    """The input for prediction; it has no targets, so leakage is a type error.
 
     Rows are grouped by slide, in the file order of each slide.
 
@@ -29,17 +29,17 @@ class Samples:
     xy_um
         (n, 2) position on the slide in microns.
     array
-        (n, 2) integer position on the capture lattice, column first; with ``lattice`` it gives the neighbours
-        (``histobench.data.graphs``).
+        (n, 2) integer position on the capture lattice, column first; with ``lattice`` it determines the neighbours
+        (`histobench.data.graphs`).
     embeddings
-        (n, d) float32 from a frozen encoder, if the method asked for them.
+        (n, d) float32 from a frozen encoder, if the method uses them.
     patches
-        n patches of (h, w, 3) uint8 RGB, read when indexed, if the method asked for them.
+        n patches of (h, w, 3) uint8 RGB, read when indexed, if the method uses them.
     counts
-        (n, g) raw counts of every gene seen in training, only where the task gives them to the method as an input: to
-        ``enhance`` (less what is hidden, see `histobench.data.held_out_counts`), to ``retrieve`` and to ``generate``.
+        (n, g) raw counts of every gene seen in training, only for tasks with counts as input: ``enhance`` (without the
+        hidden ones, see `histobench.data.held_out_counts`), ``retrieve`` and ``generate``.
     oracle
-        The truth behind the targets, only for a control that says it is an oracle.
+        The truth behind the targets, only for a control with ``needs_oracle``.
     """
 
     slide_ids: npt.NDArray[np.str_]
@@ -53,7 +53,7 @@ class Samples:
     oracle: Targets | None = None
 
     def __post_init__(self) -> None:
-        """Refuse columns of different length."""
+        """Refuse columns of different lengths."""
         n = len(self.spot_ids)
         check_shape("slide_ids", self.slide_ids, (n,))
         check_shape("xy_um", self.xy_um, (n, 2))
@@ -70,7 +70,7 @@ class Samples:
                     raise ShapeError(f"{name} must have {n} rows, got {rows}.")
 
     def __len__(self) -> int:
-        """Count the spots."""
+        """Return the number of spots."""
         return len(self.spot_ids)
 
     def need_embeddings(self, who: str) -> Float:
@@ -103,7 +103,7 @@ class Samples:
         return self.counts
 
     def take(self, rows: Int) -> Self:
-        """Keep some spots, in the order given; patches are read."""
+        """Return some of the spots, in the given order; patches are read."""
         parts: dict[str, Any] = {}  # Any: columns of different types
         for column in fields(self):
             part = getattr(self, column.name)
@@ -124,20 +124,20 @@ class Samples:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelledSamples(Samples):
-    """Samples with their targets; only ``fit`` ever receives one.
+    """Samples with their targets; only ``fit`` receives them.
 
     Attributes
     ----------
     targets
-        What the method must learn to predict.
+        The targets to predict.
     beside
-        Targets that the method trains with beside those it must predict (CUCA's genes); its card asks for them by
-        these names (`histobench.data.Auxiliary`).
+        Side targets that the method trains with (CUCA's genes); its card asks for them by these names
+        (`histobench.data.Auxiliary`).
     totals
-        (n,) float64 transcripts of each spot over all genes; ``None`` where there are no counts.
+        (n,) float64 transcripts of each spot over all genes; ``None`` if there are no counts.
     patients
-        (n,) str, whose spot it is, so that what is chosen within training can be chosen patient by patient too;
-        ``None`` where unknown.
+        (n,) str patient of each spot, for choices within training that are made patient by patient; ``None`` if
+        unknown.
     """
 
     targets: Targets
@@ -146,11 +146,11 @@ class LabelledSamples(Samples):
     patients: npt.NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse targets of different length."""
+        """Refuse targets of different lengths."""
         Samples.__post_init__(self)  # super() does not work in a slotted dataclass
         check_rows("targets", self.targets.values, len(self))
         for name, extra in self.beside.items():
-            check_rows(f"{name!r} beside the targets", extra.values, len(self))
+            check_rows(f"side target {name!r}", extra.values, len(self))
         if self.totals is not None:
             check_shape("totals", self.totals, (len(self),))
         if self.patients is not None:

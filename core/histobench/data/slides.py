@@ -1,4 +1,4 @@
-"""Slides, and the split of them into what is trained on, selected on and tested on."""
+"""Slides, and their split into training, validation and test."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ __all__ = ["Slide", "Split"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slide:
-    """One tissue section and whose it is.
+    """One tissue section and its patient.
 
     Attributes
     ----------
     id
         Name of the section within its dataset.
     patient
-        The person, in a namespace shared by all datasets: ``stnet:23567`` wherever that person appears.
+        The person, named alike in all datasets: ``stnet:23567``.
     mpp
-        Microns per pixel of the full-resolution image; ``None`` where unknown.
+        Microns per pixel of the full-resolution image; ``None`` if unknown.
     """
 
     id: str
@@ -28,12 +28,12 @@ class Slide:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """One round of cross-validation: slides to train on, to select on, and to test on.
+    """One fold of cross-validation: slides for training, validation and test.
 
     Raises
     ------
     LeakageError
-        If a slide stands on two sides, or a patient does and ``shares_patients`` was not asked for.
+        If a slide is on two sides, or a patient is and ``shares_patients`` is False.
     """
 
     fold: str
@@ -43,7 +43,7 @@ class Split:
     shares_patients: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse leakage."""
+        """Refuse empty sides and leakage."""
         if not self.train or not self.test:
             side = "train" if not self.train else "test"
             raise DataError(f"fold {self.fold}: no {side} slides.")
@@ -58,8 +58,7 @@ class Split:
         shared = {s.patient for s in left} & {s.patient for s in right}
         if shared and not self.shares_patients:
             patient = min(shared)
-            ours = ", ".join(repr(s.id) for s in left if s.patient == patient)
-            theirs = ", ".join(repr(s.id) for s in right if s.patient == patient)
+            here, there = (", ".join(repr(s.id) for s in side if s.patient == patient) for side in (left, right))
             raise LeakageError(
-                f"fold {self.fold}: patient {patient!r} has slides in both {one} ({ours}) and {other} ({theirs})."
+                f"fold {self.fold}: patient {patient!r} has slides in both {one} ({here}) and {other} ({there})."
             )

@@ -1,4 +1,4 @@
-"""Spatial statistics of spots: weights by distance, and which targets lie near which.
+"""Spatial statistics of spots: weights by distance, and co-localisation of targets.
 
 References
 ----------
@@ -26,14 +26,14 @@ _NEIGHBOURS = 160
 
 
 def gaussian_weights(xy: Float, /, *, length: float, itself: float) -> sparse.csr_matrix:
-    """Weigh spots by exp(-d² / 2 length²), less than 0.2 by nothing: all within 1.79 lengths of each other.
+    """Return weights exp(-d² / 2 length²) between spots; weights below 0.2 (beyond 1.79 lengths) are zero.
 
     Parameters
     ----------
     xy
         (n, 2), in the unit of ``length``.
     itself
-        Weight of a spot for itself.
+        Weight of a spot with itself.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def gaussian_weights(xy: Float, /, *, length: float, itself: float) -> sparse.cs
 
 
 def published_weights(xy: Float, /, *, length: float) -> sparse.csr_matrix:
-    """Weigh spots as SpatialDM does for the published analysis of co-localisation.
+    """Return the weights between spots of the published analysis of co-localisation, which follows SpatialDM.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ def published_weights(xy: Float, /, *, length: float) -> sparse.csr_matrix:
     Returns
     -------
     sparse (n, n)
-        The 160 nearest, itself among them with weight 1; others at no distance weigh nothing; less than 0.2 counts as
-        nothing; all weights sum to n. Not symmetric where the limit of 160 binds.
+        Weights of the 160 nearest spots, including the spot itself with weight 1. Other spots at distance zero, and
+        weights below 0.2, are zero. All weights sum to n. Not symmetric if the limit of 160 applies.
     """
     n = len(xy)
     k = min(_NEIGHBOURS, n)
@@ -75,19 +75,19 @@ def published_weights(xy: Float, /, *, length: float) -> sparse.csr_matrix:
 
 
 def bivariate_r(values: Rows, weights: sparse.csr_matrix, /) -> Rows:
-    """Give the bivariate Moran's R of every pair of targets.
+    """Return the bivariate Moran's R of every pair of targets.
 
     Parameters
     ----------
     values
-        (t, n), none of them constant.
+        (t, n), without constant rows.
     weights
         Sparse (n, n).
 
     Returns
     -------
     (t, t) float64
-        [a, b] = Σ_i b_i Σ_j w_ij a_j / Σ w, both standardised with the population's deviation.
+        [a, b] = Σ_i b_i Σ_j w_ij a_j / Σ w, both standardised with the population deviation.
     """
     largest = np.abs(values).max(axis=1, keepdims=True)
     scaled = values / np.where(largest > 0, largest, 1.0)
@@ -100,16 +100,16 @@ def bivariate_r(values: Rows, weights: sparse.csr_matrix, /) -> Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Colocalisation:
-    """Which targets lie near which on one slide.
+    """The co-localisation of targets on one slide.
 
     Attributes
     ----------
     r
         (t, t) bivariate Moran's R.
     deviation
-        Of R where the two targets have nothing to do with each other.
+        Standard deviation of R for independent targets.
     p
-        (t, t) one-sided: the chance of so large an R then; attraction only, as published.
+        (t, t) one-sided p-value for attraction, as published.
     """
 
     r: Rows
@@ -118,7 +118,7 @@ class Colocalisation:
 
 
 def colocalise(values: Rows, weights: sparse.csr_matrix, /) -> Colocalisation:
-    """Test every pair of targets (t, n), none of them constant, for lying near each other."""
+    """Test every pair of targets (t, n), without constant rows, for co-localisation."""
     n = values.shape[1]
     total = weights.sum()
     crossed = weights.multiply(weights.T).sum()

@@ -1,7 +1,7 @@
-"""Folds: who is trained on, selected on and tested on.
+"""Folds of cross-validation.
 
-A `Scheme` is data on a dataset's card. It either lists published folds by slide, or says what is left out, one
-patient or one slide at a time. A fold that cannot be formed from the slides at hand is named with its reason.
+A `Scheme` is part of a dataset's card. It lists published folds by slide, or leaves out one patient or one slide at a
+time. A fold that cannot be formed from the available slides is reported with its reason.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,13 @@ from histobench.errors import DataError
 
 __all__ = ["Folds", "PublishedFold", "Scheme", "leave_one_patient_out", "leave_one_slide_out", "make_folds"]
 
-# With fewer training patients than this none is spared for validation, and the last epoch is kept.
 MIN_PATIENTS_TO_SPARE_ONE = 3
-"""Training patients needed before one of them becomes the validation patient."""
+"""Training patients needed to use one of them for validation; with fewer, the last epoch is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedFold:
-    """A fold as its authors printed it: slide ids on each side."""
+    """A fold as published: the slide ids of each side."""
 
     name: str
     train: tuple[str, ...]
@@ -30,16 +29,16 @@ class PublishedFold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheme:
-    """How a dataset is cut into folds.
+    """How a dataset is split into folds.
 
     Attributes
     ----------
     leave_out
-        What each fold tests on; ``None`` if ``folds`` are listed.
+        The unit that each fold tests on; ``None`` if ``folds`` are listed.
     leaks
-        True if patients stand on both sides; such numbers are marked wherever they appear.
+        True if patients are on both sides; results with such a scheme are marked everywhere.
     source
-        Who published it.
+        Its publication.
     """
 
     name: str
@@ -63,7 +62,7 @@ leave_one_slide_out = Scheme(
     leave_out="slide",
     leaks=True,
 )
-"""The scheme of HisToGene and its followers; kept for comparison, and marked."""
+"""The scheme of HisToGene and later methods; for comparison only, and marked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +74,7 @@ class Folds:
     unavailable
         Fold that cannot be formed → why.
     shrunken
-        Published fold that lacks some of its slides here → what is left of it.
+        Published fold with missing slides → what remains of it.
     """
 
     splits: tuple[Split, ...]
@@ -84,26 +83,26 @@ class Folds:
 
 
 def make_folds(scheme: Scheme, slides: Sequence[Slide]) -> Folds:
-    """Cut slides into folds.
+    """Split slides into folds.
 
     Parameters
     ----------
     slides
-        The usable slides; published folds are restricted to them.
+        The available slides; published folds are restricted to them.
 
     Raises
     ------
     DataError
-        If no fold at all can be formed; the message gives every fold's reason.
+        If no fold can be formed; the message gives the reason for each fold.
     LeakageError
-        If published folds put one patient on both sides and the scheme is not marked as leaking.
+        If a published fold has a patient on both sides and the scheme is not marked as leaking.
     """
     folds = _published(scheme, slides) if scheme.folds else _leave_one_out(scheme, slides)
     if not folds.splits:
         reasons = "; ".join(f"fold {name}: {why}" for name, why in folds.unavailable.items())
         have = ", ".join(s.id for s in slides) or "none"
         raise DataError(
-            f"scheme {scheme.name!r} forms no fold from the slides at hand ({have}){': ' if reasons else ''}{reasons}."
+            f"scheme {scheme.name!r} forms no fold from the available slides ({have}){': ' if reasons else ''}{reasons}."
         )
     return folds
 
@@ -140,7 +139,7 @@ def _leave_one_out(scheme: Scheme, slides: Sequence[Slide]) -> Folds:
         if not others:
             unavailable[name] = f"no slides remain to train on without {scheme.leave_out} {name!r}"
             continue
-        # of one left-out slide the next may be the same patient's: selecting on it would leak a second time
+        # not for left-out slides: the next one may be of the same patient, and selection would leak again
         spare = others[:1] if by_patient and len(others) >= MIN_PATIENTS_TO_SPARE_ONE else []
         splits.append(
             Split(

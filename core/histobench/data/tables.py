@@ -1,4 +1,4 @@
-"""What was measured on a slide, one row a spot."""
+"""The measurements on a slide, one row per spot."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -14,12 +14,12 @@ __all__ = ["Counts", "SpotTable", "Targets"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Targets:
-    """What is to be predicted at each spot, addressed by name.
+    """The values to predict at each spot, with named columns.
 
     Attributes
     ----------
     names
-        (t,) one per column, without repetition.
+        (t,) one per column, unique.
     values
         (n, t) float32; expression, abundance, or one-hot labels. Finite.
     """
@@ -34,7 +34,7 @@ class Targets:
         check_finite("targets", self.names, self.values)
 
     def take(self, rows: Int) -> Self:
-        """Keep some spots, in the order given."""
+        """Return some of the spots, in the given order."""
         return replace(self, values=self.values[rows])
 
 
@@ -46,25 +46,25 @@ class Counts:
     values: Float
 
     def __post_init__(self) -> None:
-        """Refuse values that no counting can give."""
+        """Refuse values that cannot be counts."""
         check_table("counts", self.names, self.values)
         check_finite("counts", self.names, self.values)
         if self.values.size and self.values.min() < 0:
             raise ShapeError("counts must not be negative.")
 
     def take(self, rows: Int) -> Self:
-        """Keep some spots, in the order given."""
+        """Return some of the spots, in the given order."""
         return replace(self, values=self.values[rows])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpotTable:
-    """All that was measured on one slide, one row a spot.
+    """All measurements on one slide, one row per spot.
 
     Attributes
     ----------
     spot_ids
-        (n,) without repetition.
+        (n,) unique.
     xy_um
         (n, 2) position on the slide in microns.
     xy_px
@@ -72,11 +72,11 @@ class SpotTable:
     array
         (n, 2) integer position on the capture lattice, column first.
     targets
-        The requested targets, where they are read and not derived from counts.
+        The requested targets, unless they are derived from counts.
     counts
-        Raw counts, where the dataset has them.
+        Raw counts, if the dataset has them.
     oracle
-        The best prediction there can be, where the truth is known (synthetic tissue).
+        The best possible prediction, if the truth is known (synthetic tissue).
     """
 
     slide: Slide
@@ -90,13 +90,13 @@ class SpotTable:
     oracle: Targets | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a table whose columns differ in length or whose spots repeat."""
+        """Refuse columns of different lengths and repeated spots."""
         n = len(self.spot_ids)
         if not n:
             raise DataError(f"slide {self.slide.id!r} has no spots.")
         if len(set(self.spot_ids)) != n:
             twice = next(s for s in self.spot_ids if self.spot_ids.count(s) > 1)
-            raise DataError(f"slide {self.slide.id!r}: spot {twice!r} stands twice in the table.")
+            raise DataError(f"slide {self.slide.id!r}: spot {twice!r} is in the table twice.")
         for name in ("xy_um", "xy_px", "array"):
             check_shape(name, getattr(self, name), (n, 2))
         for name in ("targets", "counts", "oracle"):

@@ -40,7 +40,7 @@ def refused(said, *words: str) -> None:
         (["--methods", "mean", "--epochs", "0"], ["epochs", "greater than or equal to 1"]),
         (["--methods", "mean", "--seeds", "one"], ["seeds"]),
         (["--methods", "mean", "--workers", "0"], ["workers"]),
-        (["--methods", "mean", "--device", "tpu"], ["--device takes auto, cpu, cuda or cuda:N, got 'tpu'"]),
+        (["--methods", "mean", "--device", "tpu"], ["--device must be auto, cpu, cuda or cuda:N, got 'tpu'"]),
         (["--methods", "mean", "--device", "cuda:7"], ["this machine has 0 CUDA devices"]),
         (["--methods", "mean", "--precision", "8"], ["precision"]),
         (["--datasets", "her2st", "--data-root", "/nowhere/at/all"], ["/nowhere/at/all"]),
@@ -58,7 +58,7 @@ def test_yaml_with_a_typo_gets_a_suggestion(say: Say, tmp_path: Path) -> None:
     refused(say("run", "--config", study, "--out", tmp_path / "out"), "no setting named 'method'", "'methods'")
 
 
-@pytest.mark.parametrize(("value", "words"), [("lr=[", "'lr' is not understood"), ("lr", "expected OPTION=VALUE")])
+@pytest.mark.parametrize(("value", "words"), [("lr=[", "cannot read the value of"), ("lr", "expected OPTION=VALUE")])
 def test_option_of_pretraining_that_is_no_value_is_refused(say: Say, tmp_path: Path, value: str, words: str) -> None:
     refused(say("pretrain", "--datasets", "synthetic", "--out", tmp_path / "x.safetensors", "--set", value), words)
 

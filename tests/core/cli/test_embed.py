@@ -177,7 +177,7 @@ def test_damage_is_found_and_removed(say: Say, filled: Path) -> None:
     assert said.code == 1
     assert f"{spoilt}: its content is not what was written" in said.out
     assert "ffff.h5: it has no manifest" in said.out
-    assert "7 files are whole, 2 are not; `histobench cache prune --damaged`" in said.out
+    assert "7 files are intact, 2 are not; `histobench cache prune --damaged`" in said.out
     assert "2 files were removed" in say("cache", "prune", "--damaged").out
     assert say("cache", "verify").code == 0
     assert not spoilt.exists()
@@ -209,7 +209,7 @@ def test_a_manifest_that_is_not_ours_costs_only_its_file(say: Say, root: Path, m
     (root / "patches" / f"{'a' * 64}.h5").write_bytes(b"abc")
     (root / "patches" / f"{'a' * 64}.json").write_text(manifest)
     assert "no manifest" in say("cache", "list").out
-    assert "0 files are whole, 1 are not" in say("cache", "verify").out
+    assert "0 files are intact, 1 are not" in say("cache", "verify").out
 
 
 def test_one_encoders_embeddings_are_pruned(say: Say, filled: Path) -> None:
@@ -232,7 +232,7 @@ def test_old_files_are_pruned(say: Say, filled: Path) -> None:
 def test_pruning_needs_to_be_told_what(say: Say, filled: Path) -> None:
     said = say("cache", "prune")
     assert said.code == 2
-    assert "what is to go?" in said.err
+    assert "choose what to remove" in said.err
     assert len(list(Cache().kept(("patches", "embeddings")))) == 8
 
 
@@ -241,6 +241,6 @@ def test_a_file_in_the_making_is_left_alone(say: Say, filled: Path) -> None:
 
     with FileLock(files(filled, "patches")[0].with_suffix(".lock")):
         said = say("cache", "prune", "--kind", "patches")
-    assert "kept, because a run is making it now" in said.err
+    assert "not removed, because a run is making it now" in said.err
     assert "3 files were removed" in said.out
     assert len(files(filled, "patches")) == 1

@@ -36,7 +36,7 @@ def test_list_tells_access_licence_and_what_is_here(say: Say, root: Path) -> Non
     assert "gated" in listed["virchow2"]
     assert listed["virchow2"].endswith("no")
     assert listed["uni"].endswith("(weights folder)")
-    assert "needs none" in listed["vit-tiny"]
+    assert "not needed" in listed["vit-tiny"]
     assert "by hand" in listed["ctranspath"]
     assert "TCGA, PAIP" in listed["ctranspath"]
 

@@ -371,14 +371,14 @@ def test_a_path_leads_from_one_prompt_to_another(say: Say, study: Path, tmp_path
         (("--prompts", "rows.npy", "--translate", "1"), "--translate takes X,Y"),
         (("--prompts", "rows.txt"), "takes an .h5ad or .npy file"),
         (("--prompts", "missing.npy"), "there is no file"),
-        (("--prompts", "missing.h5ad"), "--encoded goes with rows of numbers"),
+        (("--prompts", "missing.h5ad"), "--encoded needs rows of numbers"),
         (("--from", "rows.npy:0"), "give either --prompts FILE"),
-        (("--from", "rows.npy:0", "--to", "rows.npy:9"), "there is no row 9"),
+        (("--from", "rows.npy:0", "--to", "rows.npy:9"), "row 9 does not exist"),
         (("--from", "rows.npy", "--to", "rows.npy:1"), "given as FILE:ROW"),
         (("--prompts", "pickled.npy"), "cannot be read as a matrix"),
         (("--prompts", "rows.npy", "--n-samples", "0"), "a drawing needs a seed and a sample"),
-        (("--prompts", "rows.npy", "--clusters", "x"), "--clusters goes with --prompts and a file of spots"),
-        (("--from", "rows.npy:0", "--to", "rows.npy:1", "--clusters", "x"), "--clusters goes with --prompts and"),
+        (("--prompts", "rows.npy", "--clusters", "x"), "--clusters needs --prompts with a file of spots"),
+        (("--from", "rows.npy:0", "--to", "rows.npy:1", "--clusters", "x"), "--clusters needs --prompts"),
         (("--prompts", "rows.npy", "--seeds", "0-99999999999"), "numbers below 2 to the power of 32"),
         (("--prompts", "rows.npy", "--seeds", "0-4000000000"), "ranges of up to"),
         (("--prompts", "rows.npy", "--truncation", "nan"), "must be finite numbers"),
@@ -433,7 +433,7 @@ def test_spots_that_are_none_are_told_in_a_sentence(
 
 def test_a_job_that_does_not_draw_says_so(say: Say, study: Path, tmp_path: Path) -> None:
     given = ("--study", study, "--out", tmp_path, "--prompts", "x.npy")
-    assert "was asked to retrieve, not to draw" in say("generate", job(study, "retrieve").name, *given).err
+    assert "has the task 'retrieve': no patches" in say("generate", job(study, "retrieve").name, *given).err
     assert "no finished job that draws" in say("generate", "nosuchjob", *given).err
 
 

@@ -70,7 +70,7 @@ def test_dataset_that_is_not_installed_is_missing(say: Say) -> None:
 @pytest.mark.usefixtures("published")
 def test_dataset_without_a_number_gets_a_suggestion(say: Say) -> None:
     assert "Did you mean 'field'?" in say("reproduce", "plane", "feild").err
-    assert "no published number of 'silent' is on record" in say("reproduce", "silent").err
+    assert "method 'silent' has no published numbers" in say("reproduce", "silent").err
 
 
 def test_what_is_missing_for_cuca_on_the_real_sections_is_said(say: Say, her2st_root: Path) -> None:

@@ -231,7 +231,7 @@ def test_lost_predictions_are_made_again(say: Say, tmp_path: Path) -> None:
     stored.write_bytes(stored.read_bytes()[:100])
     scored = say("score", "--out", tmp_path, "--metrics", "rmse")
     assert scored.code == 1
-    assert f"job {job} is left as it is" in scored.err
+    assert f"job {job} is not changed" in scored.err
     said = run(say, tmp_path, "--methods", "behaves", "--folds", "toy:1", "--metrics", "pearson,rmse")
     assert said.code == 0
     assert set(records(tmp_path)[job]["scores"]) == {"pearson", "rmse"}

@@ -78,7 +78,7 @@ def test_what_is_left_out_and_what_follows_is_told(say: Say, tmp_path: Path, nam
     state = {"net.weight": line(5)["net.weight"], "decoder": torch.ones(3)}
     said = convert(say, saved(tmp_path, state), "--targets", names)
     assert "left out: 1 tensors: it is of no use in prediction" in said.err
-    assert "as the checkpoint has it: plane.bias=False" in said.err
+    assert "set from the checkpoint: plane.bias=False" in said.err
 
 
 @pytest.mark.parametrize(
@@ -188,14 +188,14 @@ def test_targets_must_be_named(say: Say, tmp_path: Path) -> None:
 def test_cell_types_are_the_datasets_where_as_many_are_predicted(say: Say, tmp_path: Path) -> None:
     said = convert(say, saved(tmp_path, line(5)), "--dataset", "field")
     assert said.code == 0
-    assert "they are taken for field's cell_abundance, in order" in said.err
+    assert "assuming those of field, cell_abundance, in order" in said.err
 
 
 def test_repeated_name_is_refused(say: Say, tmp_path: Path, names: Path) -> None:
     names.write_text("a\nb\na\nc\nd\n")
     said = convert(say, saved(tmp_path, line(5)), "--targets", names)
     assert said.code == 2
-    assert "line 3: the name 'a' stands there already" in said.err
+    assert "line 3: the name 'a' is repeated" in said.err
 
 
 def test_method_without_checkpoints_says_so(say: Say, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ class TestSpotTable:
             table(0)
 
     def test_spots_do_not_repeat(self) -> None:
-        with pytest.raises(DataError, match="slide 'C1': spot 'x' stands twice in the table"):
+        with pytest.raises(DataError, match="slide 'C1': spot 'x' is in the table twice"):
             table(3, spot_ids=("x", "y", "x"))
 
     @pytest.mark.parametrize("column", ["xy_um", "xy_px", "array"])
@@ -223,7 +223,7 @@ class TestLabelledSamples:
             self.labelled(targets=targets(3))
 
     def test_what_is_beside_the_targets_has_one_row_a_spot(self) -> None:
-        with pytest.raises(ShapeError, match="'label' beside the targets must have 4 rows, got 3"):
+        with pytest.raises(ShapeError, match="side target 'label' must have 4 rows, got 3"):
             self.labelled(beside={"label": targets(3)})
 
     def test_totals_have_one_row_a_spot(self) -> None:

@@ -94,5 +94,5 @@ def test_a_frozen_encoder_in_the_checkpoint_is_left_to_its_own_weights(fold: Toy
 @pytest.mark.parametrize("card", [LINEAR_PROBE, MLP, FMMLP], ids=lambda card: card.name)
 def test_a_foreign_checkpoint_is_refused(card: MethodCard, fold: ToyFold) -> None:
     assert card.convert is not None
-    with pytest.raises(DataError, match="this is no checkpoint of the method: it has no tensor"):
+    with pytest.raises(DataError, match="this is not a checkpoint of the method: it has no tensor"):
         card.convert({"fc.weight": torch.ones(2, 2)}, _request(fold, "frozen"))

@@ -137,7 +137,7 @@ def test_sizes_are_read_off_the_checkpoint() -> None:
 
 def test_weights_of_something_else_are_refused() -> None:
     request = ConvertRequest(options=HisToGeneOptions(), kind="cell_abundance", targets=("a",))
-    with pytest.raises(DataError, match=r"this is no checkpoint of the method: it has no tensor 'gene_head.1.bias'"):
+    with pytest.raises(DataError, match=r"this is not a checkpoint of the method: it has no tensor 'gene_head.1.bias'"):
         convert({"conv1.weight": torch.zeros(3)}, request)
 
 
