@@ -68,7 +68,7 @@ def score(app: "App", study: Path, metrics: str | None) -> None:
                 app.output.warn(f"job {record.job_id} is not changed: {error}")
     for name in sorted(set(passed_over).intersection(names)):
         (app.output.warn if metrics else app.output.note)(f"{name} is not computed: {passed_over[name]}.")
-    app.output.result(f"added metrics to {changed} records.")
+    app.output.result(f"{changed} records were scored with new metrics.")
     sys.exit(1 if failed else 0)
 
 

@@ -2,7 +2,8 @@
 
 Both rules come from the published graphs (Hist2Cell, CUCA): on the hexagonal Visium lattice |Δcolumn| < 3 and
 |Δrow| < 2, on the square legacy lattice the eight neighbours; with self loops if requested. Spots of
-different slides are never neighbours. Methods that read whole slides (Hist2ST, THItoGene) use a fixed number of nearest spots instead.
+different slides are never neighbours. Methods that read whole slides (Hist2ST, THItoGene) use a fixed number of
+nearest spots instead.
 """
 
 import numpy as np

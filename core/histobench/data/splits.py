@@ -102,7 +102,7 @@ def make_folds(scheme: Scheme, slides: Sequence[Slide]) -> Folds:
         reasons = "; ".join(f"fold {name}: {why}" for name, why in folds.unavailable.items())
         have = ", ".join(s.id for s in slides) or "none"
         raise DataError(
-            f"scheme {scheme.name!r} forms no fold from the available slides ({have}){': ' if reasons else ''}{reasons}."
+            f"scheme {scheme.name!r} forms no fold from the slides here ({have}){': ' if reasons else ''}{reasons}."
         )
     return folds
 
@@ -139,7 +139,7 @@ def _leave_one_out(scheme: Scheme, slides: Sequence[Slide]) -> Folds:
         if not others:
             unavailable[name] = f"no slides remain to train on without {scheme.leave_out} {name!r}"
             continue
-        # not for left-out slides: the next one may be of the same patient, and selection would leak again
+        # not for slides: the next one may be of the same patient, and selection would leak again
         spare = others[:1] if by_patient and len(others) >= MIN_PATIENTS_TO_SPARE_ONE else []
         splits.append(
             Split(

@@ -37,7 +37,7 @@ def test_pairs_and_summary_are_printed(say: Say, study: Path) -> None:
     assert said.code == 0
     lines = [line.split() for line in said.out.splitlines()]
     assert ["good", "bad"] in [line[:2] for line in lines]
-    assert "after Holm for 3 comparisons" in said.out
+    assert "Holm-corrected for 3 comparisons" in said.out
     assert "after Holm for 6 comparisons" in said.out
     assert "across 2 boards" in said.out
     assert "2 methods are ranked on every board; Friedman p = " in said.out
@@ -70,7 +70,7 @@ def test_pairs_as_csv(say: Say, study: Path) -> None:
 def test_one_board_has_no_summary(say: Say, tmp_path: Path, make_record: Callable) -> None:
     _write(tmp_path, make_record({"A1": [0.1]}, method="a"))
     said = say("compare", "--out", tmp_path)
-    assert "no two rows have a score on the same slides." in said.out
+    assert "no two methods have scores on the same slides." in said.out
     assert "across" not in said.out
     assert json.loads(say("compare", "--out", tmp_path, "--json").out)["across"]["critical_difference"] is None
 

@@ -241,6 +241,6 @@ def test_a_file_in_the_making_is_left_alone(say: Say, filled: Path) -> None:
 
     with FileLock(files(filled, "patches")[0].with_suffix(".lock")):
         said = say("cache", "prune", "--kind", "patches")
-    assert "not removed, because a run is making it now" in said.err
+    assert "not removed, because a run is writing it" in said.err
     assert "3 files were removed" in said.out
     assert len(files(filled, "patches")) == 1

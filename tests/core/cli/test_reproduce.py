@@ -97,7 +97,7 @@ def test_page_of_a_method_tells_what_its_card_knows(say: Say) -> None:
         "paper:       Anyone (2020)",
         "reads:       single spots; no image",
         "predicts:    cell_abundance, gene_expression",
-        "published ones convert",
+        "convert published ones with",
         "bias    True",
         "--preset quick  halve=True",
         "5 cell types   15",

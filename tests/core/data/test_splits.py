@@ -108,7 +108,7 @@ def test_scheme_that_forms_no_fold_is_an_error_with_every_reason() -> None:
     with pytest.raises(DataError) as caught:
         make_folds(PUBLISHED, slides("B1"))
     assert str(caught.value) == (
-        "scheme 'published' forms no fold from the available slides (B1): "
+        "scheme 'published' forms no fold from the slides here (B1): "
         "fold 0: none of its train nor test slides is usable here; "
         "fold 1: none of its train nor test slides is usable here."
     )
@@ -123,7 +123,7 @@ def test_one_alone_cannot_be_left_out(scheme: Scheme, what: str) -> None:
 
 
 def test_no_slides_at_all() -> None:
-    with pytest.raises(DataError, match=r"forms no fold from the available slides \(none\)"):
+    with pytest.raises(DataError, match=r"forms no fold from the slides here \(none\)"):
         make_folds(leave_one_patient_out, [])
 
 
