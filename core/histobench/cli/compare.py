@@ -31,9 +31,13 @@ def compare(app: "App", study: Path, metric: str | None, as_json: bool, as_csv: 
     summary = across(boards)
     pairs = [row for board in boards for row in pair_rows(board)]
     if as_json:
-        table = {"boards": summary.boards, "methods": across_rows(summary), "warnings": summary.warnings}
-        tests = {name: _plain(getattr(summary, name)) for name in ("friedman_p", "critical_difference")}
-        app.output.json({"pairs": pairs, "across": table | tests})
+        table = {
+            "boards": summary.boards,
+            "methods": across_rows(summary),
+            "warnings": summary.warnings,
+            **{name: _plain(getattr(summary, name)) for name in ("friedman_p", "critical_difference")},
+        }
+        app.output.json({"pairs": pairs, "across": table})
     elif as_csv:
         app.output.csv(pairs)
     else:

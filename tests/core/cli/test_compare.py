@@ -38,7 +38,7 @@ def test_pairs_and_summary_are_printed(say: Say, study: Path) -> None:
     lines = [line.split() for line in said.out.splitlines()]
     assert ["good", "bad"] in [line[:2] for line in lines]
     assert "Holm-corrected for 3 comparisons" in said.out
-    assert "after Holm for 6 comparisons" in said.out
+    assert "Holm-corrected for 6 comparisons" in said.out
     assert "across 2 boards" in said.out
     assert "2 methods are ranked on every board; Friedman p = " in said.out
 
