@@ -1,7 +1,7 @@
-"""How much of a finished method's score is left when the test slides' images are shifted; nothing is trained.
+"""How much of a finished method's score is left when the images of the test slides are shifted; nothing is trained.
 
-Every job's method is read back from its folder and predicts its own test slides under every shift of the panel. Scores
-are kept in the job's folder, so that an interrupted panel goes on with the next job.
+Every job's method is loaded from its folder and predicts its own test slides under every shift of the panel. Scores
+are stored in the job's folder, so that an interrupted panel resumes with the next job.
 """
 
 import json
@@ -20,7 +20,9 @@ from histobench.reports.analyses.findings import Cell, Findings, StudyResults, l
 from histobench.results.evaluation import score
 from histobench.results.provenance import limit_threads
 from histobench.results.records import RunRecord
+from histobench.results.scores import Score
 from histobench.results.statistics import mean_intervals
+from histobench.results.statistics.averages import nan_mean, slide_scores, unit_scores
 from histobench.results.store import JobFolder
 from histobench.study.fitted import load_fitted
 from histobench.study.samples import Assembler, open_assembler
@@ -38,7 +40,8 @@ class ShiftedScores:
     Attributes
     ----------
     plain, shifted
-        Test slide → score, the mean over targets defined on both sides; NaN where there is none.
+        Test slide → score as on a board: the metric's headline column, or the mean over the targets that are defined on
+        both sides; NaN where there are none.
     """
 
     record: RunRecord
@@ -54,7 +57,7 @@ class Summary:
     Attributes
     ----------
     plain, shifted
-        Mean over slides and patients; NaN where there is none.
+        Mean over seeds, slides and patients; NaN where there are none.
     change, low, high
         Shifted minus plain, with the 95 % interval over patients; NaN with one patient.
     """
@@ -70,16 +73,16 @@ class Summary:
 
 
 def analyse_robustness(study: StudyResults, /) -> Findings:
-    """Run the panel over every finished job that looks at images.
+    """Run the panel over every finished job that reads images.
 
     Raises
     ------
     DataError
-        If no job does.
+        If there are none.
     """
     jobs = [record for record in study.done() if record.job.patch is not None and not record.job.judge]
     if not jobs:
-        raise DataError("no finished job of this study looks at images, so no shift can change a score.")
+        raise DataError("no finished job of this study reads images, so no shift can change a score.")
     notes: list[str] = []
     found: list[ShiftedScores] = []
     for record in jobs:
@@ -110,7 +113,7 @@ def analyse_robustness(study: StudyResults, /) -> Findings:
 
 
 def _draw(summaries: Sequence[Summary]) -> Figure:
-    """Draw score against strength, a panel for each kind of shift and a line for each method."""
+    """Draw the change of score against strength, a panel for each kind of shift and a line for each method."""
     kinds = list(dict.fromkeys(one.shift.kind for one in summaries))
     figure = Figure(figsize=(9.0, 3.0 * ((len(kinds) + 2) // 3)), dpi=100, layout="constrained")
     for place, kind in enumerate(kinds):
@@ -128,12 +131,12 @@ def _draw(summaries: Sequence[Summary]) -> Figure:
 def shifted_scores(
     study: StudyResults, record: RunRecord, shifts: Iterable[Shift], metric: MetricCard
 ) -> Iterator[ShiftedScores]:
-    """Score one finished job under shifts; what is in its folder already is not computed again.
+    """Score one finished job under shifts; scores that are already in its folder are not computed again.
 
     Raises
     ------
     DataError
-        If the job's method, slides or weights are not here any more.
+        If the job's method, slides or weights are no longer available.
     """
     folder = study.store.folder(record.job_id)
     known = _read(folder)
@@ -144,12 +147,11 @@ def shifted_scores(
         known |= {keys[shift]: scores for shift, scores in found.items()}
         write_atomically(folder.path / _FILE, json.dumps(known, indent=1).encode())
     for shift, key in keys.items():
-        rows = {slide: [np.nan if value is None else value for value in row] for slide, row in known[key].items()}
-        yield _compared(record, shift, rows, metric=metric.name)
+        yield _compared(record, shift, known[key], metric=metric.name)
 
 
 def summarise(found: Iterable[ShiftedScores]) -> list[Summary]:
-    """Average over slides, then patients, and say how sure the change is.
+    """Average over seeds, slides and patients as boards do, with an interval of the change.
 
     Returns
     -------
@@ -162,44 +164,33 @@ def summarise(found: Iterable[ShiftedScores]) -> list[Summary]:
 
 
 def _summary(who: str, shift: Shift, group: Sequence[ShiftedScores]) -> Summary:
-    plain = _by_patient((scores.record, scores.plain) for scores in group)
-    shifted = _by_patient((scores.record, scores.shifted) for scores in group)
+    plain = unit_scores([(scores.record, scores.plain) for scores in group], "patients")
+    shifted = unit_scores([(scores.record, scores.shifted) for scores in group], "patients")
     both = [patient for patient in plain if np.isfinite(plain[patient]) and np.isfinite(shifted[patient])]
     changes = [shifted[patient] - plain[patient] for patient in both]
     (interval,) = mean_intervals([changes])
     return Summary(
         who=who,
         shift=shift,
-        plain=_mean([plain[patient] for patient in both]),
-        shifted=_mean([shifted[patient] for patient in both]),
-        change=_mean(changes),
+        plain=nan_mean([plain[patient] for patient in both]),
+        shifted=nan_mean([shifted[patient] for patient in both]),
+        change=nan_mean(changes),
         low=interval.low,
         high=interval.high,
         n_patients=len(both),
     )
 
 
-def _by_patient(parts: Iterable[tuple[RunRecord, Mapping[str, float]]]) -> dict[str, float]:
-    values: dict[str, list[float]] = {}
-    for record, by_slide in parts:
-        for slide, value in by_slide.items():
-            values.setdefault(record.job.patients[slide], []).append(value)
-    return {patient: _mean(found) for patient, found in values.items()}
-
-
-def _compared(record: RunRecord, shift: Shift, rows: Mapping[str, Sequence[float]], *, metric: str) -> ShiftedScores:
-    slides, table = record.scores[metric].table()
-    plain, shifted = {}, {}
-    for slide, before in zip(slides, table, strict=True):
-        after = np.asarray(rows[slide], dtype=np.float64)
-        both = np.isfinite(before) & np.isfinite(after)
-        plain[slide], shifted[slide] = _mean(before[both]), _mean(after[both])
+def _compared(record: RunRecord, shift: Shift, rows: Mapping[str, Sequence[Score]], *, metric: str) -> ShiftedScores:
+    """Reduce the scores of each slide to one number, from what is defined with and without the shift."""
+    scores = record.scores[metric]
+    before: dict[str, list[Score]] = {}
+    after: dict[str, list[Score]] = {}
+    for slide, row in scores.per_slide.items():
+        pairs = [pair if None not in pair else (None, None) for pair in zip(row, rows[slide], strict=True)]
+        before[slide], after[slide] = [one for one, _ in pairs], [other for _, other in pairs]
+    plain, shifted = slide_scores(scores, before), slide_scores(scores, after)
     return ShiftedScores(record=record, shift=shift, plain=plain, shifted=shifted)
-
-
-def _mean(values: Iterable[float]) -> float:
-    found = [value for value in values if np.isfinite(value)]
-    return float(np.mean(found)) if found else float("nan")
 
 
 def _read(folder: JobFolder) -> dict[str, dict[str, list[float | None]]]:
@@ -209,7 +200,7 @@ def _read(folder: JobFolder) -> dict[str, dict[str, list[float | None]]]:
     try:
         known: dict[str, dict[str, list[float | None]]] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}): remove it, and it is computed again.") from error
+        raise DataError(f"{path} cannot be read ({error}): remove it to compute its scores again.") from error
     return known
 
 
