@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from histobench.data import Prediction, SlideResult, Targets
 from histobench.reports.analyses.domains import choose_domains
-from histobench.reports.analyses.enhancement import autocorrelation, choose_markers, contrast
+from histobench.reports.analyses.enhancement import _draw_violins, autocorrelation, choose_markers, contrast
 
 GENES = ("A", "B", "C", "D", "E")
 GROUPS = np.array(["tumour"] * 10 + ["stroma"] * 10 + [""] * 4)
@@ -55,3 +56,17 @@ def test_autocorrelation_of_a_board_and_of_two_halves_is_counted_by_hand() -> No
     assert autocorrelation(board, places) == pytest.approx((18 - 24) / 42)
     assert autocorrelation(halves, places) == pytest.approx(sum(halves[a] * halves[b] for a, b in links) / 42)
     assert np.isnan(autocorrelation(np.ones(16), places))
+
+
+def test_violins_of_raw_and_enhanced_expression_are_side_by_side() -> None:
+    result = SlideResult(
+        slide_id="s",
+        spot_ids=np.arange(len(GROUPS)).astype(str),
+        xy_um=np.zeros((len(GROUPS), 2)),
+        predicted=Prediction(names=GENES, values=expression() / 2),
+        observed=Targets(kind="enhance", names=GENES, values=expression()),
+    )
+    figure = _draw_violins(result, GROUPS, [("A", "tumour"), ("C", "stroma")], title="$s$")
+    labels = [label.get_text() for axes in figure.axes for label in axes.get_xticklabels()]
+    shown = [label for label in labels if "," in label]
+    assert shown == ["stroma, raw", "stroma, enhanced", "tumour, raw", "tumour, enhanced"]

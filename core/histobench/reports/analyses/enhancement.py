@@ -1,16 +1,20 @@
-"""What enhancing does to tissue: domains of the latent beside the annotation, and markers raw and enhanced.
+"""What enhancing does to tissue: domains of the latent next to the annotation, and markers raw and enhanced.
 
-Raw and enhanced expression are shown over the same groups of spots, the annotation; where a slide has none, clusters of
-its raw counts (`domains`). Markers are chosen on the raw counts too, so that no method chooses its
-own. A published figure groups raw values by annotation and enhanced ones by matched clusters, which flatters
-(expression protocol, section 13).
+Raw and enhanced expression are shown over the same groups of spots: the annotation or, where a slide has none, clusters
+of its raw counts (`domains`). Markers are chosen on the raw counts too, so that no method chooses its own. A published
+figure groups raw values by annotation and enhanced values by matched clusters, which flatters (expression protocol,
+section 13).
 """
 
 from collections.abc import Mapping
-from typing import Any
+from warnings import catch_warnings
 
+import anndata
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+import scanpy
+from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.spatial import cKDTree
@@ -26,13 +30,13 @@ from histobench.results.records import RunRecord
 __all__ = ["analyse_enhancement", "autocorrelation", "choose_markers", "contrast"]
 
 _MARKERS_A_GROUP, _MOST_GROUPS, _FEWEST_SPOTS = 2, 8, 5
-_REACH = 1.5  # median spacings, as far as GIST's spots are linked by default
+_REACH = 1.5  # median spacings: the distance up to which GIST links spots by default
 
 Labels = npt.NDArray[np.str_]
 
 
 def analyse_enhancement(study: StudyResults, /) -> Findings:
-    """Draw every finished job that enhances, slide by slide, and measure how far markers tell groups apart.
+    """Draw every finished job that enhances, slide by slide, and measure how well markers separate groups.
 
     Raises
     ------
@@ -40,7 +44,7 @@ def analyse_enhancement(study: StudyResults, /) -> Findings:
         If no finished job enhances.
     """
     seen, failed = job_by_job(study, {"enhance"}, lambda record: _enhanced(study, record))
-    rows = [row for _, (told, _) in seen for row in told]
+    rows = [row for _, (found, _) in seen for row in found]
     figures = {name: figure for _, (_, drawn) in seen for name, figure in drawn.items()}
     if not rows:
         nothing = "no finished job of this study enhances expression on a slide with two groups of spots"
@@ -54,7 +58,7 @@ def analyse_enhancement(study: StudyResults, /) -> Findings:
 
 
 def _enhanced(study: StudyResults, record: RunRecord) -> tuple[list[Mapping[str, Cell]], dict[str, Figure]]:
-    """Look at a job: a row a marker of each slide, and its figures."""
+    """Analyse a job: a row per marker of each slide, and its figures."""
     rows: list[Mapping[str, Cell]] = []
     figures: dict[str, Figure] = {}
     for number, result in enumerate(study.predictions(record)):
@@ -66,9 +70,9 @@ def _enhanced(study: StudyResults, record: RunRecord) -> tuple[list[Mapping[str,
         for gene, group in markers:
             column = result.observed.names.index(gene)
             sides = {"raw": result.hidden.truth[:, column], "enhanced": result.predicted.values[:, column]}
-            told = {side: contrast(values, groups, group) for side, values in sides.items()}
-            patchy = {f"Moran's I, {side}": autocorrelation(values, result.xy_um) for side, values in sides.items()}
-            rows.append({**who, "gene": gene, "group": group, "groups are": source, **told, **patchy})
+            contrasts = {side: contrast(values, groups, group) for side, values in sides.items()}
+            morans = {f"Moran's I, {side}": autocorrelation(values, result.xy_um) for side, values in sides.items()}
+            rows.append({**who, "gene": gene, "group": group, "groups are": source, **contrasts, **morans})
         name = f"{record.job.method}-{record.job_id}-{number + 1}"
         title = f"{label_of(record)}, slide {result.slide_id}"
         if result.predicted.latent is not None:
@@ -79,16 +83,16 @@ def _enhanced(study: StudyResults, record: RunRecord) -> tuple[list[Mapping[str,
 
 
 def choose_markers(raw: Float, names: tuple[str, ...], groups: Labels) -> list[tuple[str, str]]:
-    """Choose for each group the two genes of (n, t) raw expression that tell it best from all other spots.
+    """Choose for each group the two genes of (n, t) raw expression that separate it best from all other spots.
 
     Parameters
     ----------
     groups
-        (n,) str; empty for a spot of no group. Groups of fewer than five spots have no markers.
+        (n,) str; empty for a spot without a group. Groups of fewer than five spots have no markers.
 
     Returns
     -------
-    Gene and group, no gene twice; at most eight groups, the largest.
+    Gene and group, no gene twice; for at most eight groups, the largest.
     """
     known, counts = np.unique(groups[groups != ""], return_counts=True)
     large = [str(name) for name in known[np.argsort(-counts, kind="stable")][:_MOST_GROUPS]]
@@ -106,7 +110,7 @@ def choose_markers(raw: Float, names: tuple[str, ...], groups: Labels) -> list[t
 
 
 def contrast(values: Float, groups: Labels, group: str) -> float:
-    """Say how well (n,) values tell the spots of one group from those of the others: AUROC, NaN for a constant."""
+    """Return how well (n,) values separate the spots of one group from the others: AUROC, NaN for a constant."""
     known = groups != ""
     if not np.ptp(values[known]) > 0:
         return float("nan")
@@ -114,10 +118,10 @@ def contrast(values: Float, groups: Labels, group: str) -> float:
 
 
 def autocorrelation(values: Float, xy_um: Float, /) -> float:
-    """Give Moran's I of (n,) values at (n, 2) places: how far neighbours are alike.
+    """Return Moran's I of (n,) values at (n, 2) places: how similar neighbours are.
 
-    Neighbours lie within 1.5 times the median distance to the nearest, all with the same weight; NaN for a constant,
-    and where no spot has one (Moran 1950, *Biometrika* 37:17–23; expression protocol, section 12).
+    Neighbours are within 1.5 times the median distance to the nearest, all with the same weight. NaN for a constant,
+    and where no spot has a neighbour (Moran 1950, *Biometrika* 37:17–23; expression protocol, section 12).
     """
     if len(values) < 2 or not np.ptp(values) > 0:
         return float("nan")
@@ -125,16 +129,15 @@ def autocorrelation(values: Float, xy_um: Float, /) -> float:
     reach = _REACH * float(np.median(places.query(xy_um, k=2)[0][:, 1]))
     one, other = places.query_pairs(reach, output_type="ndarray").T
     centred = values.astype(np.float64) - values.mean(dtype=np.float64)
-    alike = (centred[one] * centred[other]).sum() / max(len(one), 1)  # of both ways at once: each pair counts twice
+    alike = (centred[one] * centred[other]).sum() / max(len(one), 1)  # both directions at once: each pair counts twice
     return float(alike / (centred**2).mean()) if len(one) else float("nan")
 
 
 def _groups(result: SlideResult) -> tuple[Labels, str]:
-    """Take the annotation where there is one, else clusters of the raw counts: (n,) str."""
+    """Return the annotation, or clusters of the raw counts where there is none: (n,) str, and their name."""
     if result.regions is not None and len(set(result.regions.tolist()) - {""}) > 1:
         return result.regions, "annotation"
-    raw = result.observed.values if result.hidden is None else result.hidden.truth
-    clusters = choose_domains(raw)
+    clusters = choose_domains(_raw(result))
     return np.array([f"cluster {cluster + 1}" for cluster in clusters], dtype=np.str_), "clusters of the raw counts"
 
 
@@ -165,26 +168,24 @@ def _scatter(axes: Axes, result: SlideResult, rows: npt.NDArray[np.bool_], *, co
 
 
 def _draw_violins(result: SlideResult, groups: Labels, markers: list[tuple[str, str]], *, title: str) -> Figure:
-    """Stack a violin a group for each marker, raw at the left and enhanced at the right, on one scale a gene."""
-    shown = [str(name) for name in np.unique(groups) if name and (groups == name).sum() >= _FEWEST_SPOTS]
-    figure = Figure(figsize=(10.0, 1.6 + 0.7 * max(len(markers), 1)), dpi=100, layout="constrained")
-    axes = figure.subplots(max(len(markers), 1), 2, sharex=True, sharey="row", squeeze=False)
-    raw = result.observed.values if result.hidden is None else result.hidden.truth
-    for line, (gene, group) in enumerate(markers):
-        column = result.observed.names.index(gene)
-        for place, values in enumerate((raw[:, column], result.predicted.values[:, column])):
-            _violins(axes[line, place], [values[groups == name] for name in shown])
-        axes[line, 0].set_ylabel(f"{gene}\n({group})", rotation=0, ha="right", va="center", fontsize=8)
-    for place, word in enumerate(("raw", "enhanced")):
-        axes[0, place].set_title(word)
-        axes[-1, place].set_xticks(range(1, len(shown) + 1), shown, rotation=30, ha="right", fontsize=8)
-    figure.suptitle(title.replace("$", r"\$"))
+    """Stack two violins per group for each marker, raw and enhanced, on one scale per gene."""
+    columns = [result.observed.names.index(gene) for gene, _ in markers]
+    names, counts = np.unique(groups, return_counts=True)
+    shown = names[(counts >= _FEWEST_SPOTS) & (names != "")]
+    rows = np.isin(groups, shown)
+    sides = {"raw": _raw(result), "enhanced": result.predicted.values}
+    table = anndata.AnnData(np.concatenate([values[rows][:, columns] for values in sides.values()]))
+    table.var_names = [f"{gene} ({group})" for gene, group in markers]
+    labels = np.concatenate([np.char.add(groups[rows], f", {side}") for side in sides])
+    table.obs["group"] = pd.Categorical(labels, categories=[f"{name}, {side}" for name in shown for side in sides])
+    with catch_warnings(action="ignore"):  # of seaborn, pandas and matplotlib about each other, for scanpy
+        plot = scanpy.pl.StackedViolin(table, list(table.var_names), "group", title=title.replace("$", r"\$"))
+        plot.swap_axes().make_figure()
+    figure: Figure = plot.fig
+    figure.set_dpi(150)
+    plt.close(figure)
     return figure
 
 
-def _violins(axes: Axes, parts: list[Float]) -> None:
-    drawn = axes.violinplot([part + 0.0 for part in parts], showmedians=True, showextrema=False, widths=0.8)
-    bodies: Any = drawn["bodies"]  # Any: a list of polygons, whatever its stubs say
-    for number, body in enumerate(bodies):
-        body.set(facecolor=f"C{number % 10}", alpha=0.7)
-    axes.tick_params(labelsize=7)
+def _raw(result: SlideResult) -> Float:
+    return result.observed.values if result.hidden is None else result.hidden.truth

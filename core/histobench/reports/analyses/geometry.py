@@ -1,8 +1,8 @@
-"""How points of several slides lie in one space: whether slides mix, tissue stays apart, and two kinds of points meet.
+"""Geometry of the points of several slides in one space: mixing of slides, separation of tissue, modality gap.
 
-Definitions follow ``generative_metrics.md``, section 5, and scIB: every score is higher where the space is better, but
-for the Rand index and the mutual information with slides, which should be 0. The nearest neighbours that clusters are
-made from are unweighted; published: weighted as UMAP does.
+Definitions follow ``generative_metrics.md``, section 5, and scIB. Every score is higher where the space is better,
+except the Rand index and the mutual information with slides, which should be 0. Neighbours and clusters are scanpy's,
+as published.
 
 References
 ----------
@@ -10,11 +10,10 @@ Traag, Waltman & van Eck (2019), *Sci. Rep.* 9:5233: Leiden. Luecken et al. (202
 Korsunsky et al. (2019), *Nat. Methods* 16:1289–1296: LISI.
 """
 
-import random
-
-import igraph
+import anndata
 import numpy as np
 import numpy.typing as npt
+import scanpy
 from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
@@ -33,11 +32,13 @@ from histobench.data import Float, Int
 __all__ = [
     "connectivity",
     "joint_clusters",
+    "leiden",
     "local_labels",
     "matched_clusters",
     "meeting",
     "mixing",
     "neighbour_graph",
+    "neighbour_table",
     "reduced",
     "transfer_accuracy",
     "unit_rows",
@@ -55,37 +56,43 @@ Labels = npt.NDArray[np.str_]
 
 
 def unit_rows(vectors: Float, /) -> Float:
-    """Scale (n, d) vectors to length 1; one of length 0 stays."""
+    """Scale (n, d) vectors to length 1; zeros stay zeros."""
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
     scaled: Float = vectors / np.where(lengths > 0, lengths, 1.0)
     return scaled
 
 
 def neighbour_graph(vectors: Float, /, *, neighbours: int = NEIGHBOURS) -> sparse.csr_matrix:
-    """Join each of (n, d) points with its nearest by Euclidean distance: (n, n) symmetric, of ones."""
+    """Link each of (n, d) points to its nearest by Euclidean distance: (n, n) symmetric, of ones."""
     nearest = NearestNeighbors(n_neighbors=min(neighbours, len(vectors) - 1)).fit(vectors)
     graph = nearest.kneighbors_graph()  # without itself
     return graph.maximum(graph.T).tocsr()
 
 
-def joint_clusters(vectors: Float, /, *, resolution: float = RESOLUTION, seed: int = 0) -> Int:
+def joint_clusters(vectors: Float, /) -> Int:
     """Cluster (n, d) points by Leiden on their nearest neighbours: (n,) from 0, the largest cluster first."""
-    if len(vectors) < 3:
-        return np.zeros(len(vectors), dtype=np.int64)
-    links = sparse.triu(neighbour_graph(reduced(vectors))).tocoo()
-    graph = igraph.Graph(n=len(vectors), edges=np.stack([links.row, links.col], axis=1).tolist())
-    igraph.set_random_number_generator(random.Random(seed))  # noqa: S311 -- no secret
-    try:
-        found = graph.community_leiden("modularity", resolution=resolution, n_iterations=_ITERATIONS).membership
-    finally:
-        igraph.set_random_number_generator(random)
-    return _by_size(np.asarray(found, dtype=np.int64))
+    return leiden(neighbour_table(vectors)) if len(vectors) > 2 else np.zeros(len(vectors), dtype=np.int64)
+
+
+def neighbour_table(vectors: Float, /) -> anndata.AnnData:
+    """Make scanpy's neighbour graph of (n, d) points, from three on, in their first 50 principal components."""
+    table = anndata.AnnData(reduced(vectors).astype(np.float64))
+    scanpy.pp.neighbors(table, n_neighbors=min(NEIGHBOURS, len(vectors) - 1), use_rep="X", random_state=0)
+    return table
+
+
+def leiden(table: anndata.AnnData, /) -> Int:
+    """Cluster the points of a `neighbour_table`: (n,) from 0, the largest cluster first."""
+    scanpy.tl.leiden(
+        table, resolution=RESOLUTION, n_iterations=_ITERATIONS, flavor="igraph", directed=False, random_state=0
+    )
+    return _by_size(table.obs["leiden"].to_numpy().astype(np.int64))
 
 
 def matched_clusters(vectors: Float, slide_ids: Labels, /, *, clusters: int = _PER_SLIDE, seed: int = 0) -> Int:
-    """Cluster each slide's (n, d) points by themselves, and name clusters alike that point the same way: (n,).
+    """Cluster the (n, d) points of each slide separately, and match clusters of different slides by direction: (n,).
 
-    The slide with most spots names them; every other one's are matched to it by the cosine of their centroids (Kuhn
+    The clusters of every slide are matched to those of the slide with most spots by the cosine of their centroids (Kuhn
     1955). The published matching is by hand.
     """
     names, counts = np.unique(slide_ids, return_counts=True)
@@ -97,27 +104,26 @@ def matched_clusters(vectors: Float, slide_ids: Labels, /, *, clusters: int = _P
         centroids = unit_rows(fitted.cluster_centers_)
         if first is None:
             first = centroids
-        own, theirs = linear_sum_assignment(-(centroids @ first.T))
-        renamed = dict(zip(own.tolist(), theirs.tolist(), strict=True))
+        renamed = dict(zip(*(part.tolist() for part in linear_sum_assignment(-(centroids @ first.T))), strict=True))
         found[rows] = [renamed[int(cluster)] for cluster in fitted.labels_]
     return found
 
 
 def mixing(vectors: Float, /, *, joint: Int, biology: Labels | Int, slide_ids: Labels) -> dict[str, float]:
-    """Score (n, d) points by what they keep of the (n,) biology and how far they hide the (n,) slide.
+    """Score how well (n, d) points preserve the (n,) biology and how well they hide the (n,) slide.
 
     Parameters
     ----------
     joint
-        (n,) clusters of all points together.
+        (n,) clusters of the points of all slides.
 
     Returns
     -------
     dict
         ``ARI`` and ``NMI`` of the joint clusters with biology and with slides, ``silhouette`` of both in [0, 1],
-        ``connectivity`` of the biology's classes, ``cLISI`` and ``iLISI`` in [0, 1]: 1 where neighbours are all of
-        one class, and where they are of all slides alike (`local_labels`, median). NaN where there is but one class or
-        slide.
+        ``connectivity`` of the classes of biology, ``cLISI`` and ``iLISI`` in [0, 1]: 1 where neighbours are all of
+        one class, and where all slides are equally frequent among them (`local_labels`, median). NaN where there is
+        only one class or slide.
     """
     undefined = float("nan")
     classes, slides = len(np.unique(biology)), len(np.unique(slide_ids))
@@ -140,9 +146,9 @@ def mixing(vectors: Float, /, *, joint: Int, biology: Labels | Int, slide_ids: L
 
 
 def connectivity(vectors: Float, biology: Labels | Int, /) -> float:
-    """Average over classes the share of (n, d) points that hang together with most of their class.
+    """Average over classes the share of (n, d) points that are connected with most of their class.
 
-    Points hang together by way of nearest neighbours of the same class.
+    Points are connected through nearest neighbours of the same class.
     """
     graph = neighbour_graph(vectors)
     shares = []
@@ -154,10 +160,11 @@ def connectivity(vectors: Float, biology: Labels | Int, /) -> float:
 
 
 def local_labels(vectors: Float, labels: Labels | Int, /) -> Float:
-    """Count the labels about each of (n, d) points: (n,) from 1 to as many as there are, the inverse Simpson's index.
+    """Return the effective number of labels around each of (n, d) points: (n,) from 1, the inverse Simpson's index.
 
-    A point's nearest, at most 90, weigh by a Gaussian of their distance, as wide as makes their perplexity a third of
-    their number; the index is one over the chance that two of them drawn so are alike (Korsunsky et al. 2019).
+    The nearest points, at most 90, are weighted by a Gaussian of their distance whose perplexity is a third of their
+    number. The index is one over the chance that two points drawn with these weights have the same label (Korsunsky et
+    al. 2019).
     """
     nearest = NearestNeighbors(n_neighbors=min(_LISI_NEIGHBOURS, len(vectors) - 1)).fit(vectors)
     distances, numbers = nearest.kneighbors()  # without itself
@@ -169,7 +176,7 @@ def local_labels(vectors: Float, labels: Labels | Int, /) -> Float:
 
 
 def _at_perplexity(squares: Float, perplexity: float) -> Float:
-    """Turn (n, k) squared distances into weights that sum to 1 and have this perplexity, by halving an interval."""
+    """Convert (n, k) squared distances to weights that sum to 1 and have a given perplexity, by bisection."""
     excess = squares - squares.min(axis=1, keepdims=True)
     excess = excess / np.maximum(excess.mean(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     low, high = np.full(len(squares), -20.0), np.full(len(squares), 20.0)  # logarithms of the kernel's sharpness
@@ -185,10 +192,9 @@ def _at_perplexity(squares: Float, perplexity: float) -> Float:
 
 
 def transfer_accuracy(vectors: Float, biology: Labels | Int, slide_ids: Labels, /) -> float:
-    """Take the share of (n, d) points whose nearest neighbours on other slides vote for their own class.
+    """Return the share of (n, d) points whose nearest neighbours on other slides vote for their own class.
 
-    Classes that stand on no other slide cannot be voted for and are left out; NaN where none is left. Ties go to the
-    first class in order.
+    Classes that are on no other slide are left out; NaN where none is left. Ties go to the first class in order.
     """
     classes, codes = np.unique(biology, return_inverse=True)
     right: list[bool] = []
@@ -204,14 +210,14 @@ def transfer_accuracy(vectors: Float, biology: Labels | Int, slide_ids: Labels, 
 
 
 def meeting(image: Float, expression: Float, /) -> dict[str, float]:
-    """Say how far (n, d) image vectors and (n, d) expression vectors of the same spots meet.
+    """Compare the (n, d) image vectors and the (n, d) expression vectors of the same spots.
 
     Returns
     -------
     dict
-        ``modality gap``: the distance between the two means of vectors of length 1. ``paired cosine`` and ``unpaired
-        cosine``: their means over a spot's own two vectors, and over those of different spots; the latter is NaN with
-        one spot.
+        ``modality gap``: the distance between the means of the unit vectors of both sides. ``paired cosine`` and
+        ``unpaired cosine``: the means over the two vectors of one spot, and over those of different spots; the latter
+        is NaN with one spot.
     """
     one, other = unit_rows(image), unit_rows(expression)
     paired = float((one * other).sum(axis=1).mean())
@@ -225,7 +231,7 @@ def meeting(image: Float, expression: Float, /) -> dict[str, float]:
 
 
 def reduced(vectors: Float, /) -> Float:
-    """Keep the first 50 principal components of (n, d) points, or all dimensions where there are no more."""
+    """Return the first 50 principal components of (n, d) points, or all dimensions where there are at most 50."""
     if vectors.shape[1] <= _COMPONENTS:
         return vectors
     n_components = min(_COMPONENTS, len(vectors))
@@ -234,7 +240,7 @@ def reduced(vectors: Float, /) -> Float:
 
 
 def _by_size(clusters: Int) -> Int:
-    """Give clusters numbers by their size, the first seen first among equals."""
+    """Return the clusters numbered by decreasing size; of equal ones, the first seen comes first."""
     _, first, codes, counts = np.unique(clusters, return_index=True, return_inverse=True, return_counts=True)
     place = np.empty(len(counts), dtype=np.int64)
     place[np.lexsort((first, -counts))] = np.arange(len(counts))
@@ -243,7 +249,7 @@ def _by_size(clusters: Int) -> Int:
 
 
 def _silhouette_slide(vectors: Float, biology: Labels | Int, slide_ids: Labels) -> float:
-    """Take 1 - |silhouette by slide| within every class that several slides have, and average over classes."""
+    """Average 1 - |silhouette by slide| over the classes that are on several slides."""
     values = []
     for name in np.unique(biology):
         rows = np.flatnonzero(biology == name)

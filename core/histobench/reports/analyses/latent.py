@@ -1,32 +1,33 @@
-"""The geometry of the spaces that methods put spots into: those of retrieval, and the latent of enhancement.
+"""The geometry of the spaces of methods: that of retrieval, and the latent of enhancement.
 
-All test slides of a job are looked at together, for a space belongs to one fitted method; with one test slide nothing
-can be said of mixing. Biology is the slides' annotation. Where there is none it is, for retrieval, the clusters of each
-slide's expression vectors, matched across slides: then the scores say how far images fall into the groups of their
-expression, and those of expression itself say little. More than 5,000 spots are thinned out at random.
+All test slides of a job are analysed together, because a space belongs to one fitted method; a single test slide shows
+nothing about mixing. Biology is the slides' annotation. Without annotation it is, for retrieval, the clusters of each
+slide's expression vectors, matched across slides: then the scores show whether images fall into the groups of their
+expression, and the scores of expression itself mean little. Of more than 5,000 spots a random sample is used.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
 from warnings import catch_warnings
 
+import anndata
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+import scanpy
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from histobench.contracts.tasks import TASKS
-from histobench.data import Float, SlideResult
+from histobench.data import Float, Int, SlideResult
 from histobench.errors import DataError
 from histobench.reports.analyses.findings import Cell, Findings, StudyResults, job_by_job, label_of
 from histobench.reports.analyses.geometry import (
-    joint_clusters,
+    leiden,
     matched_clusters,
     meeting,
     mixing,
-    reduced,
+    neighbour_table,
     transfer_accuracy,
     unit_rows,
 )
@@ -40,7 +41,7 @@ _FEWEST_SPOTS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Space:
-    """What a job says of all its test spots.
+    """The vectors of all test spots of a job.
 
     Attributes
     ----------
@@ -49,9 +50,9 @@ class Space:
     slide_ids
         (n,) str.
     biology
-        (n,) what the spots are, as text; ``None`` where nothing is known.
+        (n,) class of each spot, empty where it is not annotated; ``None`` where no class is known.
     source
-        Where the biology comes from, in a word or two.
+        Where the biology comes from.
     """
 
     sides: Mapping[str, Float]
@@ -68,27 +69,25 @@ def analyse_latent(study: StudyResults, /) -> Findings:
     DataError
         If no finished job retrieves, or enhances with a latent.
     """
-    if find_spec("umap") is None:  # told of before anything is measured
-        raise ModuleNotFoundError(name="umap")
-    seen, failed = job_by_job(study, {"retrieve", "enhance"}, lambda record: _looked_at(study, record))
+    seen, failed = job_by_job(study, {"retrieve", "enhance"}, lambda record: _analysed(study, record))
     if not seen:
-        nothing = "no finished job of this study puts its spots into a space: none retrieves or makes a latent"
+        nothing = "no finished job of this study has a space of its spots: none retrieves or returns a latent"
         raise DataError("; ".join([nothing, *failed]).rstrip(".") + ".")
     rows = [row for _, (measured, _, _) in seen for row in measured]
     meetings = [row for _, (_, met, _) in seen for row in met]
     figures = {name: figure for _, (_, _, drawn) in seen for name, figure in drawn.items()}
     notes = [
         *failed,
-        "a space belongs to one fitted method: folds are looked at apart; 'slide' columns need several test slides.",
+        "a space belongs to one fitted method: folds are separate; 'slide' columns need several test slides.",
         "ARI and NMI with slides should be 0; all other scores are better when higher.",
     ]
     return Findings(tables={"latent": rows, "latent-meeting": meetings}, figures=figures, notes=notes)
 
 
-def _looked_at(
+def _analysed(
     study: StudyResults, record: RunRecord
 ) -> tuple[list[Mapping[str, Cell]], list[Mapping[str, Cell]], dict[str, Figure]] | None:
-    """Look at a job: a row a side, a row for how sides meet, and its figures; ``None`` if it has no space."""
+    """Analyse a job: a row per side, a row that compares the sides, and figures; ``None`` if it has no space."""
     space = spaces_of(study.predictions(record))
     if space is None:
         return None
@@ -96,10 +95,11 @@ def _looked_at(
     figures: dict[str, Figure] = {}
     who: dict[str, Cell] = {"method": label_of(record), "fold": record.job.fold, "seed": record.job.seed}
     for side, vectors in space.sides.items():
-        joint = joint_clusters(vectors)
+        table = neighbour_table(vectors)
+        joint = leiden(table)
         rows.append({**who, "side": side, **_measured(space, vectors, joint)})
         name = f"latent-{side}-{record.job.method}-{record.job_id}"
-        figures[name] = _draw(_project(reduced(vectors)), space, joint, title=f"{label_of(record)}: {side}")
+        figures[name] = _draw(table, space, joint, title=f"{label_of(record)}: {side}")
     sides = space.sides
     met: list[Mapping[str, Cell]] = []
     if "image" in sides:
@@ -108,7 +108,7 @@ def _looked_at(
 
 
 def spaces_of(results: Sequence[SlideResult], /, *, seed: int = 0) -> Space | None:
-    """Collect the vectors of a job's test slides; ``None`` where it has none, or too few spots."""
+    """Collect the vectors of a job's test slides; ``None`` if it has none, or too few spots."""
     sides = [_sides(result) for result in results]
     n = sum(len(result.spot_ids) for result in results)
     if not sides or not all(sides) or n < _FEWEST_SPOTS:
@@ -136,8 +136,8 @@ def _annotation(result: SlideResult) -> npt.NDArray[np.str_]:
     return np.full(len(result.spot_ids), "", dtype="U1") if result.regions is None else result.regions
 
 
-def _measured(space: Space, vectors: Float, joint: npt.NDArray[Any]) -> dict[str, Cell]:  # Any: integers
-    """Score one side; spots without annotation count in the clusters, and in nothing else."""
+def _measured(space: Space, vectors: Float, joint: Int) -> dict[str, Cell]:
+    """Score one side; spots without annotation are clustered, but not scored."""
     known = np.ones(len(vectors), dtype=bool) if space.biology is None else space.biology != ""
     slides = space.slide_ids[known]
     biology = np.zeros(known.sum(), dtype=np.int64) if space.biology is None else space.biology[known]
@@ -154,31 +154,17 @@ def _measured(space: Space, vectors: Float, joint: npt.NDArray[Any]) -> dict[str
     return {**found, **scores, "label transfer": transferred}
 
 
-def _project(vectors: Float) -> Float:
-    """Lay (n, d) points out in the plane by UMAP: (n, 2)."""
-    with catch_warnings(action="ignore"):  # it tells of TensorFlow's absence, and of numba's deprecations
-        umap = import_module("umap")
-        # umap is not imported with the module: it compiles itself, which takes half a minute
-        neighbours = min(15, len(vectors) - 1)
-        placed: Float = umap.UMAP(n_neighbors=neighbours, random_state=0, n_jobs=1).fit_transform(vectors)
-    return placed
-
-
-def _draw(places: Float, space: Space, joint: npt.NDArray[Any], *, title: str) -> Figure:  # Any: integers
-    colourings: dict[str, npt.NDArray[Any]] = {
-        "slide": space.slide_ids,
-        "joint cluster": joint,
-    }  # Any: text or integers
+def _draw(table: anndata.AnnData, space: Space, joint: Int, *, title: str) -> Figure:
+    """Draw a UMAP of the points for each way to colour them."""
+    scanpy.tl.umap(table, random_state=0)
+    table.obs["slide"] = pd.Categorical(space.slide_ids)
+    table.obs["joint cluster"] = pd.Categorical(joint.astype(np.str_))
+    colours = ["slide", "joint cluster"]
     if space.biology is not None:
-        colourings[space.source] = space.biology
-    figure = Figure(figsize=(4.2 * len(colourings), 4.4), dpi=100, layout="constrained")
-    for place, (word, labels) in enumerate(colourings.items()):
-        axes = figure.add_subplot(1, len(colourings), place + 1)
-        for colour, name in enumerate(np.unique(labels)):
-            rows = labels == name
-            shade = "0.8" if name == "" else f"C{colour % 10}"
-            axes.scatter(places[rows, 0], places[rows, 1], s=6, color=shade, label=str(name) or "none")
-        axes.set(title=word, xticks=[], yticks=[])
-        axes.legend(fontsize="x-small", markerscale=2, loc="best")
+        table.obs[space.source] = pd.Categorical(np.where(space.biology == "", None, space.biology.astype(object)))
+        colours.append(space.source)
+    with catch_warnings(action="ignore", category=PendingDeprecationWarning):  # of matplotlib, for scanpy
+        figure: Figure = scanpy.pl.umap(table, color=colours, size=24, wspace=0.35, show=False, return_fig=True)
     figure.suptitle(title.replace("$", r"\$"))
+    plt.close(figure)
     return figure

@@ -13,9 +13,7 @@ __all__ = ["write_findings"]
 
 
 def write_findings(findings: Findings, folder: Path) -> list[Path]:
-    """Write every table and figure into a folder, and list the files.
-
-    The same findings give the same bytes.
+    """Write every table and figure into a folder, and return the files; the same findings give the same bytes.
 
     Raises
     ------
@@ -34,10 +32,10 @@ def write_findings(findings: Findings, folder: Path) -> list[Path]:
                 writer.writerows({column: _cell(row.get(column)) for column in columns} for row in rows)
             written.append(path)
         for name, figure in findings.figures.items():
-            # without a fixed salt the identifiers in an SVG differ from run to run
+            # without a fixed salt the identifiers in an SVG differ between runs
             with mpl.rc_context({"svg.hashsalt": "histobench"}):
-                figure.savefig(folder / f"{name}.png")
-                figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+                figure.savefig(folder / f"{name}.png", bbox_inches="tight")
+                figure.savefig(folder / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
             written += [folder / f"{name}.png", folder / f"{name}.svg"]
     except OSError as error:
         raise StoreError(f"the folder {str(folder)!r} cannot be written to: {error}.") from error
