@@ -1,1 +1,1 @@
-"""What is made from finished jobs: analyses, maps, generated patches, AnnData files, MLflow runs."""
+"""Everything made from finished jobs: analyses, maps, generated patches, AnnData files, MLflow runs."""

@@ -1,4 +1,4 @@
-"""A finished job as AnnData files, one a test slide, for whoever goes on in scanpy."""
+"""A finished job as AnnData files, one per test slide, for further work in scanpy."""
 
 import hashlib
 from pathlib import Path
@@ -13,14 +13,14 @@ from histobench.results.records import JobSpec
 
 __all__ = ["ENHANCED", "export_slide", "file_name"]
 
-_LONGEST = 150  # bytes of a slide's name in that of a file, which has 255 at most
+_LONGEST = 150  # bytes of a slide's name in a file name, which may have 255
 
 ENHANCED = "enhanced"
-"""Layer of the expression that a method enhanced; ``predicted`` is that of any other prediction."""
+"""Name of the layer of enhanced expression; any other prediction is in ``predicted``."""
 
 
 def file_name(slide_id: str) -> str:
-    """Make a file name of a slide's; one that had to be changed ends in a hash, so that no two slides share a file."""
+    """Return a file name for a slide; a changed name ends in a hash, so that no two slides share a file."""
     plain = "".join(char if char.isalnum() or char in "._-" else "_" for char in slide_id)
     plain = plain.encode()[:_LONGEST].decode(errors="ignore")
     changed = plain != slide_id or plain.startswith(".")
@@ -30,10 +30,10 @@ def file_name(slide_id: str) -> str:
 def export_slide(result: SlideResult, job: JobSpec, path: Path) -> None:
     """Write one slide of a job.
 
-    ``X`` is what was observed (of a method that enhances: the molecules held out from it) and ``layers`` hold what was
-    predicted, under `ENHANCED` for a method that enhances and under ``predicted`` for any other. ``obsm`` holds
-    ``spatial`` in microns, and under the method's name its latent. Of a method that retrieves, ``obsm`` holds
-    ``image`` and ``expression``; of one that generates, the features of the ``generated`` and ``real`` patches.
+    ``X`` is the observation (for a method that enhances, the molecules held out from it). ``layers`` contains the
+    prediction, named `ENHANCED` for a method that enhances and ``predicted`` for any other. ``obsm`` contains
+    ``spatial`` in microns, and the latent under the method's name. For a method that retrieves, ``obsm`` contains
+    ``image`` and ``expression``; for one that generates, the features of the ``generated`` and ``real`` patches.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def export_slide(result: SlideResult, job: JobSpec, path: Path) -> None:
 
 
 def _table(result: SlideResult, job: JobSpec) -> anndata.AnnData:
-    """Make the table: targets in columns, or nothing but the two spaces of a method that retrieves."""
+    """Return the table: targets in columns, or only the two spaces of a method that retrieves."""
     if not TASKS[job.kind].has_targets:
         spaces = {"image": result.predicted.values, "expression": result.observed.values}
         return anndata.AnnData(shape=(len(result.spot_ids), 0), obsm=spaces)

@@ -1,7 +1,7 @@
-"""MLflow, as a view of the records: a parent run per method × encoder × dataset × target × scheme, a run per job.
+"""MLflow as a view of the records: a parent run per method × encoder × dataset × target × scheme, a run per job.
 
-Everything is logged from finished records, so tracking can fail, be switched off or be lost without harm: the next run,
-or ``histobench mlflow``, logs what is missing. One background thread does the logging; an outage is told once.
+Everything is logged from finished records, so tracking may fail, be switched off or be lost without harm: the next run,
+or ``histobench mlflow``, logs what is missing. One background thread does the logging; an outage is reported once.
 """
 
 import logging
@@ -26,26 +26,26 @@ from histobench.results.store import JobFolder, read_predictions
 __all__ = ["EXPERIMENT", "URI_VARIABLE", "MlflowTracker", "tracking_uri"]
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
-"""Names the server; without it a SQLite store lies in the output folder."""
+"""Names the server; without it the store is an SQLite file in the output folder."""
 
 EXPERIMENT = "histobench"
 """Name of the MLflow experiment."""
 
 CLOSE_SECONDS = 120.0
-"""How long to wait, at the end of a study, for what is still to be logged."""
+"""How long to wait, at the end of a study, until everything is logged."""
 
 _JOB_TAG, _GROUP_TAG, _PARENT_TAG = "histobench.job", "histobench.group", "mlflow.parentRunId"
-_BATCH = 1000  # metrics in one request; MLflow takes no more
+_BATCH = 1000  # metrics in one request, the most that MLflow accepts
 _PARAM_LENGTH = 500
 
 
 def tracking_uri(out: Path) -> str:
-    """Give the tracking store of an output folder: ``MLFLOW_TRACKING_URI`` if set, else SQLite inside it."""
+    """Return the tracking store of an output folder: ``MLFLOW_TRACKING_URI`` if set, else SQLite inside it."""
     return os.environ.get(URI_VARIABLE) or f"sqlite:///{(out / 'mlflow.db').resolve()}"
 
 
 class MlflowTracker:
-    """Log to MLflow from a thread of its own; a job that is in the store already is skipped."""
+    """Log to MLflow in a thread; a job that is already in the store is skipped."""
 
     def __init__(self, out: Path) -> None:
         self._out = out
@@ -59,7 +59,7 @@ class MlflowTracker:
         self._jobs.put((record, folder))
 
     def close(self) -> str | None:
-        """Wait for the queue to empty, but not for ever."""
+        """Wait until the queue is empty, but not for ever; return a warning if something is not logged."""
         self._jobs.put(None)
         self._thread.join(CLOSE_SECONDS)
         if self._thread.is_alive():
@@ -67,7 +67,7 @@ class MlflowTracker:
         if self._failure is None:
             return None
         return (
-            f"tracking failed ({self._failure}); the records are whole, and "
+            f"tracking failed ({self._failure}); the records are complete, and "
             f"`histobench mlflow --out {self._out}` logs what is missing."
         )
 
@@ -77,7 +77,7 @@ class MlflowTracker:
             if self._failure is not None:
                 continue
             try:
-                # two runners on one folder must neither migrate the store at once nor log one job twice
+                # two runners on one folder must not migrate the store at the same time, nor log one job twice
                 with filelock.FileLock(self._out / "mlflow.lock"):
                     store = store or _Store(self._out)
                     store.log(record, folder)
@@ -89,7 +89,7 @@ class _Store:
     """The MLflow store of one output folder."""
 
     def __init__(self, out: Path) -> None:
-        for name in ("alembic", "mlflow"):  # they tell every migration of a new store
+        for name in ("alembic", "mlflow"):  # they report every migration of a new store
             logging.getLogger(name).setLevel(logging.WARNING)
         self._study = out.resolve().name
         self._client = MlflowClient(tracking_uri(out))
@@ -103,11 +103,11 @@ class _Store:
         return str(self._client.create_experiment(EXPERIMENT, artifact_location=local))
 
     def log(self, record: RunRecord, folder: JobFolder) -> None:
-        """Log one job as a nested run, unless it is there, whole."""
+        """Log one job as a nested run, unless it is already there and complete."""
         for run in self._find(_JOB_TAG, record.job_id):
             if run.info.status == "FINISHED" and record.status == "done":
                 return
-            self._client.delete_run(run.info.run_id)  # left half-logged by a killed runner, or of a failed attempt
+            self._client.delete_run(run.info.run_id)  # incomplete after a kill, or from a failed attempt
         job = record.job
         tags = {_JOB_TAG: record.job_id, _PARENT_TAG: self._parent(job), "histobench.study": self._study}
         run = self._create(f"{_group(job)} | fold {job.fold} seed {job.seed}", tags, record.started)
@@ -171,7 +171,7 @@ def _metrics(record: RunRecord) -> list[Metric]:
         if value is not None
     ]
     for name, scores in record.scores.items():
-        key = name.replace("[", ":").replace("]", "")  # MLflow takes no brackets
+        key = name.replace("[", ":").replace("]", "")  # MLflow accepts no brackets
         by_slide = slide_scores(scores)
         score = nan_mean(unit_scores([(record, by_slide)], "patients").values())
         found = {f"score.{key}": score, f"pooled.{key}": scores.overall(scores.pooled)}

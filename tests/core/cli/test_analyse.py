@@ -136,10 +136,10 @@ def test_markers_of_the_tissue_are_recovered(say: Say, finished: Path) -> None:
     assert all(row["AUROC predicted"] == "0.5" for row in details if row["method"] == "mean")
 
 
-def test_a_ceiling_that_cannot_be_had_says_so(say: Say, finished: Path) -> None:
+def test_a_ceiling_that_cannot_be_estimated_says_so(say: Say, finished: Path) -> None:
     said = say("analyse", finished, "--what", "ceiling")
     assert said.code == 2
-    assert "no noise ceiling can be had here" in said.err
+    assert "no noise ceiling can be estimated here" in said.err
 
 
 def test_an_unknown_analysis_is_named(say: Say, finished: Path) -> None:

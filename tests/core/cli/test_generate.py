@@ -310,7 +310,7 @@ def test_how_many_of_the_genes_a_file_has_is_told(
     given = ("--study", study, "--out", tmp_path / "drawn", "--prompts", spots)
     said = say("generate", job(study, "generate").name, *given)
     assert said.code == 0, said.err
-    assert f"has {found} of the {genes} genes that the job draws by{told if share == 1 else ';'}" in said.err
+    assert f"has {found} of the {genes} genes that the method reads{told if share == 1 else ';'}" in said.err
     assert told in said.err
 
 
@@ -340,7 +340,7 @@ def test_a_file_of_none_of_the_genes_is_refused_whatever_is_asked(
     said = say("generate", job(study, "generate").name, *given)
     assert said.code == 2
     assert "has 0 of the" in said.err
-    assert "its own are such as 'ENSG0'" in said.err
+    assert "it has genes such as 'ENSG0'" in said.err
 
 
 def test_a_folder_with_other_files_is_refused_before_anything_is_drawn(say: Say, study: Path, tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ def test_a_folder_with_other_files_is_refused_before_anything_is_drawn(say: Say,
     given = ("--study", study, "--out", tmp_path, "--encoded", "--prompts", tmp_path / "rows.npy")
     said = say("generate", "no job is even looked up", *given)
     assert said.code == 2
-    assert "holds 2 files that no manifest of it lists ('notes.txt', 'rows.npy')" in said.err
+    assert "contains 2 files that its manifest does not list ('notes.txt', 'rows.npy')" in said.err
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
@@ -414,7 +414,7 @@ def test_a_file_that_is_no_annotated_data_is_told_in_a_sentence(say: Say, study:
 
 
 @pytest.mark.parametrize(
-    ("spots", "n_samples", "told"), [(0, 4, "holds none"), (3, -1, "--n-samples must be at least 1")]
+    ("spots", "n_samples", "told"), [(0, 4, "has no spots"), (3, -1, "--n-samples must be at least 1")]
 )
 def test_spots_that_are_none_are_told_in_a_sentence(
     say: Say, study: Path, tmp_path: Path, spots: int, n_samples: int, told: str

@@ -73,7 +73,7 @@ def test_profiles_are_means_and_spots_without_a_name_belong_nowhere() -> None:
 
 
 def test_one_cluster_is_told_apart_from_nothing() -> None:
-    with pytest.raises(DataError, match="of 2 spots there is 1 cluster"):
+    with pytest.raises(DataError, match="the 2 spots have 1 cluster"):
         cluster_profiles(np.ones((2, 1)), np.array(["a", ""]))
 
 
@@ -135,18 +135,18 @@ def test_a_job_that_fails_costs_itself_alone(
     assert set(findings.tables) == {"attribution-top", "attribution-clip-0123"}
     assert findings.notes[0].startswith("job 4567 (clip) is left out: ")
     study.done = lambda: [bad]
-    with pytest.raises(DataError, match="which genes it goes by; job 4567"):
+    with pytest.raises(DataError, match="attributes distances to genes; job 4567"):
         analyse_attribution(study)
 
 
 def test_a_single_cluster_ends_in_its_reason(study: Any) -> None:
     (result,) = study.predictions(None)
     study.predictions = lambda _: [replace(result, regions=np.array(["stroma", "", "stroma"]))]
-    with pytest.raises(DataError, match="of 3 spots there is 1 cluster"):
+    with pytest.raises(DataError, match="the 3 spots have 1 cluster"):
         analyse_attribution(study)
 
 
 def test_a_study_whose_methods_offer_nothing_is_refused(study: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attribution, "_opened", lambda study, record: (None, None))
-    with pytest.raises(DataError, match="which genes it goes by"):
+    with pytest.raises(DataError, match="attributes distances to genes"):
         analyse_attribution(study)

@@ -62,7 +62,7 @@ def test_what_no_run_wrote_is_kept_and_refused(tmp_path: Path) -> None:
     run(tmp_path, shade=OLD, n=1)
     (tmp_path / "prompt_00007_seed0000_00.png").write_bytes(b"another one's")
     with pytest.raises(
-        StoreError, match=r"holds 1 files that no manifest of it lists \('prompt_00007_seed0000_00.png'"
+        StoreError, match=r"contains 1 files that its manifest does not list \('prompt_00007_seed0000_00.png'"
     ):
         run(tmp_path, shade=NEW, n=1)
     assert (tmp_path / "prompt_00007_seed0000_00.png").read_bytes() == b"another one's"
@@ -85,7 +85,7 @@ def test_a_manifest_can_name_nothing_but_images_of_its_folder(tmp_path: Path) ->
 @pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"\xff\xfe", b""])
 def test_another_programs_manifest_makes_a_folder_no_run(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "manifest.csv").write_bytes(content)
-    with pytest.raises(StoreError, match="must be new, empty, or hold one earlier run alone"):
+    with pytest.raises(StoreError, match="must be new, empty, or contain one earlier run alone"):
         check_folder(tmp_path)
 
 
@@ -103,7 +103,7 @@ def test_a_file_in_the_folders_place_is_told(tmp_path: Path) -> None:
 
 
 def test_two_runs_at_once_are_refused(tmp_path: Path) -> None:
-    with filelock.FileLock(tmp_path / ".lock"), pytest.raises(StoreError, match="another run draws into"):
+    with filelock.FileLock(tmp_path / ".lock"), pytest.raises(StoreError, match="another run writes to"):
         run(tmp_path, shade=NEW, n=1)
 
 

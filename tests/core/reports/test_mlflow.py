@@ -132,7 +132,7 @@ def test_outage_is_told_in_one_sentence(out: Path, finished: list[RunRecord], mo
     complaint = track(out, finished)
     assert complaint is not None
     assert "tracking failed" in complaint
-    assert "the records are whole" in complaint
+    assert "the records are complete" in complaint
     assert "\n" not in complaint
 
 

@@ -1,9 +1,9 @@
-"""Which genes tell the clusters of a slide apart in a method's shared space: integrated gradients and SmoothGrad.
+"""Which genes separate the clusters of a slide in a method's shared space: integrated gradients and SmoothGrad.
 
-For each ordered pair of clusters, the squared distance between the places of their mean profiles is shared out among
-the genes. Clusters are the annotation's classes, or where there is none the Leiden clusters of the spots' expression
-vectors. Written from ``generative_metrics.md``, section 6. Profiles are on the scale of the method's training slides;
-published: on that of their own file. Only the means of what is stored and a fitted method are needed, no image.
+For each ordered pair of clusters, the squared distance between the vectors of their mean profiles is attributed to the
+genes. Clusters are the annotated classes or, without annotation, the Leiden clusters of the spots' expression vectors.
+Written from ``generative_metrics.md``, section 6. Profiles are on the scale of the method's training slides; published:
+on that of their own file. The analysis needs the counts and the fitted method, but no image.
 
 References
 ----------
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 Gradient = Callable[[Float], Float]
-"""From (m, g) profiles to the (m, g) gradient of what is explained."""
+"""From (m, g) profiles to the (m, g) gradient of the explained function."""
 
 _NODES = 50  # generative_metrics, section 6.3
 _DRAWS, _NOISE = 50, 0.15  # generative_metrics, section 6.6
@@ -48,41 +48,41 @@ _TOP = 10
 
 
 class GeneReader(Protocol):
-    """The side of a fitted method that reads expression."""
+    """The part of a fitted method that reads expression."""
 
     def read_genes(self, counts: Counts, /) -> tuple[tuple[str, ...], Float]:
-        """Name the genes that it reads, and give raw counts, of whatever genes, as it reads them: (n, g)."""
+        """Return the genes that it reads, and raw counts of any genes as it reads them: (n, g)."""
         ...
 
     def distance_gradient(self, profiles: Float, reference: Float, /) -> tuple[Float, Float]:
-        """Give the squared distance of (m, g) profiles from a reference (g,) in its space, (m,), and its gradient.
+        """Return the squared distances of (m, g) profiles from a reference (g,) in its space, (m,), and their gradient.
 
-        The gradient is (m, g), with respect to the profiles; the reference's place stays where it is.
+        The gradient is (m, g), with respect to the profiles; the vector of the reference is constant.
         """
         ...
 
 
 @runtime_checkable
 class OffersGeneReader(Protocol):
-    """A method that can say which genes move a profile."""
+    """A method that can attribute distances to genes."""
 
     def gene_reader(self) -> GeneReader:
-        """Give the side of the fitted method that reads expression."""
+        """Return the part of the fitted method that reads expression."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attribution:
-    """What tells one cluster, the query, from another.
+    """Which genes separate one cluster, the query, from another, the reference.
 
     Attributes
     ----------
     distance
         Squared, between the two mean profiles.
     integrated
-        (g,) with sign: what each gene adds to the distance; they sum to it.
+        (g,) signed contribution of each gene to the distance; they sum to it.
     smooth
-        (g,) mean size of the gradient at noisy copies of the query.
+        (g,) mean absolute gradient at noisy copies of the query.
     """
 
     query: str
@@ -93,7 +93,7 @@ class Attribution:
 
 
 def analyse_attribution(study: StudyResults, /) -> Findings:
-    """Attribute the clusters of every finished job that retrieves and whose method offers it.
+    """Attribute the clusters of every finished job that retrieves, if its method offers it.
 
     Raises
     ------
@@ -102,20 +102,20 @@ def analyse_attribution(study: StudyResults, /) -> Findings:
     """
     seen, failed = job_by_job(study, {"retrieve"}, lambda record: _attributed(study, record))
     if not seen:
-        nothing = "no finished job of this study retrieves by a method that says which genes it goes by"
+        nothing = "no finished job of this study retrieves by a method that attributes distances to genes"
         raise DataError("; ".join([nothing, *failed]).rstrip(".") + ".")
     tables: dict[str, list[Mapping[str, Cell]]] = {"attribution-top": []}
     for record, (genes, top) in seen:
         tables[f"attribution-{record.job.method}-{record.job_id}"] = genes
         tables["attribution-top"] += top
-    note = "only genes that are higher in the query are attributed, as published; sizes lose their sign."
+    note = "only genes that are higher in the query are attributed, as published; shares are absolute values."
     return Findings(tables=tables, notes=[*failed, note])
 
 
 def _attributed(
     study: StudyResults, record: RunRecord
 ) -> tuple[list[Mapping[str, Cell]], list[Mapping[str, Cell]]] | None:
-    """Attribute a job's clusters: a row a gene, and a row a pair; ``None`` if its method offers nothing."""
+    """Attribute a job's clusters: a row per gene, and a row per pair; ``None`` if its method does not offer it."""
     reader, counts = _opened(study, record)
     if reader is None:
         return None
@@ -141,7 +141,7 @@ def _attributed(
 
 
 def attribute(reader: GeneReader, names: tuple[str, ...], profiles: Float, /, *, seed: int) -> list[Attribution]:
-    """Attribute every ordered pair of (k, g) cluster profiles: query after query, references in order."""
+    """Attribute every ordered pair of (k, g) cluster profiles, sorted by query, then reference."""
     spread = _NOISE * np.ptp(profiles, axis=0)
     found = []
     for query, reference in permutations(range(len(names)), 2):
@@ -168,18 +168,18 @@ def cluster_profiles(values: Float, labels: npt.NDArray[np.str_], /) -> tuple[tu
     Raises
     ------
     DataError
-        If there is but one cluster.
+        If there are fewer than two clusters.
     """
     names = tuple(str(name) for name in np.unique(labels) if name != "")
     if len(names) < 2:
-        raise DataError(f"genes tell clusters apart, and of {len(labels)} spots there is {len(names)} cluster.")
+        raise DataError(f"attribution compares clusters, but the {len(labels)} spots have {len(names)} cluster.")
     return names, np.stack([values[labels == name].mean(axis=0, dtype=np.float64) for name in names])
 
 
 def integrated_gradients(gradient: Gradient, query: Float, reference: Float, /, *, nodes: int = _NODES) -> Float:
     """Integrate a gradient along the straight path from a reference (g,) to a query (g,): (g,) shares.
 
-    By Gauss and Legendre's quadrature; the shares sum to the difference of what is explained between the two ends.
+    By Gauss–Legendre quadrature; the shares sum to the difference of the explained function between the two ends.
     """
     places, weights = np.polynomial.legendre.leggauss(nodes)
     step = query - reference
@@ -191,20 +191,20 @@ def integrated_gradients(gradient: Gradient, query: Float, reference: Float, /, 
 def smooth_gradients(
     gradient: Gradient, query: Float, deviation: Float, /, *, drawn: np.random.Generator, draws: int = _DRAWS
 ) -> Float:
-    """Average the size of a gradient over copies of a query (g,) with noise of (g,) standard deviations: (g,)."""
+    """Average the absolute gradient over copies of a query (g,) with noise of (g,) standard deviations: (g,)."""
     copies = query + deviation * drawn.standard_normal((draws, len(query)))
     sizes: Float = np.abs(gradient(copies)).mean(axis=0)
     return sizes
 
 
 def upregulated(shares: Float, query: Float, reference: Float, /) -> Float:
-    """Keep the size of the (g,) shares of genes that are higher in the query; 0 for others, as published."""
+    """Return the absolute (g,) shares of genes that are higher in the query; 0 for others, as published."""
     kept: Float = np.where(query > reference, np.abs(shares), 0.0)
     return kept
 
 
 def _opened(study: StudyResults, record: RunRecord) -> tuple[GeneReader | None, Counts]:
-    """Read a job's method back, and the raw counts of its test slides.
+    """Load a job's method, and read the raw counts of its test slides.
 
     Raises
     ------
@@ -217,7 +217,7 @@ def _opened(study: StudyResults, record: RunRecord) -> tuple[GeneReader | None, 
     tables = [assembler.dataset.table(slides[name], assembler.target) for name in record.job.test]
     tested = [spot for result in study.predictions(record) for spot in result.spot_ids.tolist()]
     if tested != [str(spot) for table in tables for spot in table.spot_ids]:
-        raise DataError("the dataset's spots are not those that it was tested on; take the data of that time.")
+        raise DataError("the dataset's spots are not those that it was tested on; use the same version of the data.")
     counts = [table.counts for table in tables if table.counts is not None]
     values = np.concatenate([gene_columns(one, assembler.genes) for one in counts])
     reader = method.gene_reader() if isinstance(method, OffersGeneReader) else None
@@ -225,7 +225,7 @@ def _opened(study: StudyResults, record: RunRecord) -> tuple[GeneReader | None, 
 
 
 def _clusters(results: list[SlideResult]) -> npt.NDArray[np.str_]:
-    """Name each spot's cluster: its annotation, where any slide has one; else where its expression lies."""
+    """Return each spot's cluster: its annotation, if any slide has one, else the cluster of its expression."""
     if any(result.regions is not None for result in results):
         parts = [np.full(len(r.spot_ids), "") if r.regions is None else r.regions for r in results]
         return np.concatenate(parts)
@@ -238,7 +238,7 @@ def _pair(one: Attribution, names: tuple[str, ...], profiles: Float) -> tuple[Fl
 
 
 def _rows(genes: tuple[str, ...], columns: Mapping[str, Float]) -> list[Mapping[str, Cell]]:
-    """Write a row for each gene, the largest share first."""
+    """Return a row for each gene, the largest share first."""
     table = np.stack(list(columns.values()), axis=1)
     order = np.argsort(-table.max(axis=1), kind="stable")
     return [{"gene": genes[row], **dict(zip(columns, table[row].tolist(), strict=True))} for row in order]

@@ -1,15 +1,14 @@
-"""The noise ceiling: how well the measurement agrees with itself, which no prediction can be expected to beat.
+"""The noise ceiling: how well the measurement agrees with itself, which no prediction can be expected to exceed.
 
-Three views, each where the dataset has what it takes:
+There are three estimates, each for datasets that have the data it needs:
 
-- ``count splitting``: every count is split into two halves at random; from the correlation r of the normalised halves
-  the reliability of the whole is 2 r / (1 + r) (Spearman–Brown), and a perfect prediction of the expectation correlates
-  with what was counted by the root of it; an
-  estimate that the logarithm bends upwards where a spot has few counts.
-- ``tiers``: the abundance of a coarse type beside the sum of its finer ones, from another deconvolution of the same
-  counts; a type's finer ones are those that begin or end with its name.
+- ``count splitting``: every count is split into two halves at random. With r the correlation of the normalised halves,
+  the reliability of the whole is 2 r / (1 + r) (Spearman–Brown). A perfect prediction of the expectation correlates
+  with the counts by the root of it. The logarithm biases this estimate upwards where a spot has few counts.
+- ``tiers``: the abundance of a coarse type compared with the sum of its finer types, from another deconvolution of the
+  same counts. The finer types are those whose names begin or end with the coarse type's name.
 - ``replicates``: another section of the same patient, read at the same place within the tissue. Sections are aligned by
-  their bounding boxes only, so that this one is a lower bound of what a neighbouring section tells.
+  their bounding boxes only, so this is a lower bound of the agreement of neighbouring sections.
 
 References
 ----------
@@ -39,12 +38,12 @@ Row = Mapping[str, Cell]
 
 
 def analyse_ceiling(study: StudyResults, /) -> Findings:
-    """Measure the ceilings of every dataset and target of a study, on the slides that it tested.
+    """Estimate the ceilings of every dataset and target of a study, on its test slides.
 
     Raises
     ------
     DataError
-        If no job is finished, or none of its datasets has what a ceiling takes.
+        If no job is finished, or no dataset has the data that an estimate needs.
     """
     rows: list[Row] = []
     notes: list[str] = []
@@ -54,16 +53,16 @@ def analyse_ceiling(study: StudyResults, /) -> Findings:
         except HistobenchError as error:
             notes.append(f"{spec.dataset} {spec.target}, fold {spec.fold} is left out: {error}")
     if not rows:
-        raise DataError(" ".join(["no noise ceiling can be had here.", *notes]))
+        raise DataError(" ".join(["no noise ceiling can be estimated here.", *notes]))
     notes.append(
-        "Pearson over spots, per slide, mean over the targets that have one; count splitting: the root of the "
-        "reliability; tiers and replicates: plain agreement. No ceiling holds for sure: all are estimates."
+        "Pearson over spots, per slide, mean over the targets where it is defined; count splitting: the root of the "
+        "reliability; tiers and replicates: plain agreement. All ceilings are estimates."
     )
     return Findings(tables={"ceiling": rows}, notes=notes)
 
 
 def _one_job_a_fold(study: StudyResults) -> Iterator[JobSpec]:
-    """Yield one job of each dataset, target, scheme and fold; methods and seeds do not matter here."""
+    """Yield one job per dataset, target, scheme and fold; methods and seeds do not matter here."""
     seen: set[tuple[str, ...]] = set()
     for record in study.done():
         job = record.job
@@ -88,7 +87,7 @@ def _rows(assembler: Assembler, spec: JobSpec) -> Iterator[Row]:
 
 
 def split_ceiling(table: SpotTable, assembler: Assembler) -> Float:
-    """Estimate, for each target, the largest correlation that a prediction can have with what was counted.
+    """Estimate for each target the largest correlation that a prediction can have with the counts.
 
     Returns
     -------
@@ -137,11 +136,11 @@ def tier_members(coarse: str, fine: Sequence[str]) -> list[str]:
 
 
 def _summed(coarse: SpotTable, fine: SpotTable) -> tuple[Float, Float] | None:
-    """Give (n, t) the coarse types and the sums of their finer ones, on the spots of both; ``None`` if none match."""
+    """Return the coarse types and the sums of their finer types, (n, t) on shared spots; ``None`` if none match."""
     if coarse.targets is None or fine.targets is None:
         return None
     members = {name: tier_members(name, fine.targets.names) for name in coarse.targets.names}
-    # a coarser tier under the name of a finer one is no sum of parts
+    # a coarser tier has no finer types to sum
     members = {name: parts for name, parts in members.items() if parts and len(fine.targets.names) > len(members)}
     place = {spot: row for row, spot in enumerate(fine.spot_ids)}
     rows = [row for row, spot in enumerate(coarse.spot_ids) if spot in place]

@@ -1,8 +1,8 @@
-"""Which cell types, or genes, lie near which: predicted beside observed, as matrices and as networks.
+"""Which cell types, or genes, are near which: predicted and observed, as matrices and as networks.
 
-For every pair of targets on a slide the bivariate Moran's R says how much of one lies near the other, with weights
+For every pair of targets on a slide the bivariate Moran's R measures how much of one is near the other, with weights
 exp(-d² / 2 l²), l = 150 µm, none below 0.2 and 1 for a spot itself, scaled to sum n (abundance protocol, section 9,
-with microns for pixels). The published test is one-sided and uncorrected; here the network keeps pairs whose p is
+with microns instead of pixels). The published test is one-sided and uncorrected; here the network keeps pairs with p
 below 0.05 after Holm's correction over the slide's pairs.
 """
 
@@ -25,7 +25,7 @@ from histobench.results.statistics.paired import holm
 __all__ = ["LENGTH_UM", "analyse_colocalisation", "slide_pairs"]
 
 LENGTH_UM = 150.0
-"""Length of the Gaussian: about the distance from spot to spot of the coarsest array."""
+"""Length of the Gaussian: about the distance between spots on the coarsest array."""
 
 _MOST_TARGETS = 60
 _ALPHA = 0.05
@@ -36,7 +36,7 @@ Sides = Mapping[str, Colocalisation]
 def analyse_colocalisation(study: StudyResults, /) -> Findings:
     """Compare the relations of all pairs of targets, slide by slide and method by method.
 
-    With more than 60 targets the most variable ones are taken.
+    With more than 60 targets, the most variable ones are used.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def analyse_colocalisation(study: StudyResults, /) -> Findings:
         raise DataError("no finished job predicts amounts of three targets that vary on a slide.")
     notes = [
         "R: bivariate Moran's R; p: one-sided normal, attraction only; linked: p below 0.05 after Holm over the slide.",
-        "one figure a job, of its first slide; a control that predicts a constant has no relations to compare.",
+        "one figure per job, of its first slide; a control that predicts a constant has no relations to compare.",
     ]
     return Findings(tables={"colocalisation": agreement, "colocalisation-pairs": pairs}, figures=figures, notes=notes)
 
@@ -110,15 +110,15 @@ def _pairs(names: Sequence[str], sides: Sides) -> Iterator[Mapping[str, Cell]]:
 
 def _agreement(sides: Sides) -> Mapping[str, Cell]:
     upper = np.triu_indices(len(sides["observed"].r), k=1)
-    seen, said = (sides[side].r[upper] for side in ("observed", "predicted"))
+    true, found = (sides[side].r[upper] for side in ("observed", "predicted"))
     linked = {side: holm(found.p[upper]) < _ALPHA for side, found in sides.items()}
     both = int((linked["observed"] & linked["predicted"]).sum())
     either = int((linked["observed"] | linked["predicted"]).sum())
     return {
-        "pairs": len(seen),
-        "pearson of R": float(np.corrcoef(seen, said)[0, 1]),
-        "spearman of R": float(np.corrcoef(rankdata(seen), rankdata(said))[0, 1]),
-        "scaled cosine of R": float((1 + seen @ said / np.sqrt((seen @ seen) * (said @ said))) / 2),
+        "pairs": len(true),
+        "pearson of R": float(np.corrcoef(true, found)[0, 1]),
+        "spearman of R": float(np.corrcoef(rankdata(true), rankdata(found))[0, 1]),
+        "scaled cosine of R": float((1 + true @ found / np.sqrt((true @ true) * (found @ found))) / 2),
         "linked observed": int(linked["observed"].sum()),
         "linked predicted": int(linked["predicted"].sum()),
         "links shared (Jaccard)": both / either if either else float("nan"),
@@ -147,7 +147,7 @@ def _draw(names: Sequence[str], sides: Sides, *, title: str) -> Figure:
 
 
 def _draw_network(axes: Axes, names: Sequence[str], found: Colocalisation, *, limit: float) -> None:
-    """Draw the targets on a circle and a line for every pair that is linked, the wider the larger its R."""
+    """Draw the targets on a circle, and for every linked pair a line whose width grows with its R."""
     angles = 2 * np.pi * np.arange(len(names)) / len(names)
     x, y = np.cos(angles), np.sin(angles)
     upper = np.triu_indices(len(names), k=1)

@@ -1,8 +1,8 @@
-"""Spatial domains: the tissue cut into regions by what is predicted, beside the cut by what is observed and by labels.
+"""Spatial domains: tissue divided into regions by the predictions, by the observations and by labels.
 
 Targets are standardised on each slide, reduced to at most 20 principal components and clustered by a Gaussian mixture
 with one covariance, as the published analyses of legacy arrays do. The number of domains is chosen on the observed
-side alone, by the largest silhouette between 2 and 8, and used for both sides: no label and no prediction decides it.
+side only, by the largest silhouette between 2 and 8, and used for both sides: no label and no prediction decides it.
 
 References
 ----------
@@ -31,7 +31,7 @@ _FEWEST_SPOTS = 30
 
 
 def analyse_domains(study: StudyResults, /) -> Findings:
-    """Cluster every test slide by observation and by prediction, and compare the two with each other and with labels.
+    """Cluster every test slide by observation and by prediction, and compare both with each other and with labels.
 
     Raises
     ------
@@ -73,7 +73,7 @@ def analyse_domains(study: StudyResults, /) -> Findings:
 def choose_domains(values: Float, /) -> Int:
     """Cluster (n, t) values into the number of domains with the largest silhouette: (n,) from 0."""
     components = _components(values)
-    most = min(_MOST_DOMAINS, len(values) - 1)  # a silhouette needs two spots in a domain
+    most = min(_MOST_DOMAINS, len(values) - 1)  # a silhouette needs a domain of two spots
     candidates = [_cluster(components, k) for k in range(2, most + 1)]
     candidates = [found for found in candidates if len(np.unique(found)) > 1]
     if not candidates:

@@ -1,4 +1,4 @@
-"""What an analysis is given, and what it finds."""
+"""What an analysis receives, and what it returns."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,19 +22,19 @@ AMOUNTS: frozenset[Kind] = frozenset(kind for kind, facts in TASKS.items() if fa
 """Kinds whose values are amounts that are read off the image."""
 
 Cell = str | int | float | None
-"""What stands in a table; a number that is NaN is undefined."""
+"""A cell of a table; NaN is undefined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyResults:
-    """A finished study, or the part of it that was asked for.
+    """A finished study, or the selected part of it.
 
     Attributes
     ----------
     records
-        Of its jobs.
+        The records of its jobs.
     metric
-        The metric that was asked for; ``None`` for the one that ranks each kind of target.
+        The requested metric; ``None`` for the one that ranks each kind of target.
     """
 
     store: Store
@@ -49,16 +49,16 @@ class StudyResults:
         return sorted(done, key=lambda r: (r.job.dataset, r.job.target, label_of(r), r.job.fold, r.job.seed))
 
     def metric_of(self, record: RunRecord) -> str:
-        """Name the metric to judge a job by.
+        """Return the name of the metric that a job is judged by.
 
         Raises
         ------
         DataError
-            If the job has no score under it.
+            If the job has no score for it.
         """
         name = self.metric or ranking_metric([record]) or ""
         if name not in record.scores:
-            raise DataError(f"job {record.job_id} ({record.job.method}) has no score under {name!r}.")
+            raise DataError(f"job {record.job_id} ({record.job.method}) has no score for {name!r}.")
         return name
 
     def predictions(self, record: RunRecord) -> list[SlideResult]:
@@ -68,16 +68,16 @@ class StudyResults:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What an analysis found.
+    """The result of an analysis.
 
     Attributes
     ----------
     tables
-        File name without ending → rows, each a column → value.
+        File name without suffix → rows, each column → value.
     figures
-        File name without ending → figure.
+        File name without suffix → figure.
     notes
-        What a reader must know, a sentence each.
+        What a reader must know, one sentence each.
     """
 
     tables: Mapping[str, Sequence[Mapping[str, Cell]]] = field(default_factory=dict)
@@ -88,16 +88,16 @@ class Findings:
 def job_by_job(
     study: StudyResults, kinds: Collection[Kind], look: Callable[[RunRecord], SeenT | None], /
 ) -> tuple[list[tuple[RunRecord, SeenT]], list[str]]:
-    """Look at every finished job of some kinds; one that cannot be looked at costs itself alone.
+    """Analyse every finished job of some kinds; a job that fails does not stop the others.
 
     Parameters
     ----------
     look
-        Gives what it sees, or ``None`` where there is nothing to see.
+        Returns the result for a job, or ``None`` if there is nothing to analyse.
 
     Returns
     -------
-    Jobs with what was seen, and a sentence for each that failed.
+    Jobs with their results, and a sentence for each that failed.
     """
     found, failed = [], []
     for record in study.done():
@@ -105,7 +105,7 @@ def job_by_job(
             continue
         try:
             seen = look(record)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 -- a stranger's dataset and method may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 -- third-party datasets and methods may raise anything
             failed.append(f"job {record.job_id} ({record.job.method}) is left out: {explain(error)}")
             continue
         if seen is not None:
@@ -114,6 +114,6 @@ def job_by_job(
 
 
 def label_of(record: RunRecord) -> str:
-    """Name a job's method and encoder for people."""
+    """Return the method and encoder of a job, for display."""
     job = record.job
     return job.method if job.encoder is None else f"{job.method} · {job.encoder} ({job.mode})"

@@ -161,7 +161,8 @@ def _draw(table: anndata.AnnData, space: Space, joint: Int, *, title: str) -> Fi
     table.obs["joint cluster"] = pd.Categorical(joint.astype(np.str_))
     colours = ["slide", "joint cluster"]
     if space.biology is not None:
-        table.obs[space.source] = pd.Categorical(np.where(space.biology == "", None, space.biology.astype(object)))
+        known = [name for name in np.unique(space.biology) if name]
+        table.obs[space.source] = pd.Categorical(space.biology, categories=known)
         colours.append(space.source)
     with catch_warnings(action="ignore", category=PendingDeprecationWarning):  # of matplotlib, for scanpy
         figure: Figure = scanpy.pl.umap(table, color=colours, size=24, wspace=0.35, show=False, return_fig=True)

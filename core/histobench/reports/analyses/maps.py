@@ -1,4 +1,4 @@
-"""Predicted beside observed, spot by spot."""
+"""Maps of predicted and observed values."""
 
 from histobench.contracts.tasks import TASKS
 from histobench.errors import DataError
@@ -19,7 +19,7 @@ def analyse_maps(study: StudyResults, /) -> Findings:
     figures, rows = {}, []
     for record in study.done():
         if not TASKS[record.job.kind].has_targets:
-            continue  # a space of the method's own has no map
+            continue  # a space of the method has no map
         results = study.predictions(record)
         unit = record.panel.unit if record.panel else ""
         figure, target = draw_spot_map(results, title=f"{label_of(record)}, fold {record.job.fold}", unit=unit)
@@ -29,4 +29,6 @@ def analyse_maps(study: StudyResults, /) -> Findings:
         rows.append(row)
     if not rows:
         raise DataError("no job of this study is finished.")
-    return Findings(tables={"maps": rows}, figures=figures, notes=["observed and predicted have a colour scale each."])
+    return Findings(
+        tables={"maps": rows}, figures=figures, notes=["observed and predicted values have separate colour scales."]
+    )

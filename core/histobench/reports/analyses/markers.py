@@ -1,9 +1,10 @@
-"""Classes of tissue against the rest: which targets mark them, and whether predictions tell the same.
+"""Classes of tissue against the rest: which targets mark them, and whether predictions agree.
 
-For each class of a slide and each target: the area under the ROC curve that tells the class's spots from the others by
-the target's value (0.5: it tells nothing), observed and predicted. A target *marks* a class if it is among the ten of
-highest observed AUROC; how many of them are among the ten of highest predicted AUROC is the share recovered, beside
-what a random order would recover.
+For each class of a slide and each target we compute the area under the ROC curve with which the target's value
+separates the class's spots from the others (0.5: not at all), observed and predicted. A target *marks* a class if it is
+one of the ten with the highest observed AUROC. The share recovered is how many of these have one of the ten highest
+predicted AUROCs, reported with what a random order would recover. scanpy's ``rank_genes_groups`` is not used: it
+reports z scores in place of areas.
 
 References
 ----------
@@ -30,7 +31,7 @@ _FEWEST_SPOTS = 5
 
 
 def analyse_markers(study: StudyResults, /) -> Findings:
-    """Compare what marks each class of tissue, tumour against normal among them.
+    """Compare which targets mark each class of tissue, such as tumour against normal.
 
     Raises
     ------
@@ -54,13 +55,13 @@ def analyse_markers(study: StudyResults, /) -> Findings:
                     for target, o, p in zip(result.observed.names, observed, predicted, strict=True)
                 ]
     if not summary:
-        raise DataError("no test slide of a finished job has labels, so no class can be told from the rest.")
-    notes = [f"classes with {_FEWEST_SPOTS} spots inside and outside; agreement: Pearson between AUROCs over targets."]
+        raise DataError("no test slide of a finished job has labels, so no class can be compared with the rest.")
+    notes = [f"classes with {_FEWEST_SPOTS} spots inside and outside; agreement: Pearson of the AUROCs over targets."]
     return Findings(tables={"markers": summary, "markers-targets": details}, notes=notes)
 
 
 def auroc(values: Float, inside: npt.NDArray[np.bool_], /) -> Float:
-    """Tell spots inside from those outside by each column of (n, t) values: (t,) float64 in [0, 1], ties halved."""
+    """Return how well each column of (n, t) values separates spots inside from outside: (t,) in [0, 1], ties halved."""
     ranks = rankdata(values, axis=0)
     n_in, n_out = int(inside.sum()), int((~inside).sum())
     area: Float = (ranks[inside].sum(axis=0) - n_in * (n_in + 1) / 2) / (n_in * n_out)
@@ -68,10 +69,10 @@ def auroc(values: Float, inside: npt.NDArray[np.bool_], /) -> Float:
 
 
 def recovered(observed: Float, predicted: Float, /) -> tuple[float, float]:
-    """Give the share of observed markers that are predicted ones, and what chance recovers; both sides (t,) AUROCs."""
+    """Return the share of observed markers that are predicted ones, and that by chance; both sides are (t,) AUROCs."""
     k = min(MARKERS, max(1, len(observed) // 3))
-    seen, said = (set(np.argsort(-side, kind="stable")[:k].tolist()) for side in (observed, predicted))
-    return len(seen & said) / k, k / len(observed)
+    true, found = (set(np.argsort(-side, kind="stable")[:k].tolist()) for side in (observed, predicted))
+    return len(true & found) / k, k / len(observed)
 
 
 def _classes(

@@ -1,4 +1,4 @@
-"""Patches drawn on demand by a finished job's method: the prompts, and the images that are written."""
+"""Patches drawn on demand by a finished job's method: prompts, and writing the images."""
 
 from histobench.reports.generation.folders import Manifest, check_folder
 from histobench.reports.generation.images import write_images

@@ -1,8 +1,8 @@
-"""The output folder of a run: it holds the images of exactly one.
+"""The output folder of ``histobench generate``: it contains the images of exactly one run.
 
-New images are written apart, and take the earlier run's place once all are there. From then on a file ``manifest.csv``
-beside them says so: whoever finds it after a kill finishes the exchange. So every image in the folder is at any time
-listed in one of two manifests, and none is described by another run's.
+New images are written to a subfolder, and replace the earlier run once all are there. The subfolder's ``manifest.csv``,
+written last, marks it as complete: after a kill, the next run finishes the exchange. So every image in the folder is at
+any time listed in one of two manifests, and no manifest describes another run's images.
 """
 
 import csv
@@ -23,7 +23,7 @@ from histobench.files import store_errors, write_atomically
 __all__ = ["MANIFEST", "SHEET", "Manifest", "check_folder", "one_run", "write_manifest"]
 
 MANIFEST, SHEET = "manifest.csv", "sheet.png"
-"""What stands in the folder beside the images."""
+"""Files in the folder in addition to the images."""
 
 _APART = ".unfinished"
 _IMAGE = re.compile(r"(cluster_\d+/)?prompt_\d{5,}(_t[\d.e-]+)?_seed\d{4,}_\d{2,}\.png")
@@ -32,7 +32,7 @@ _NAMED = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What one image is: its file, the prompt and the file's row it came from, cluster or place, seed and sample."""
+    """One image: its file, its prompt and the row of the prompts' file, cluster or place on a path, seed and sample."""
 
     file: str
     prompt: int
@@ -43,35 +43,35 @@ class Manifest:
 
 
 def check_folder(out: Path) -> None:
-    """Refuse a folder that holds anything but an earlier run; what is hidden in it is left alone.
+    """Refuse a folder with anything but an earlier run; hidden files are ignored.
 
     Raises
     ------
     StoreError
-        If there is such a file, or this is no folder that can be read.
+        If there is such a file, or the folder cannot be read.
     """
     with store_errors(out):
         if out.exists() and not out.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "no folder", str(out))
+            raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(out))
         held = {path.relative_to(out) for path in out.rglob("*") if path.is_symlink() or not path.is_dir()}
     shown = {path.as_posix() for path in held if not any(part.startswith(".") for part in path.parts)}
     foreign = sorted(shown.difference(_listed(out), _listed(out / _APART)))
     if foreign:
         some = ", ".join(map(repr, foreign[:_NAMED]))
         raise StoreError(
-            f"{str(out)!r} must be new, empty, or hold one earlier run alone, and holds {len(foreign)} files that no "
-            f"manifest of it lists ({some}): move them elsewhere, or name another folder with --out."
+            f"{str(out)!r} must be new, empty, or contain one earlier run alone, but contains {len(foreign)} files "
+            f"that its manifest does not list ({some}): move them elsewhere, or choose another folder with --out."
         )
 
 
 @contextmanager
 def one_run(out: Path) -> Iterator[Path]:
-    """Give a folder to write a run into, the manifest last; at the end it takes the place of an earlier one in `out`.
+    """Yield a folder to write a run to, the manifest last; at the end it replaces an earlier run in `out`.
 
     Raises
     ------
     StoreError
-        If the folder holds other files, another run is written into it, it cannot be written to or the disk is full.
+        If the folder contains other files, another run writes to it, it cannot be written to or the disk is full.
     """
     apart = out / _APART
     with store_errors(out):
@@ -80,10 +80,10 @@ def one_run(out: Path) -> Iterator[Path]:
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout as error:
-            raise StoreError(f"another run draws into {str(out)!r}; wait for it, or choose another --out.") from error
+            raise StoreError(f"another run writes to {str(out)!r}; wait for it, or choose another --out.") from error
         try:
             check_folder(out)
-            _exchange(out)  # what a killed run has left
+            _exchange(out)  # left by a killed run
             apart.mkdir()
             yield apart
             _exchange(out)
@@ -101,11 +101,11 @@ def write_manifest(folder: Path, entries: Sequence[Manifest]) -> None:
 
 
 def _exchange(out: Path) -> None:
-    """Put a whole run that lies apart in the place of the earlier one, and one that is not whole nowhere."""
+    """Replace the earlier run with a complete new one, and remove an incomplete one."""
     apart = out / _APART
     arriving = _listed(apart)
     if arriving:
-        # the earlier manifest is the last of its run to go, and the new one the last to come
+        # the earlier manifest is removed last of its run, and the new one is moved last
         for file in sorted(_listed(out) - {MANIFEST}):
             (out / file).unlink(missing_ok=True)
         (out / MANIFEST).unlink(missing_ok=True)
@@ -122,7 +122,7 @@ def _exchange(out: Path) -> None:
 
 
 def _listed(folder: Path) -> set[str]:
-    """Name all files of the run whose manifest lies in a folder; none if there is no such manifest."""
+    """Return all files of the run whose manifest is in a folder; none without such a manifest."""
     try:
         with (folder / MANIFEST).open(newline="", encoding="utf-8") as file:
             rows = csv.DictReader(file)

@@ -1,4 +1,4 @@
-"""Writing drawn patches: a PNG each, a manifest that says what each is, and a sheet of them all."""
+"""Writing drawn patches: one PNG each, a manifest that describes them, and a sheet of all."""
 
 import io
 from pathlib import Path
@@ -17,12 +17,12 @@ __all__ = ["write_images"]
 
 
 def write_images(out: Path, prompts: Prompts, images: UInt8, drawing: Drawing) -> list[Manifest]:
-    """Write (p, seeds * samples, h, w, 3) images, ``manifest.csv`` and ``sheet.png`` into a folder of their own.
+    """Write (p, seeds * samples, h, w, 3) images, ``manifest.csv`` and ``sheet.png`` into their folder.
 
     Raises
     ------
     StoreError
-        If the folder holds anything but an earlier run, cannot be written to or the disk is full.
+        If the folder contains anything but an earlier run, cannot be written to or the disk is full.
     """
     with one_run(out) as folder:
         entries = [
@@ -41,7 +41,7 @@ def write_images(out: Path, prompts: Prompts, images: UInt8, drawing: Drawing) -
 
 
 def _entries(prompt: int, prompts: Prompts, drawing: Drawing) -> list[Manifest]:
-    """Say what each image of a prompt is, all samples of a seed together."""
+    """Describe each image of a prompt, all samples of a seed together."""
     row, label = int(prompts.rows[prompt]), prompts.labels[prompt]
     place_on_path = f"_{label}" if row < 0 else ""
     folder = Path(prompts.folders[prompt])

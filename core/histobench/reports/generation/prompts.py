@@ -1,4 +1,4 @@
-"""Prompts of ``histobench generate``: spots of an AnnData file, rows of a matrix, and paths between two of these."""
+"""Prompts of ``histobench generate``: spots of an AnnData file, rows of a matrix, and paths between two rows."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,18 +20,18 @@ _read_h5ad = lazy("anndata:read_h5ad")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompts:
-    """What to draw from.
+    """The prompts of a run.
 
     Attributes
     ----------
     vectors
         (p, c) in the space of the method.
     rows
-        (p,) the row of the file that each came from; -1 for one between two rows.
+        (p,) the row of the file; -1 for a prompt between two rows.
     labels
-        (p,) name of the cluster, or of the place on a path; empty where there is none.
+        (p,) name of the cluster, or of the place on a path; else empty.
     folders
-        (p,) the folder that its images go to; empty for the output folder itself.
+        (p,) the folder of its images; empty for the output folder itself.
     """
 
     vectors: Float
@@ -50,24 +50,26 @@ def from_counts(method: Drawer, counts: Counts, clusters: npt.NDArray[np.str_] |
     Parameters
     ----------
     clusters
-        (n,) a label for each spot; ``None`` takes all spots for one cluster.
+        (n,) a label for each spot; ``None`` treats all spots as one cluster.
     n_samples
-        Spots of each; all of a cluster that has fewer.
+        Spots of each cluster; all spots of a cluster that has fewer.
 
     Raises
     ------
     ConfigError
-        If fewer than one spot is asked for.
+        If `n_samples` is less than 1.
     DataError
-        If there is no spot, or not a label for each.
+        If there are no spots, or not one label for each.
     """
     n = len(counts.values)
     if n_samples < 1:
         raise ConfigError(f"--n-samples must be at least 1, got {n_samples}.")
     if not n:
-        raise DataError("the file of spots holds none: there is no prompt to draw from.")
+        raise DataError("the file has no spots: there is no prompt to draw from.")
     if clusters is not None and len(clusters) != n:
-        raise DataError(f"there are {len(clusters)} cluster labels for {n} spots: give one for each, in their order.")
+        raise DataError(
+            f"there are {len(clusters)} cluster labels for {n} spots: give one for each spot, in the same order."
+        )
     names = [""] if clusters is None else sorted(set(clusters.tolist()))
     stream = np.random.RandomState(_DRAW_SEED)
     chosen: list[Int] = []
@@ -85,52 +87,52 @@ def from_counts(method: Drawer, counts: Counts, clusters: npt.NDArray[np.str_] |
 
 
 def count_genes(path: Path, counts: Counts, genes: tuple[str, ...], *, least: float) -> str:
-    """Say how many of a method's genes (N,) a file of spots has; the others are read as not expressed.
+    """Report how many of a method's genes (N,) a file of spots has; the others are read as not expressed.
 
     Parameters
     ----------
     least
-        Share of the genes below which a prompt would hardly say what was measured.
+        Smallest share of the genes with which a prompt is accepted.
 
     Raises
     ------
     DataError
-        If the file has fewer, or none.
+        If the file has a smaller share, or none.
     """
     known = set(counts.names)
     lacking = [gene for gene in genes if gene not in known]
     n_found = len(genes) - len(lacking)
-    found = f"{str(path)!r} has {n_found} of the {len(genes)} genes that the job draws by"
+    found = f"{str(path)!r} has {n_found} of the {len(genes)} genes that the method reads"
     if not n_found or n_found < least * len(genes):
-        own = f"its own are such as {counts.names[0]!r}" if counts.names else "it has none at all"
+        own = f"it has genes such as {counts.names[0]!r}" if counts.names else "it has no genes"
         raise DataError(
             f"{found}; the others, such as {lacking[0]!r}, would be read as not expressed. Give a file with at least "
-            f"{least:.0%} of them, named alike ({own}), or lower that share with --min-genes."
+            f"{least:.0%} of them under the same names ({own}), or lower that share with --min-genes."
         )
     return f"{found}; the others, such as {lacking[0]!r}, are read as not expressed." if lacking else f"{found}."
 
 
 def from_rows(method: Drawer, matrix: Float, *, encoded: bool) -> Prompts:
-    """Take every row of a matrix: (p, N) normalised log expression, or (p, c) ready embeddings."""
+    """Use every row of a matrix as a prompt: (p, N) normalised log expression, or (p, c) embeddings."""
     vectors = matrix if encoded else method.encode(matrix)
     n = len(vectors)
     return Prompts(vectors=vectors, rows=np.arange(n), labels=("",) * n, folders=("",) * n)
 
 
 def between(first: Float, second: Float, n_steps: int) -> Prompts:
-    """Walk from one prompt (c,) to another on the sphere, both ends included."""
+    """Interpolate from one prompt (c,) to another on the sphere, both ends included."""
     path = interpolate(first, second, n_steps)
     places = tuple(f"t{round(float(t), 4)}" for t in np.linspace(0.0, 1.0, n_steps))
     return Prompts(vectors=path, rows=np.full(n_steps, -1), labels=places, folders=("",) * n_steps)
 
 
 def read_matrix(path: Path) -> Float:
-    """Read rows of numbers from an ``.npy`` file: (p, c) float32; nothing in it is unpickled.
+    """Read rows of numbers from an ``.npy`` file: (p, c) float32; nothing is unpickled.
 
     Raises
     ------
     DataError
-        If the file is missing, damaged, or holds anything but a finite table.
+        If the file is missing, damaged, or is not a table of finite numbers.
     """
     if not path.exists():
         raise DataError(f"there is no file {str(path)!r}.")
@@ -139,11 +141,11 @@ def read_matrix(path: Path) -> Float:
     except (OSError, ValueError, EOFError, MemoryError) as error:
         raise DataError(f"{str(path)!r} cannot be read as a matrix: {explain(error)}") from error
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind not in "fiu" or not len(matrix):
-        raise DataError(f"{str(path)!r} must hold a table of numbers, a row a prompt.")
-    with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
+        raise DataError(f"{str(path)!r} must contain a table of numbers, one row per prompt.")
+    with np.errstate(over="ignore"):  # values beyond float32 are refused below
         rows = matrix.astype(np.float32)
     if not np.isfinite(rows).all():
-        raise DataError(f"{str(path)!r} holds NaN, infinite or too large values.")
+        raise DataError(f"{str(path)!r} contains NaN, infinite or too large values.")
     return rows
 
 
@@ -157,7 +159,7 @@ def read_counts(path: Path, clusters: str | None) -> tuple[Counts, npt.NDArray[n
 
     Returns
     -------
-    The counts, the labels if any were asked for, and a warning: empty if the counts look raw.
+    The counts, the labels if requested, and a warning, which is empty if the counts look raw.
 
     Raises
     ------
@@ -167,12 +169,14 @@ def read_counts(path: Path, clusters: str | None) -> tuple[Counts, npt.NDArray[n
     try:
         table = _read_h5ad(path)
         matrix = table.X.toarray() if hasattr(table.X, "toarray") else np.asarray(table.X)
-    except Exception as error:  # anndata, h5py and zarr raise whatever a wrong file makes them
+    except Exception as error:  # anndata, h5py and zarr raise many types for a wrong file
         raise DataError(f"{str(path)!r} cannot be read as AnnData: {explain(error)}") from error
     names = tuple(str(name) for name in table.var_names)
     counts = Counts(names=names, values=matrix.astype(np.float32))
     whole = bool(np.array_equal(counts.values, np.rint(counts.values)))
-    warning = "" if whole else f"{path} holds numbers that are not whole: raw counts are expected, not normalised ones."
+    warning = (
+        "" if whole else f"{path} contains numbers that are not whole: raw counts are expected, not normalised ones."
+    )
     return counts, _labels(table.obs, clusters), warning
 
 

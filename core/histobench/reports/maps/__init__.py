@@ -1,4 +1,4 @@
-"""Pictures of what a job predicted: one target over the tissue, patches beside each other, ranks found."""
+"""Pictures of predictions: one target over the tissue, or generated and real patches."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ __all__ = [
 
 
 def job_picture(results: Sequence[SlideResult], path: Path, *, title: str = "", unit: str = "") -> bool:
-    """Draw what a job predicted, as its task wants it, and write a PNG; False where there is nothing to be seen.
+    """Draw the predictions of a job and write a PNG; return whether there is anything to draw.
 
     Raises
     ------
@@ -33,6 +33,6 @@ def job_picture(results: Sequence[SlideResult], path: Path, *, title: str = "", 
         write_png(generated_sheet(results, title=title), path)
         return True
     if results and not TASKS[results[0].observed.kind].has_targets:
-        return False  # the dimensions of a space of the method's own
+        return False  # the columns are dimensions of a space of the method
     spot_map(results, path, title=title, unit=unit)
     return True

@@ -1,4 +1,4 @@
-"""Contact sheets: patches side by side, so that a person can look at them."""
+"""Contact sheets: patches side by side, for visual inspection."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,22 +20,22 @@ _INCHES = 0.75
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A line of a sheet: (k, h, w, 3) uint8 patches, and what they are."""
+    """A row of a sheet: (k, h, w, 3) uint8 patches and their label."""
 
     label: str
     images: UInt8
 
 
 def contact_sheet(rows: Sequence[Row], *, title: str = "", gap_after: int = 0) -> Figure:
-    """Draw rows of patches; what is more than 24 rows of 16 is left out, and the title says so.
+    """Draw at most 24 rows of 16 patches; the title reports how many rows are left out.
 
     Parameters
     ----------
     gap_after
-        Column after which the patches of another kind begin; 0 for none.
+        Column before which a gap is left, between two sorts of patches; 0 for none.
     """
     if not rows:
-        raise DataError("there is nothing to draw on a contact sheet.")
+        raise DataError("there are no patches to draw on a contact sheet.")
     shown = [Row(label=row.label, images=row.images[:_MOST_COLUMNS]) for row in rows[:_MOST_ROWS]]
     columns = max(len(row.images) for row in shown)
     figure = Figure(figsize=(1.6 + _INCHES * columns, 0.7 + _INCHES * len(shown)), dpi=100)
@@ -59,7 +59,7 @@ def contact_sheet(rows: Sequence[Row], *, title: str = "", gap_after: int = 0) -
 def generated_sheet(results: Sequence[SlideResult], *, title: str = "") -> Figure:
     """Draw real patches at the left and, at the right, those generated for the same spots' expression.
 
-    A line is a cluster of the spots' expression (k-means of all test slides together), the spots nearest its centre
+    A row is a cluster of the spots' expression (k-means of all test slides together), the spots nearest to its centre
     first.
 
     Raises
@@ -69,7 +69,7 @@ def generated_sheet(results: Sequence[SlideResult], *, title: str = "") -> Figur
     """
     drawn = [(result.features, result.observed.values) for result in results if result.features is not None]
     if not drawn:
-        raise DataError("nothing was generated that could be drawn.")
+        raise DataError("there are no generated patches to draw.")
     images = np.concatenate([features.images for features, _ in drawn])
     patches = np.concatenate([features.patches for features, _ in drawn])
     rows = []
@@ -82,7 +82,7 @@ def generated_sheet(results: Sequence[SlideResult], *, title: str = "") -> Figur
 
 
 def expression_clusters(expression: Float) -> list[Int]:
-    """Cluster (n, t) expression; the spots of each cluster, nearest its centre first, the largest cluster first."""
+    """Cluster (n, t) expression: the spots of each cluster by distance to its centre, the largest cluster first."""
     k = min(_MOST_CLUSTERS, len(np.unique(expression, axis=0)))
     scaled = StandardScaler().fit_transform(expression.astype(np.float64))
     found = KMeans(k, n_init=4, random_state=0).fit(scaled)

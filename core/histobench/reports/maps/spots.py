@@ -1,4 +1,4 @@
-"""A picture of a prediction: one target over the slides it was tested on, observed beside predicted."""
+"""Map of one target over the test slides, observed next to predicted."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from histobench.reports.maps.writing import write_png
 __all__ = ["MAX_SLIDES", "draw_spot_map", "most_variable_target", "spot_map"]
 
 MAX_SLIDES = 6
-"""Slides drawn on one map, so that its height and the memory it takes do not grow with a study."""
+"""Most slides on one map, so that its height and memory do not grow with the study."""
 
 _WIDTH_INCHES, _DPI = 9.0, 100  # 900 px: text of 10 pt stays legible when the picture fills a phone
 
@@ -23,10 +23,10 @@ _WIDTH_INCHES, _DPI = 9.0, 100  # 900 px: text of 10 pt stays legible when the p
 def spot_map(
     results: Sequence[SlideResult], path: Path, *, title: str = "", target: str | None = None, unit: str = ""
 ) -> str:
-    """Draw observed and predicted values of one target, a row a slide, and write a PNG.
+    """Draw observed and predicted values of one target, a row per slide, and write a PNG.
 
-    Each of the two has its own colour scale, over all slides drawn: predictions vary less than observations, and one
-    scale would hide where they put what little they vary. Both scales are printed.
+    Observed and predicted values have separate colour scales, each over all slides: predictions vary less than
+    observations, and one scale would hide their pattern. Both scales are shown.
 
     Parameters
     ----------
@@ -35,13 +35,13 @@ def spot_map(
     path
         The PNG to write; the same results give the same bytes.
     target
-        By name; otherwise the one of largest observed variance.
+        Its name; by default the target with the largest observed variance.
     unit
-        Written at the colour bars.
+        Shown at the colour bars.
 
     Returns
     -------
-    The target that was drawn.
+    The name of the target.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def spot_map(
 def draw_spot_map(
     results: Sequence[SlideResult], *, title: str = "", target: str | None = None, unit: str = ""
 ) -> tuple[Figure, str]:
-    """Draw what `spot_map` writes; gives the figure and the target that was drawn."""
+    """Draw the figure that `spot_map` writes; return it and the name of the target."""
     if not results:
         raise DataError("there is no map to draw: no slide was predicted.")
     names = results[0].observed.names
@@ -82,7 +82,7 @@ def draw_spot_map(
 
 
 def most_variable_target(results: Sequence[SlideResult]) -> str:
-    """Name the target whose observed values vary most over all slides' spots."""
+    """Return the target whose observed values vary most over the spots of all slides."""
     observed = np.concatenate([result.observed.values for result in results]).astype(np.float64)
     return results[0].observed.names[int(observed.var(axis=0).argmax())]
 
@@ -109,7 +109,7 @@ def _draw(ax: Axes, xy_um: Float, *, values: Float, limits: tuple[float, float],
 
 
 def _spot_area(n_spots: int) -> float:
-    # points²: 600 spots of 40, on some 4 by 3.5 inches, nearly touch; the area falls as their number grows
+    # points²: 600 spots of area 40 on about 4 by 3.5 inches nearly touch; the area falls as their number grows
     return float(np.clip(24000 / max(n_spots, 1), 2, 400))
 
 
@@ -119,5 +119,5 @@ def _limits(values: Sequence[Float]) -> tuple[float, float]:
 
 
 def _plain(text: str) -> str:
-    """Keep matplotlib from reading a formula into somebody's dollar signs."""
+    """Escape dollar signs, which matplotlib would read as a formula."""
     return text.replace("$", r"\$")

@@ -9,5 +9,5 @@ __all__ = ["write_png"]
 
 
 def write_png(figure: Figure, path: Path) -> None:
-    """Write a figure without a word of who drew it."""
+    """Write a figure without metadata about the software."""
     FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
