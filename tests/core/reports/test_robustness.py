@@ -20,10 +20,8 @@ COLUMNS = ("image to expression at 5", "image to expression at 10", "chance at 1
 
 
 @pytest.fixture
-def finished(tmp_path: Path, make_record: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, list[RunRecord]]:
+def finished(tmp_path: Path, make_record: Any) -> tuple[Store, list[RunRecord]]:
     """Jobs of two seeds that retrieve, with scores under every shift; the headline is the second column."""
-    cards = SimpleNamespace(get=lambda name: SimpleNamespace(name=name, revision="1"))
-    monkeypatch.setattr(robustness, "registry", lambda: SimpleNamespace(metrics=cards))
     store = Store(tmp_path)
     records = []
     for seed, headline in enumerate((0.8, 1.0)):
@@ -50,7 +48,9 @@ def finished(tmp_path: Path, make_record: Any, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_score_is_the_headline_as_on_a_board(finished: tuple[Store, list[RunRecord]]) -> None:
     store, records = finished
-    study = StudyResults(store=store, records=tuple(records), metric="retrieval-recall")
+    cards = SimpleNamespace(get=lambda name: SimpleNamespace(name=name, revision="1"))
+    registry: Any = SimpleNamespace(metrics=cards)
+    study = StudyResults(store=store, records=tuple(records), metric="retrieval-recall", registry=registry)
     rows = analyse_robustness(study).tables["robustness"]
     assert len(rows) == len(PANEL)
     (board,) = standings(records, "retrieval-recall")
