@@ -1,7 +1,7 @@
-"""What is kept from a method that enhances expression: a tenth of every spot's molecules, and some genes of each spot.
+"""Hold out counts from a method that enhances expression: a tenth of every spot's molecules, and some of its genes.
 
-A molecule is counted or not by chance, so counts split molecule by molecule are two independent measurements of one
-spot, and what predicts the part held out is signal. Every method, fold and seed is given the same split of a slide.
+Whether a molecule is counted is random, so the two parts of randomly split counts are independent measurements of one
+spot, and what predicts the held-out part is signal. Every method, fold and seed is given the same split of a slide.
 
 References
 ----------
@@ -20,22 +20,22 @@ from histobench.errors import DataError
 __all__ = ["KEPT", "MASKED", "Input", "hide"]
 
 KEPT = 0.9
-"""Chance of a molecule to stay in what the method is given (expression protocol, section 12)."""
+"""Probability that a molecule is given to the method (expression protocol, section 12)."""
 
 MASKED = 0.1
-"""Share of the panel's entries that are given as zero, to be recovered from other genes and spots."""
+"""Fraction of the panel's entries that are given as zero, to be predicted from other genes and spots."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One slide as an enhancing method is given it, and what it is scored with.
+    """One slide as a method that enhances is given it, and what its answer is scored with.
 
     Attributes
     ----------
     counts
-        (n, g) what is left of the raw counts.
+        (n, g) the part of the raw counts that is given.
     given, held_out
-        (n, t) ln(1 + counts per 10,000) of the panel's genes: of what is given, and of the molecules held out.
+        (n, t) ln(1 + counts per 10,000) of the panel's genes, in the given and in the held-out part.
     """
 
     counts: Counts
@@ -45,24 +45,24 @@ class Input:
 
 
 def hide(table: SpotTable, panel: Panel, genes: tuple[str, ...]) -> Input:
-    """Split a slide's counts.
+    """Split a slide's counts into a given and a held-out part.
 
     Parameters
     ----------
     genes
-        The columns that the method is given; the panel's are among them.
+        The genes that the method is given, which include the panel's.
 
     Raises
     ------
     DataError
-        If the slide has no counts, or they are no whole numbers.
+        If the slide has no counts, or they are not whole numbers.
     """
     if table.counts is None:
         raise DataError(f"slide {table.slide.id!r} has no counts to enhance.")
     counted = table.counts
     if not np.array_equal(counted.values, np.rint(counted.values)):
         raise DataError(f"slide {table.slide.id!r}: counts must be whole numbers to be split, and some are not.")
-    # of all that was counted, for the columns that are given differ from fold to fold and the split must not
+    # all genes are split, because the given genes differ between folds and the split must not
     drawn = _draw(table.slide.id).binomial(counted.values.astype(np.int64), KEPT).astype(np.float32)
     whole, kept = gene_columns(counted, genes), gene_columns(replace(counted, values=drawn), genes)
     held_out = whole - kept
@@ -84,12 +84,12 @@ def hide(table: SpotTable, panel: Panel, genes: tuple[str, ...]) -> Input:
 
 
 def _draw(*names: str) -> np.random.Generator:
-    """Make the stream of randomness of a slide, or of one of its genes."""
+    """Make the random generator of a slide, or of one of its genes."""
     return np.random.default_rng(list(hashlib.sha256("\n".join(names).encode()).digest()))
 
 
 def _oracle(table: SpotTable, panel: Panel) -> Float | None:
-    """Read the panel's columns of the truth behind the counts; ``None`` where it is not known of every gene."""
+    """Read the true expression of the panel's genes; ``None`` unless it is known for all of them."""
     oracle = table.oracle
     if oracle is None or not set(panel.names) <= set(oracle.names):
         return None
@@ -97,5 +97,5 @@ def _oracle(table: SpotTable, panel: Panel) -> Float | None:
 
 
 def _expression(panel: Panel, counts: Float, columns: np.ndarray) -> Targets:
-    """Normalise (n, g) counts over all genes first, and select the panel's second."""
+    """Normalise (n, g) counts over all genes first, and select the panel's genes second."""
     return Targets(kind=panel.kind, names=panel.names, values=log_normalise(counts)[:, columns])

@@ -1,6 +1,6 @@
 """Panels: which genes or cell types are predicted, and in what unit; fitted on the fold's training slides.
 
-Numbers from different panels are never ranked together: a panel's hash is part of every result. Order matters and
+Scores of different panels are never ranked together: a panel's hash is part of every result. The order of the steps
 is fixed: counts are normalised over *all* genes of a spot first, genes are selected second.
 """
 
@@ -16,24 +16,24 @@ from histobench.errors import DataError
 __all__ = ["GENES_IN_PANEL", "Panel", "fit_panel", "gene_columns", "genes_seen", "is_expression", "log_normalise"]
 
 GENES_IN_PANEL = 250
-"""Genes of highest mean expression (He et al. 2020, ST-Net; also CUCA and Hist2Cell)."""
+"""Number of genes, those of highest mean expression (He et al. 2020, ST-Net; also CUCA and Hist2Cell)."""
 
 COUNTS_PER_SPOT = 1e4
-"""Scale of the normalisation: counts per ten thousand, as HE2Gene and GIST print it."""
+"""Scale of the normalisation: counts per ten thousand, as published for HE2Gene and GIST."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """The columns of a task.
+    """The targets of a task, in one fold.
 
     Attributes
     ----------
     names
-        (t,) targets in order.
+        (t,) names of the targets, in order.
     unit
         Unit of the values, in words.
     fitted_on
-        Ids of the slides that decided the choice; empty for a panel fixed from outside.
+        Ids of the slides that the panel was chosen on; empty for a panel that the dataset or a checkpoint fixes.
     """
 
     kind: Kind
@@ -43,12 +43,12 @@ class Panel:
 
     @property
     def hash(self) -> str:
-        """Name this panel in results: the same columns in the same unit, the same hash."""
+        """Hash of kind, unit and names, which identifies the panel in results."""
         text = "\n".join((self.kind, self.unit, *self.names))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def read(self, table: SpotTable) -> Targets:
-        """Read the panel's values off a slide: (n, t) float32. A gene never seen on a slide counts zero there."""
+        """Read the panel's values of a slide, (n, t) float32. A gene that was not counted on a slide is zero there."""
         if is_expression(self.kind):
             return _read_genes(self, table)
         targets = table.targets
@@ -64,7 +64,7 @@ class Panel:
 
 
 def is_expression(kind: Kind) -> bool:
-    """Say if the values of a kind are expression, made from counts; others are read off the dataset's own table."""
+    """Return whether targets of a kind are expression, made from counts; others are in the dataset's own table."""
     return kind not in ("cell_abundance", "label")
 
 
@@ -88,15 +88,15 @@ def log_normalise(counts: Float, /) -> Float:
 
 
 def fit_panel(kind: Kind, tables: Sequence[SpotTable], *, unit: str) -> Panel:
-    """Choose the columns of a task from training slides alone.
+    """Choose the targets of a task on the training slides alone.
 
     Genes: the 250 of highest mean log-normalised expression over the training spots (ties by name). Cell types and
-    labels: all of them, as the dataset fixes them.
+    labels: all that the dataset has.
 
     Raises
     ------
     DataError
-        If the slides disagree about their columns or have no counts.
+        If a slide has no counts, or not the targets of this kind.
     """
     if is_expression(kind):
         names = _genes_of_highest_mean(tables)
@@ -108,7 +108,7 @@ def fit_panel(kind: Kind, tables: Sequence[SpotTable], *, unit: str) -> Panel:
 
 
 def genes_seen(tables: Sequence[SpotTable]) -> tuple[str, ...]:
-    """Name every gene that was counted at least once on these slides, sorted."""
+    """Return every gene that was counted at least once on these slides, sorted."""
     seen: set[str] = set()
     for table in tables:
         counts = _counts(table)
@@ -136,7 +136,7 @@ def _read_genes(panel: Panel, table: SpotTable) -> Targets:
 
 
 def gene_columns(counts: Counts, names: tuple[str, ...]) -> Float:
-    """Pick (n, t) columns by name; a gene that is not there is zero."""
+    """Select (n, t) columns by name; a missing gene is zero."""
     place = {gene: column for column, gene in enumerate(counts.names)}
     columns = np.array([place.get(gene, -1) for gene in names], dtype=np.int64)
     values = np.zeros((len(counts.values), len(names)), dtype=np.float32)

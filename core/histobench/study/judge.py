@@ -1,14 +1,16 @@
-"""Judging generated patches: what an encoder sees in them, and the expression that is read off them.
+"""Judge generated patches by the features of an encoder, and by the expression that can be read off them.
 
-A generator could draw beautiful patches that have nothing to do with what it was asked for. So a reader, ridge
-regression on the features of real training patches, reads the panel's expression off what was drawn, and that is held
-against the expression asked for. What it reads off the real patches of the same spots is the ceiling.
+A generator could draw convincing patches that have nothing to do with the expression that it was given. So a reader, a
+ridge regression taught on the features of real training patches, predicts the panel's expression from the generated
+patches, and this is compared with the given expression. What it predicts from the real patches of the same spots is
+the ceiling.
 
-A generator may copy, and a reader knows by heart what it has learned from. So there are several readers, each taught
-without one part of the training spots, and a patch is read by the one that was not taught what it resembles most.
+A generator may copy training patches, and a reader has memorised those that it was taught on. So there are several
+readers, each taught without one part of the training spots; a patch is read by the reader that was not taught on the
+training patch that it resembles most.
 
-All are judged at one size, whatever the size that a generator draws: sets of smaller patches lie nearer to each other,
-and a generator that draws fewer pixels must not look the better for it.
+All patches are judged at one size, because sets of smaller patches are closer to each other: a generator that draws
+fewer pixels must not gain from it.
 """
 
 from dataclasses import dataclass
@@ -26,55 +28,55 @@ from histobench.images import resize
 __all__ = ["JUDGED", "Judge", "open_judge"]
 
 JUDGED = PatchGeometry(patch_px=64, field_px=224)
-"""Patches as they are judged: the field that methods are given, at the size of the smallest tabulated generator
-(clip_gan, section 3.4)."""
+"""Geometry at which patches are judged: the field of view that methods are given, at the size of the smallest tabulated
+generator (clip_gan, section 3.4)."""
 
 _PENALTIES = np.logspace(0.0, 6.0, 13)
-"""Tried for the reader, on standardised features; leave-one-out chooses, the same for all targets."""
+"""Ridge penalties on standardised features; leave-one-out chooses one for all targets."""
 
 _MOST_PARTS = 5
-_FEWEST_LEFT = 2  # spots that a reader learns from: with one, no penalty can be chosen
+_FEWEST_LEFT = 2  # spots to teach a reader on: with one, no penalty can be chosen
 _FEWEST_SPOTS = 2 * _FEWEST_LEFT
 _AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
-    """An encoder and a reader that has learned from real training patches.
+    """An encoder, and readers taught on real training patches.
 
     Attributes
     ----------
     readers
-        From standardised features to the panel's expression, one for each part that it was not taught.
+        From standardised features to the panel's expression; reader i was not taught on part i.
     parts
-        (m,) the part of each training spot.
+        (m,) the part of each of the m training spots.
     mean, deviation
         (d,) of the training patches' features.
     seen
-        The training patches by their standardised features, to be looked up.
+        Search tree of the standardised features of the training patches.
     """
 
     encoder: Encoder
     device: str
-    readers: tuple[Any, ...]  # Any: scikit-learn's, which has no types
+    readers: tuple[Any, ...]  # Any: scikit-learn has no types
     parts: Int
     mean: Float
     deviation: Float
-    seen: Any  # Any: SciPy's, likewise
+    seen: Any  # Any: SciPy has no types
 
     def judge(self, drawn: Generated, real: Patches, observed: Targets) -> tuple[Prediction, ImageFeatures]:
-        """Read the expression off n generated patches, and measure them beside the real ones of the same spots.
+        """Read the expression off n generated patches, and compare them with the real patches of the same spots.
 
         Parameters
         ----------
         drawn
-            Of any size.
+            Patches of any size.
         real
-            As `JUDGED` says.
+            Patches of the geometry `JUDGED`.
 
         Returns
         -------
-        The (n, t) expression that is read off them, and what else metrics need.
+        The (n, t) expression that is read off the generated patches, and the features that metrics need.
         """
         patches = real[np.arange(len(real))]
         images = _resized(drawn.images, JUDGED.patch_px)
@@ -110,14 +112,12 @@ class Judge:
 
 
 def open_judge(encoder: Encoder, train: LabelledSamples, *, device: str) -> Judge:
-    """Teach the readers on the training patches, (n, h, w, 3) as `JUDGED` says, and their (n, t) expression.
+    """Teach the readers on training patches of the geometry `JUDGED`, and their (n, t) expression.
 
     Raises
     ------
-    ShapeError
-        If the samples carry no patches.
     DataError
-        If there are hardly any: a reader is taught without a part of them, and needs two.
+        If the samples carry no patches, or there are too few: each reader needs two, and is taught without a part.
     """
     patches = train.need_patches("a judge of generated patches")
     if len(train) < _FEWEST_SPOTS:
@@ -126,7 +126,7 @@ def open_judge(encoder: Encoder, train: LabelledSamples, *, device: str) -> Judg
         )
     features = _features(encoder, patches, device).astype(np.float64)
     mean, deviation = features.mean(axis=0), features.std(axis=0)
-    deviation[deviation < 1e-6] = 1.0  # what never varies says nothing
+    deviation[deviation < 1e-6] = 1.0  # a constant feature carries no information
     scaled = (features - mean) / deviation
     parts = _parts(train)
     expression = train.targets.values.astype(np.float64)
@@ -142,14 +142,14 @@ def open_judge(encoder: Encoder, train: LabelledSamples, *, device: str) -> Judg
     )
 
 
-def _teach(features: Float, expression: Float) -> Any:  # Any: as above
+def _teach(features: Float, expression: Float) -> Any:  # Any: scikit-learn has no types
     return RidgeCV(alphas=_PENALTIES).fit(features, expression)
 
 
 def _parts(train: LabelledSamples) -> Int:
-    """Cut the training spots into at most five parts: (m,) from 0; by patient, else by slide, else into halves.
+    """Divide the training spots into at most five parts, (m,) from 0: by patient, else by slide, else into halves.
 
-    A cut that would leave a reader hardly a spot to learn from is passed over.
+    A division that leaves a reader too few spots is not used.
     """
     for groups in (train.patients, train.slide_ids):
         names, numbers = np.unique(train.slide_ids if groups is None else groups, return_inverse=True)
@@ -162,7 +162,7 @@ def _parts(train: LabelledSamples) -> Int:
 
 
 def _features(encoder: Encoder, patches: Patches, device: str) -> Float:
-    """Embed (n, h, w, 3) patches as (n, d), resized to the side that the encoder wants."""
+    """Embed (n, h, w, 3) patches as (n, d), resized for the encoder."""
     side = encoder.geometry.patch_px
     parts = []
     for start in range(0, len(patches), _AT_ONCE):
@@ -172,7 +172,7 @@ def _features(encoder: Encoder, patches: Patches, device: str) -> Float:
 
 
 def _resized(patches: UInt8, side: int) -> UInt8:
-    """Bring (n, h, w, 3) patches to one side."""
+    """Resize (n, h, w, 3) patches to ``side`` pixels."""
     if patches.shape[1:3] == (side, side) or not len(patches):
         return patches
     return np.stack([resize(patch, side) for patch in patches])
