@@ -130,56 +130,47 @@ def _embed_slides(part: Part, extraction: Extraction) -> Iterator[Embedded]:
         following = ahead.submit(_prepare, part, dataset, encoder, how, part.slides[0])
         for slide, after in zip(part.slides, (*part.slides[1:], None), strict=True):
             this = following
-            try:
-                ready = this.result()
-            except Exception as error:  # noqa: BLE001 -- a third-party dataset may raise anything
-                ready, failed = None, explain(error)
             if after is not None:
                 following = ahead.submit(_prepare, part, dataset, encoder, how, after)
             result = Embedded(encoder=part.encoder, dataset=part.dataset, slide=slide)
-            yield replace(result, error=failed) if ready is None else _embed(result, ready, encoder, how)
+            try:
+                yield _embed(result, *this.result(), encoder=encoder, how=how)
+            except Exception as error:  # noqa: BLE001 -- a third-party dataset or encoder may raise anything
+                yield replace(result, error=explain(error))
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A slide that is ready to be embedded: its patches are in the cache."""
-
-    table: SpotTable
-    image: SlideImage
-    was_there: bool
-
-
-def _prepare(part: Part, dataset: Dataset, encoder: Encoder, how: Compute, slide_id: str) -> _Ready:
+def _prepare(
+    part: Part, dataset: Dataset, encoder: Encoder, how: Compute, slide_id: str
+) -> tuple[SpotTable, SlideImage, bool]:
+    """Cut a slide's patches, unless its embeddings are in the cache; return also whether they are."""
     slide = next(slide for slide in dataset.slides(part.target) if slide.id == slide_id)
     table, image = dataset.table(slide, part.target), dataset.image(slide)
     was_there = has_embeddings(Cache(), encoder, image, table, name=part.encoder, how=how)
     refused = is_upsampled(encoder.geometry, slide.mpp) and not encoder.geometry.upsampling
     if not was_there and not refused:
         slide_patches(Cache(), image, table, encoder.geometry, workers=how.workers)
-    return _Ready(table, image, was_there)
+    return table, image, was_there
 
 
-def _embed(result: Embedded, ready: _Ready, encoder: Encoder, how: Compute) -> Embedded:
+def _embed(
+    result: Embedded, table: SpotTable, image: SlideImage, was_there: bool, *, encoder: Encoder, how: Compute
+) -> Embedded:
     begun = time.perf_counter()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            slide_embeddings(Cache(), encoder, ready.image, ready.table, name=result.encoder, how=how)
-        except Exception as error:  # noqa: BLE001 -- a third-party encoder may raise anything
-            return replace(result, error=explain(error))
+        slide_embeddings(Cache(), encoder, image, table, name=result.encoder, how=how)
     return replace(
         result,
-        n_spots=len(ready.table.spot_ids),
+        n_spots=len(table.spot_ids),
         seconds=time.perf_counter() - begun,
-        was_there=ready.was_there,
+        was_there=was_there,
         notes=tuple(dict.fromkeys(str(warning.message) for warning in caught)),
     )
 
 
 def _died(part: Part, cause: str) -> tuple[Embedded, ...]:
-    return tuple(
-        Embedded(encoder=part.encoder, dataset=part.dataset, slide=slide, error=cause) for slide in part.slides
-    )
+    failed = Embedded(encoder=part.encoder, dataset=part.dataset, slide="", error=cause)
+    return tuple(replace(failed, slide=slide) for slide in part.slides)
 
 
 def _frozen(registry: Registry, name: str) -> EncoderCard:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from histobench.cache import Cache
 from histobench.contracts.encoder_card import Precision
@@ -194,15 +193,11 @@ def _join_column(name: str, column: Sequence[Any]) -> Any:  # Any: arrays, table
         return _joined(column)
     if isinstance(column[0], Mapping):
         return {inner: _joined([part[inner] for part in column]) for inner in column[0]}
-    return _concatenate(column)
+    return np.concatenate(column)
 
 
 def _joined(tables: Sequence[Any]) -> Any:  # Any: all targets, or all counts
-    return replace(tables[0], values=_concatenate([table.values for table in tables]))
-
-
-def _concatenate(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    return np.concatenate(arrays)
+    return replace(tables[0], values=np.concatenate([table.values for table in tables]))
 
 
 @functools.lru_cache(maxsize=2)

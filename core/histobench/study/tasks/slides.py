@@ -94,28 +94,20 @@ class Reading:
 
 
 class TaskModule(Protocol):
-    """The three functions that each task's module has."""
+    """The three functions that each task's module has: make the samples of a slide, ask the method, read its answer.
 
-    def make_samples(self, assembler: Assembler, slide: Slide, /) -> SlideSamples:
-        """Make the samples of one slide."""
-        ...
+    ``read`` raises ``ShapeError`` if the answer is not what the task asks for, or is for other spots or targets.
+    """
 
-    def ask(self, method: Method, samples: Samples, /) -> Any:  # Any: a third-party method may return anything
-        """Let a method predict."""
-        ...
-
-    def read(self, answer: Any, given: SlideSamples, reading: Reading, /) -> SlideResult:  # Any: as above
-        """Make the result of one test slide from what the method returned.
-
-        Raises
-        ------
-        ShapeError
-            If it is not what the task asks for, or is for other spots or targets.
-        """
-        ...
+    @property
+    def make_samples(self) -> Callable[[Assembler, Slide], SlideSamples]: ...  # noqa: D102 -- documented above
+    @property
+    def ask(self) -> Callable[[Method, Samples], Any]: ...  # noqa: D102 -- Any: a third-party method's answer
+    @property
+    def read(self) -> Callable[[Any, SlideSamples, Reading], SlideResult]: ...  # noqa: D102 -- Any: the same
 
 
-def expect(answer: Any, wanted: type[AnswerT]) -> AnswerT:  # Any: as above
+def expect(answer: Any, wanted: type[AnswerT]) -> AnswerT:  # Any: a third-party method's answer
     """Return the answer, or raise `ShapeError` if it has another type."""
     if not isinstance(answer, wanted):
         raise ShapeError(f"predict must return a {wanted.__name__}, got {type(answer).__name__}.")
