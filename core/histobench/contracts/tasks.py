@@ -76,8 +76,8 @@ TASKS: Mapping[Kind, TaskFacts] = {
             kind="enhance",
             title="expression cleaned of its noise; scored on molecules that were held out",
             question=(
-                "expression cleaned of its noise; a method is given the counts less some molecules, and is scored with "
-                "these held-out molecules, which nobody was shown"
+                "expression cleaned of its noise; a method is given a part of each spot's counts, and is scored on the "
+                "other part, which it never sees"
             ),
             from_counts=True,
             shows_counts=True,
@@ -96,9 +96,9 @@ TASKS: Mapping[Kind, TaskFacts] = {
             kind="generate",
             title="a patch drawn for the spot's expression",
             question=(
-                "a patch drawn for each test spot's expression; all patches are judged at 64 px: by what a network, "
-                "the judge, sees in them, and by the expression that the reader, a ridge regression taught on real "
-                "training patches, reads off them, as it does off real ones, though not in full"
+                "a patch drawn for each test spot's expression; all patches are judged at 64 px: by the features of a "
+                "network, the judge, and by the expression that the reader, a ridge regression taught on real training "
+                "patches, predicts from them; even from real patches it predicts only a part"
             ),
             from_counts=True,
             shows_counts=True,

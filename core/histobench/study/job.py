@@ -170,10 +170,9 @@ class _Job:
                 self.folder.log(f"the saved method cannot be read, and is fitted again: {explain(error)}")
                 self.folder.forget_fit()
                 method = build()
-        slides = assembler.slides()
         with self.watch.phase("embed"):
-            train = training_samples(assembler, [slides[name] for name in self.spec.train])
-            val = training_samples(assembler, [slides[name] for name in self.spec.val]) if self.spec.val else None
+            train = training_samples(assembler, self.spec.train)
+            val = training_samples(assembler, self.spec.val) if self.spec.val else None
         with self.watch.phase("fit"):
             method.fit(train, val, context)
         self.folder.checkpoint.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Every installed method in one study, and a stranger's that fails among them."""
+"""Every installed method in one study, and a third-party method that fails among them."""
 
 import json
 from collections.abc import Callable, Iterator

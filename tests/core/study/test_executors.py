@@ -27,7 +27,7 @@ def test_no_job_is_no_work() -> None:
 
 
 def test_dead_worker_costs_only_its_job() -> None:
-    # os._exit stands for a crash: it ends the worker at its first job, with that job's number as exit code
+    # os._exit acts as a crash: it ends the worker at its first job, with that job's number as exit code
     outcomes = list(LocalProcesses(1).run([3, 4], os._exit, died))
     assert outcomes == [
         "3 its worker process ended with exit code 3",

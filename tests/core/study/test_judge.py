@@ -1,4 +1,4 @@
-"""The judge of generated patches: it reads what it was taught, knows nothing by heart, and judges at one size."""
+"""The judge of generated patches: it reads expression off patches, is not fooled by copies, and judges at one size."""
 
 from dataclasses import replace
 
@@ -78,15 +78,15 @@ def test_samples_without_patches_cannot_teach_a_judge(train: LabelledSamples) ->
 
 
 @pytest.mark.parametrize(
-    ("images", "told"),
+    ("images", "message"),
     [
         (np.zeros((3, 8, 8), np.uint8), r"\(n, h, w, 3\) uint8"),
         (np.zeros((3, 8, 8, 3), np.float32), r"\(n, h, w, 3\) uint8"),
         ([[1]], "got list"),
     ],
 )
-def test_anything_but_images_is_refused(images: np.ndarray, told: str) -> None:
-    with pytest.raises(ShapeError, match=told):
+def test_anything_but_images_is_refused(images: np.ndarray, message: str) -> None:
+    with pytest.raises(ShapeError, match=message):
         Generated(images=images)
 
 

@@ -32,7 +32,7 @@ def assembler_of(toy: ToyDataset, cache: Path, kind: Kind, slides: list[Slide]) 
 
 def test_training_samples_name_the_patient_of_each_spot(toy: ToyDataset, tmp_path: Path) -> None:
     slides = list(toy.slides("cell_abundance")[:2])
-    train = training_samples(assembler_of(toy, tmp_path, "cell_abundance", slides), slides)
+    train = training_samples(assembler_of(toy, tmp_path, "cell_abundance", slides), [slide.id for slide in slides])
     assert train.patients is not None
     assert list(train.patients) == ["toy:1"] * 60 + ["toy:2"] * 60
 

@@ -1,4 +1,4 @@
-"""What a method trains with beside its targets."""
+"""What a method trains with in addition to its targets."""
 
 from dataclasses import replace
 

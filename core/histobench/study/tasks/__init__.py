@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from histobench.data import Kind, LabelledSamples, Slide
+from histobench.data import Kind, LabelledSamples
 from histobench.results.records import JobSpec
 from histobench.study.samples import Assembler, join
 from histobench.study.tasks import enhance, generate, retrieve, table
@@ -26,10 +26,10 @@ def task_module(kind: Kind) -> TaskModule:
     return _MODULES[kind]
 
 
-def training_samples(assembler: Assembler, slides: Sequence[Slide]) -> LabelledSamples:
+def training_samples(assembler: Assembler, slide_ids: Sequence[str]) -> LabelledSamples:
     """Make the samples of several slides to fit a method on, or to select it on."""
-    task = task_module(assembler.panel.kind)
-    return join([task.make_samples(assembler, slide).labelled for slide in slides])
+    task, slides = task_module(assembler.panel.kind), assembler.slides()
+    return join([task.make_samples(assembler, slides[name]).labelled for name in slide_ids])
 
 
 def open_reading(spec: JobSpec, assembler: Assembler, warn: Callable[[str], None]) -> Reading:
