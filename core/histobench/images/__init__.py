@@ -1,7 +1,7 @@
-"""Slide images: opening them, telling early when one is damaged, and cutting patches around spots.
+"""Slide images: opening them, finding damaged ones early, and cutting patches around spots.
 
-Pixels are taken as they lie in the file: no colour management, no EXIF rotation, because the spots' positions refer
-to the stored pixels. Patches are numbers ``0 … 255`` in RGB; what a model makes of them is the encoder's business.
+Pixels are used as stored, without colour management or EXIF rotation, because the spots' positions refer to the stored
+pixels. Patches are RGB values ``0 … 255``; the encoder normalises them.
 """
 
 from histobench.images.cutting import UPSAMPLING_TOLERANCE, cut_patches, is_upsampled, resize

@@ -22,7 +22,7 @@ WHITE = 255
 """The empty glass around the tissue."""
 
 UPSAMPLING_TOLERANCE = 1.1
-"""How many times coarser than wanted an image may be: scanners called 20x measure 0.46 to 0.55 µm per pixel."""
+"""How many times coarser than requested an image may be: scanners called 20x have 0.46 to 0.55 µm per pixel."""
 
 
 def cut_patches(image: UInt8, xy_px: Float, geometry: PatchGeometry, /, *, mpp: float | None) -> UInt8:
@@ -36,16 +36,16 @@ def cut_patches(image: UInt8, xy_px: Float, geometry: PatchGeometry, /, *, mpp: 
         Centres of the spots in pixels of that image, x first. A centre is rounded (halves to even) to the pixel right
         of and below the middle of the square, so that a field of 224 pixels spans ``round(x) - 112 … round(x) + 111``.
     geometry
-        The field is ``field_px`` pixels wide where its ``mpp`` is ``None``, else the ``patch_px * geometry.mpp``
-        microns that the model wants, rounded to whole pixels. Where the field is not ``patch_px`` wide it is resized
-        with Pillow's bilinear filter, whose support grows with the reduction: no aliasing.
+        The field is ``field_px`` pixels wide if its ``mpp`` is ``None``, else ``patch_px * geometry.mpp`` microns,
+        rounded to whole pixels. If the field is not ``patch_px`` wide, it is resized with Pillow's bilinear filter,
+        whose support grows with the reduction: no aliasing.
     mpp
         Microns per pixel of the image.
 
     Returns
     -------
     (n, patch_px, patch_px, 3) uint8
-        What lies outside the image is white (255), as empty glass is.
+        Pixels outside the image are white (255), as empty glass is.
 
     Raises
     ------
@@ -74,12 +74,12 @@ def resize(field: UInt8, side: int) -> UInt8:
 
 
 def is_upsampled(geometry: PatchGeometry, mpp: float | None) -> bool:
-    """Tell whether an image of so many microns per pixel is coarser than the patch wanted from it."""
+    """Return whether an image with this resolution is coarser than the requested patch."""
     return geometry.mpp is not None and mpp is not None and mpp > geometry.mpp * UPSAMPLING_TOLERANCE
 
 
 def field_px(geometry: PatchGeometry, mpp: float | None) -> int:
-    """Say how many pixels of the image a patch is wide.
+    """Return the width of a patch in pixels of the image.
 
     Raises
     ------
@@ -97,14 +97,14 @@ def field_px(geometry: PatchGeometry, mpp: float | None) -> int:
 
 
 def corners(xy_px: Float, side: int) -> list[tuple[int, int]]:
-    """Give the first pixel (left, top) of each spot's field.
+    """Return the first pixel (left, top) of each spot's field.
 
     Parameters
     ----------
     xy_px : (n, 2)
         Centres of the spots, x first.
     side
-        Of the field, in pixels.
+        Width of the field in pixels.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def corners(xy_px: Float, side: int) -> list[tuple[int, int]]:
 
 
 def _paste(image: UInt8, field: UInt8, *, left: int, top: int) -> None:
-    """Copy into the field what it has in common with the image."""
+    """Copy the overlap of the field and the image into the field."""
     height, width = image.shape[:2]
     side = len(field)
     x0, x1 = max(left, 0), min(left + side, width)
@@ -131,6 +131,6 @@ def _paste(image: UInt8, field: UInt8, *, left: int, top: int) -> None:
 
 
 def check_array(image: UInt8) -> None:
-    """Refuse what is not (h, w, 3) uint8."""
+    """Raise ``ShapeError`` if an image is not (h, w, 3) uint8."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ShapeError(f"an image must be (h, w, 3) uint8, got {image.shape} {image.dtype}.")

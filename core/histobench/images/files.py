@@ -1,4 +1,4 @@
-"""Images in files that Pillow reads, and in memory; telling early when one is damaged."""
+"""Images in files that Pillow reads, and in memory; early checks for damage."""
 
 import hashlib
 import struct
@@ -34,7 +34,7 @@ class FileImage:
     Parameters
     ----------
     path
-        Not opened before it is needed.
+        Opened only when needed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -68,7 +68,7 @@ class FileImage:
 
 
 class ArrayImage:
-    """The image of a slide that is already in memory, such as generated tissue.
+    """The image of a slide in memory, such as generated tissue.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class ArrayImage:
 
 
 def hash_file(path: Path) -> str:
-    """Hash the bytes of a file with SHA-256; a file that has not changed since is not read twice by a process.
+    """Hash the bytes of a file with SHA-256; a process does not read an unchanged file twice.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def _hash_content(path: Path, _bytes: int, _mtime_ns: int) -> str:
 
 
 def check_image(path: Path) -> tuple[int, int]:
-    """Look at an image file without decoding it.
+    """Check an image file without decoding it.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def check_image(path: Path) -> tuple[int, int]:
 
 @contextmanager
 def _open(path: Path) -> Iterator[Image.Image]:
-    """Open with our limit of size in place of Pillow's, which is a global and put back at once."""
+    """Open an image with our limit of size in place of Pillow's, a global that is restored at once."""
     try:
         with _LIMIT_LOCK:
             pillows, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None

@@ -1,8 +1,7 @@
 """Tiled TIFFs with levels of decreasing resolution, as scanners and HEST write them, read by region.
 
-A patch is cut from the coarsest level that is still as fine as the patch wants, so that neither memory nor time grows
-with the size of the slide. Tiles may be uncompressed, deflate or JPEG; a file with others is left to Pillow, which
-decodes it whole.
+A patch is cut from the coarsest level that is at least as fine as requested, so that neither memory nor time grows with
+the size of the slide. Tiles may be uncompressed, deflate or JPEG; Pillow decodes files with others as a whole.
 
 References
 ----------
@@ -34,7 +33,7 @@ _TILES_KEPT = 256  # decoded tiles of 256 x 256 pixels: 50 MB; neighbouring patc
 _NONE, _JPEG, _DEFLATE = 1, 7, (8, 32946)
 _READABLE = (_NONE, _JPEG, *_DEFLATE)
 _RGB, _YCBCR = 2, 6
-_ROUNDING = 1.01  # a level of 0.5004 µm per pixel is meant to be one of 0.5
+_ROUNDING = 1.01  # a level of 0.5004 µm per pixel counts as 0.5
 _SAME_SHAPE = 0.02  # levels are rounded to whole pixels; a label or macro image has another shape altogether
 _TIFF_ERRORS = (
     tifffile.TiffFileError,
@@ -54,11 +53,11 @@ class LeveledImage(SlideImage, Protocol):
     """A slide's image that can be read by region, at several resolutions."""
 
     def downsamples(self) -> Sequence[float]:
-        """Say how many full-resolution pixels one pixel of each level spans; the first is 1, and they grow."""
+        """Return how many full-resolution pixels one pixel of each level spans, ascending from 1."""
         ...
 
     def region(self, level: int, left: int, top: int, side: int) -> UInt8:
-        """Read a (side, side, 3) uint8 square of a level, placed in that level's pixels; white outside the image."""
+        """Read a (side, side, 3) uint8 square of a level, positioned in its pixels; white outside the image."""
         ...
 
 
@@ -82,7 +81,7 @@ class TiffPyramid:
     Parameters
     ----------
     path
-        Not opened before it is needed.
+        Opened only when needed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -93,7 +92,7 @@ class TiffPyramid:
     def _levels(self) -> tuple[_Level, ...]:
         found = _read_levels(self.path)
         if not found:
-            raise DataError(f"image '{self.path}' is no tiled 8-bit RGB TIFF whose tiles are read here.")
+            raise DataError(f"image '{self.path}' is not a tiled 8-bit RGB TIFF with supported compression.")
         return found
 
     @cached_property
@@ -116,7 +115,7 @@ class TiffPyramid:
         return self._window(0, 0, 0, width=first.width, height=first.height)
 
     def downsamples(self) -> Sequence[float]:
-        """Say how many full-resolution pixels one pixel of each level spans."""
+        """Return how many full-resolution pixels one pixel of each level spans."""
         first = self._levels[0]
         return [1.0, *((first.width / at.width + first.height / at.height) / 2 for at in self._levels[1:])]
 
@@ -174,21 +173,21 @@ def open_image(path: Path) -> SlideImage:
 
 
 def cut_regions(image: LeveledImage, xy_px: Float, geometry: PatchGeometry, /, *, mpp: float | None) -> UInt8:
-    """Cut the square around each spot from the coarsest level that is as fine as the patch wants.
+    """Cut the square around each spot from the coarsest level that is at least as fine as requested.
 
     Parameters
     ----------
     xy_px : (n, 2)
         Centres of the spots in pixels of the finest level, x first.
     geometry
-        In pixels of the full-resolution image (``mpp`` is ``None``) it is read from the finest level.
+        If it is in pixels (``mpp`` is ``None``), patches are read from the finest level.
     mpp
         Microns per pixel of the finest level.
 
     Returns
     -------
     (n, patch_px, patch_px, 3) uint8
-        As `cut_patches` cuts them; where the level chosen is the finest, the very same values.
+        As from `cut_patches`; identical values if the finest level is chosen.
 
     Raises
     ------
@@ -207,9 +206,9 @@ def cut_regions(image: LeveledImage, xy_px: Float, geometry: PatchGeometry, /, *
 
 
 def patch_cutter(image: SlideImage, geometry: PatchGeometry, /, *, mpp: float | None) -> Callable[[Float], UInt8]:
-    """Give what cuts patches of an image: (n, 2) centres → (n, p, p, 3) uint8; it may be called from several threads.
+    """Return a function that cuts patches of an image: (n, 2) centres → (n, p, p, 3) uint8; it is safe in threads.
 
-    An image without levels is decoded now, and held in memory as long as the function is.
+    An image without levels is decoded now, and stays in memory as long as the function.
     """
     if isinstance(image, LeveledImage):
         return partial(_cut, cut_regions, image, geometry, mpp)
@@ -223,7 +222,7 @@ def _cut(cut: Any, image: Any, geometry: PatchGeometry, mpp: float | None, xy_px
 
 
 def _choose_level(downsamples: Sequence[float], geometry: PatchGeometry, mpp: float | None) -> tuple[int, float]:
-    """Take the coarsest level that is not coarser than wanted, by more than rounding; else the finest."""
+    """Return the coarsest level that is not coarser than requested, up to rounding; else the finest."""
     if geometry.mpp is None or mpp is None:
         return 0, 1.0
     fit = [number for number, down in enumerate(downsamples) if mpp * down <= geometry.mpp * _ROUNDING]
@@ -232,7 +231,7 @@ def _choose_level(downsamples: Sequence[float], geometry: PatchGeometry, mpp: fl
 
 
 def _read_levels(path: Path) -> tuple[_Level, ...]:
-    """List the tiled images of the first one's shape, the finest first; none if the first is not readable here."""
+    """Return the tiled images of the first one's shape, the finest first; none if the first is not supported."""
     try:
         with tifffile.TiffFile(path) as file:
             # Any: tifffile's pages
@@ -252,7 +251,7 @@ def _read_levels(path: Path) -> tuple[_Level, ...]:
 
 
 def _is_readable(page: Any) -> bool:  # Any: a page of tifffile's
-    sides = (page.imagewidth, page.imagelength, page.tilewidth, page.tilelength)  # a damaged file may say anything
+    sides = (page.imagewidth, page.imagelength, page.tilewidth, page.tilelength)  # any value in a damaged file
     return bool(
         page.is_tiled
         and all(isinstance(side, int) and side > 0 for side in sides)

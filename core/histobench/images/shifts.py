@@ -1,7 +1,7 @@
-"""Shifts of a slide's image, as another laboratory or scanner would make them.
+"""Shifts of a slide's image, as between laboratories or scanners.
 
-A panel of fixed kinds and strengths, so that robustness means the same for every method. The image is changed as a
-whole and in full resolution, spots move along with it, and nothing of the measurement changes.
+Kinds and strengths are fixed, so that robustness means the same for every method. The whole image is changed at full
+resolution, spots move with it, and the measurement stays the same.
 
 References
 ----------
@@ -47,16 +47,16 @@ class Shift:
     strength: float
 
     def __str__(self) -> str:
-        """Name it: ``blur 2``."""
+        """Return its name: ``blur 2``."""
         return f"{self.kind} {self.strength:g}"
 
     def pixels(self, image: UInt8, /) -> UInt8:
-        """Change an (h, w, 3) uint8 RGB image; the result may have another size."""
+        """Apply it to an (h, w, 3) uint8 RGB image; the result may have another size."""
         changed = _CHANGES[self.kind](image, self.strength)
         return np.ascontiguousarray(changed)
 
     def places(self, xy_px: Float, /, *, width: int, height: int) -> Float:
-        """Move (n, 2) positions along with the image, whose size was ``width`` × ``height`` pixels."""
+        """Move (n, 2) positions with the image, which had ``width`` × ``height`` pixels."""
         if self.kind == "scale":
             return xy_px * np.float32(self.strength)
         moved = xy_px
@@ -67,7 +67,7 @@ class Shift:
 
 
 def _in_strips(change: Callable[[UInt8], UInt8], image: UInt8) -> UInt8:
-    """Apply what looks at single pixels or blocks strip by strip: float copies of a whole slide would not fit."""
+    """Apply a change of single pixels or blocks in strips, because float copies of a whole slide do not fit memory."""
     strips = [change(image[top : top + _ROWS_AT_ONCE]) for top in range(0, len(image), _ROWS_AT_ONCE)]
     joined: UInt8 = np.concatenate(strips)
     return joined
@@ -138,7 +138,7 @@ _STRENGTHS: Mapping[str, Sequence[float]] = {
 }
 
 PANEL = tuple(Shift(kind=kind, strength=strength) for kind, strengths in _STRENGTHS.items() for strength in strengths)
-"""The shifts that every robustness panel has, at their fixed strengths."""
+"""All shifts of the robustness panel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class ShiftedImage:
     shift: Shift
 
     def content_hash(self) -> str:
-        """Name the image and the shift."""
+        """Return the image's hash with the name of the shift."""
         return f"{self.image.content_hash()} {self.shift}"
 
     def read(self) -> UInt8:
@@ -158,38 +158,38 @@ class ShiftedImage:
 
 
 class _Wrapped:
-    """A dataset that passes everything on; implements ``Dataset``."""
+    """A dataset that forwards to another; implements ``Dataset``."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
 
     def slides(self, target: str) -> Sequence[Slide]:
-        """List the dataset's own."""
+        """List the dataset's slides."""
         return self._dataset.slides(target)
 
     def left_out(self, target: str) -> Mapping[str, str]:
-        """Leave out what the dataset does."""
+        """Return what the dataset leaves out."""
         return self._dataset.left_out(target)
 
     def notes(self, slide: Slide, target: str) -> Sequence[str]:
-        """Say what the dataset says."""
+        """Return the dataset's notes."""
         return self._dataset.notes(slide, target)
 
     def fingerprint(self, slide: Slide, target: str) -> str:
-        """Hash what the dataset hashes: the measurement does not change."""
+        """Return the dataset's fingerprint: the measurement does not change."""
         return self._dataset.fingerprint(slide, target)
 
     def image(self, slide: Slide) -> SlideImage:
-        """Open the dataset's own."""
+        """Open the dataset's image."""
         return self._dataset.image(slide)
 
     def table(self, slide: Slide, target: str) -> SpotTable:
-        """Read the dataset's own."""
+        """Read the dataset's table."""
         return self._dataset.table(slide, target)
 
 
 class HeldDataset(_Wrapped):
-    """A dataset that keeps the last slide's decoded image, for what looks at one slide many times in a row."""
+    """A dataset that keeps the decoded image of the last slide, for repeated use of one slide."""
 
     def __init__(self, dataset: Dataset) -> None:
         super().__init__(dataset)
@@ -208,18 +208,18 @@ class _HeldImage:
         self._pixels: UInt8 | None = None
 
     def content_hash(self) -> str:
-        """Hash what the image does."""
+        """Return the image's hash."""
         return self._image.content_hash()
 
     def read(self) -> UInt8:
-        """Decode the image the first time."""
+        """Decode the image on the first call."""
         if self._pixels is None:
             self._pixels = self._image.read()
         return self._pixels
 
 
 class ShiftedDataset(_Wrapped):
-    """A dataset whose images are all under one shift."""
+    """A dataset with all images under one shift."""
 
     def __init__(self, dataset: Dataset, shift: Shift) -> None:
         super().__init__(dataset)

@@ -1,4 +1,4 @@
-"""The encoder as a method trains it: all of it, or low-rank adapters on its last blocks.
+"""Encoders in training: all of the encoder, or low-rank adapters on its last blocks.
 
 References
 ----------
@@ -20,7 +20,7 @@ __all__ = ["PUBLISHED_LORA", "LoraOptions", "tuned_encoder"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoraOptions:
-    """How low-rank adapters are shaped; the defaults are CUCA's.
+    """The shape of low-rank adapters; the defaults are CUCA's.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class LoraOptions:
     dropout
         On the adapters' input, while training.
     last_blocks
-        Blocks, counted from the output, whose every linear layer is adapted.
+        Number of last blocks in which every linear layer is adapted.
     """
 
     rank: int = 8
@@ -43,7 +43,7 @@ PUBLISHED_LORA = LoraOptions()
 
 
 def tuned_encoder(context: FitContext, lora: LoraOptions = PUBLISHED_LORA) -> nn.Module:
-    """Make the encoder that a fit trains, from (n, h, w, 3) uint8 to (n, d); call it under the fit's own seed.
+    """Return the encoder that a fit trains, (n, h, w, 3) uint8 → (n, d); call it under the fit's own seed.
 
     In mode ``full`` every parameter is trained. In mode ``lora`` every linear layer W of the last blocks becomes
     W x + b + (alpha / rank) B A dropout(x) with A drawn at random and B zero, so that training starts from the
@@ -52,8 +52,8 @@ def tuned_encoder(context: FitContext, lora: LoraOptions = PUBLISHED_LORA) -> nn
     Raises
     ------
     ConfigError
-        If the context has no encoder, its mode is ``frozen``, the encoder has no linear layer to adapt, or it cannot
-        do gradient checkpointing, which was asked for.
+        If the context has no encoder, its mode is ``frozen``, the encoder has no linear layer to adapt, or it does not
+        support the requested gradient checkpointing.
     """
     if context.encoder is None or context.mode == "frozen":
         have = "no encoder" if context.encoder is None else "a frozen encoder"
@@ -69,7 +69,7 @@ def tuned_encoder(context: FitContext, lora: LoraOptions = PUBLISHED_LORA) -> nn
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         bias="none",
-        # a pattern must match a name whole; a list would be taken for suffixes
+        # a pattern must match the whole name; a list would match suffixes
         target_modules="|".join(re.escape(name) for name in targets),
     )
     adapted: nn.Module = inject_adapter_in_model(config, module)
@@ -77,12 +77,12 @@ def tuned_encoder(context: FitContext, lora: LoraOptions = PUBLISHED_LORA) -> nn
 
 
 def _checkpoint_gradients(module: nn.Module) -> None:
-    """Let the encoder's blocks be computed again in the backward pass, as timm's networks offer it."""
+    """Compute the encoder's blocks again in the backward pass, as timm's networks support."""
     networks = [part for part in module.modules() if callable(getattr(part, "set_grad_checkpointing", None))]
     if not networks:
         raise ConfigError("this encoder offers no gradient checkpointing; leave it out.")
     if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules()):
-        # the second pass would move its running means once more, and with them the result
+        # the second pass would update the running means again, and so change the result
         raise ConfigError("gradient checkpointing would move the batch normalisation of this encoder; leave it out.")
     for network in networks:
         network.set_grad_checkpointing(True)  # type: ignore[operator]  # seen to be callable

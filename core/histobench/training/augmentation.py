@@ -1,8 +1,8 @@
-"""Patches seen otherwise: the eight symmetries of the square, in training and in test, and colours that vary.
+"""Augmentation of patches: the eight symmetries of the square, in training and in test, and colour jitter.
 
-All functions take a stack of (n, h, w, 3) patches, uint8 in 0 … 255 or floating point in [0, 1], and give one of the
-same shape and type. Whatever is random is drawn from the generator given, or else from torch's own on the CPU, which
-the training loop seeds for each epoch.
+All functions map a stack of (n, h, w, 3) patches, uint8 in 0 … 255 or floating point in [0, 1], to one of the same
+shape and type. Random numbers come from the given generator, or else from torch's on the CPU, which the training loop
+seeds for each epoch.
 
 The order of the eight symmetries and what each does follow ``he2gene.md``, section 5.1; ST-Net's are the same eight.
 """
@@ -37,9 +37,9 @@ class Symmetry(NamedTuple):
     Attributes
     ----------
     mirrored
-        Left and right change places.
+        Left and right are swapped.
     upended
-        Top and bottom change places.
+        Top and bottom are swapped.
     turns
         Quarter turns, counter-clockwise.
     """
@@ -57,7 +57,7 @@ SYMMETRIES: tuple[Symmetry, ...] = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColourJitter:
-    """How far colours may vary, as torchvision means it.
+    """How far colours may vary, as defined by torchvision.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class ColourJitter:
     hue
         The shift is drawn from [-x, x], in turns of the colour wheel.
     share
-        Of the patches that are changed at all.
+        Share of patches that are changed.
     """
 
     brightness: float = 0.0
@@ -91,7 +91,7 @@ def turn_at_random(
     turns: tuple[float, float, float, float] = (0.5, 0.5, 0.0, 0.0),
     draws: Generator | None = None,
 ) -> Tensor:
-    """Turn each of (n, s, s, 3) patches on its own, then flip it left to right and upside down, each with p = 0.5.
+    """Turn each of (n, s, s, 3) patches at random, then flip it left to right and upside down, each with p = 0.5.
 
     Parameters
     ----------
@@ -112,14 +112,14 @@ def turn_at_random(
 
 
 def mean_over_symmetries(predict: Callable[[Tensor], Tensor], patches: Tensor, /) -> Tensor:
-    """Average what ``predict`` makes of the eight symmetries of (n, s, s, 3) patches; the shape is what it returns."""
+    """Average ``predict`` over the eight symmetries of (n, s, s, 3) patches, in the shape that it returns."""
     return torch.stack([predict(mirror_and_turn(patches, symmetry)) for symmetry in SYMMETRIES]).mean(dim=0)
 
 
 def jitter_colours(patches: Tensor, jitter: ColourJitter, /) -> Tensor:
     """Vary brightness, contrast, saturation and hue of each of (n, h, w, 3) patches, in random order.
 
-    Drawn from torch's own generator, because torchvision's jitter has no other.
+    Random numbers come from torch's own generator, because torchvision's jitter supports no other.
     """
     change = v2.ColorJitter(jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue)
     result = patches.clone()

@@ -1,4 +1,4 @@
-"""The loop itself: epochs, steps, selection, reports."""
+"""The training loop: epochs, steps, selection, reports."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -30,7 +30,7 @@ def fit_module(
     context: FitContext,
     validate: Callable[[nn.Module], float] | None = None,
 ) -> Fitted:
-    """Train a module in place and leave it in evaluation mode with the weights that were selected.
+    """Train a module in place and leave it in evaluation mode with the selected weights.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def fit_module(
     progress.load(context)
     history = progress.fitted.history
     for epoch, numbers in enumerate(history):
-        context.report(epoch, numbers)  # of the attempt that was killed
+        context.report(epoch, numbers)  # of the killed attempt
     for epoch in range(len(history), recipe.epochs):
         if _out_of_patience(progress.fitted, recipe):
             break
@@ -102,7 +102,7 @@ def _train_epoch(
 
 def _update(fabric: Fabric, module: nn.Module, optimiser: torch.optim.Optimizer, recipe: Recipe) -> None:
     if recipe.clip is not None:
-        # a gradient that is not finite comes with a loss that is not, and that is told in our words
+        # a gradient that is not finite comes with a loss that is not, for which our message is clearer
         fabric.clip_gradients(module, optimiser, max_norm=recipe.clip, error_if_nonfinite=False)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)
@@ -114,6 +114,6 @@ def _out_of_patience(fitted: Fitted, recipe: Recipe) -> bool:
 
 
 def make_fabric(context: FitContext) -> Fabric:
-    """Make the Fabric of one device that a fit runs on."""
+    """Return the Fabric for the device of a fit."""
     kind, _, index = context.device.partition(":")
     return Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=context.precision)

@@ -12,7 +12,7 @@ def root_mean_square(predicted: Tensor, observed: Tensor, /) -> Tensor:
 
 
 def mean_pearson(predicted: Tensor, observed: Tensor, /) -> float:
-    """Average Pearson's r over targets, leaving out targets without one; NaN if there is none at all.
+    """Average Pearson's r over the targets for which it is defined; NaN if there is none.
 
     The selection rule of CUCA and Hist2Cell: (n, t) against (n, t), spots pooled over the validation slides.
     """
@@ -24,6 +24,6 @@ def mean_pearson(predicted: Tensor, observed: Tensor, /) -> float:
 
 
 def _is_constant(values: Tensor) -> Tensor:
-    """Tell the columns that vary by rounding alone: a correlation with noise must not select an epoch."""
+    """Return which columns vary by rounding alone: a correlation with noise must not select an epoch."""
     spread = values.amax(dim=0) - values.amin(dim=0)
     return spread <= 8 * torch.finfo(torch.float32).eps * values.abs().amax(dim=0)

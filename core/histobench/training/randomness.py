@@ -1,4 +1,4 @@
-"""Streams of randomness that (seed, key) alone decides."""
+"""Random numbers that depend only on (seed, key)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ __all__ = ["generator", "seeded", "shuffled"]
 
 @contextmanager
 def seeded(seed: int, *key: int) -> Iterator[None]:
-    """Draw from torch's generators, seeded from (seed, *key), and put them back as they were afterwards."""
+    """Seed torch's generators from (seed, *key) in the block, and restore their state afterwards."""
     state = np.random.SeedSequence(seed, spawn_key=key).generate_state(2, np.uint32)
     devices = list(range(torch.cuda.device_count()))
     with (
@@ -25,13 +25,13 @@ def seeded(seed: int, *key: int) -> Iterator[None]:
 
 
 def generator(seed: int, *key: int) -> np.random.Generator:
-    """Make numpy's generator for (seed, *key)."""
+    """Return numpy's generator for (seed, *key)."""
     # as a spawn key: SeedSequence([7]) and SeedSequence([7, 0]) are the same stream
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
 def shuffled(n: int, batch: int, *, seed: int, epoch: int, drop_last: bool) -> Iterator[Int]:
-    """Yield the rows of each batch of one epoch in a random order that (seed, epoch) decides.
+    """Yield the rows of each batch of one epoch, in a random order that depends on (seed, epoch).
 
     With ``drop_last`` an incomplete last batch is left out, unless it is the only one.
     """

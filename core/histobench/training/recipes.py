@@ -29,7 +29,7 @@ class Recipe:
     accumulate
         Batches whose gradients are summed into one optimiser step.
     clip
-        Largest norm of the gradient of all parameters together; a longer one is scaled down to it.
+        Largest norm of the gradient of all parameters together; a larger one is scaled down to it.
     patience
         Epochs without a better validation score after which training stops; ``None`` trains them all.
     """
@@ -47,7 +47,7 @@ class Recipe:
 
 
 def make_optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Make the optimiser of what a module trains."""
+    """Return the optimiser of a module's trainable parameters."""
     parameters = [p for p in module.parameters() if p.requires_grad]
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(parameters, lr=recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay)
@@ -58,7 +58,7 @@ def make_optimiser(module: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 def make_schedule(optimiser: torch.optim.Optimizer, recipe: Recipe) -> torch.optim.lr_scheduler.LRScheduler:
-    """Make the schedule, to be stepped once an epoch by `step_schedule`."""
+    """Return the schedule, which `step_schedule` steps once an epoch."""
     schedules = torch.optim.lr_scheduler
     if recipe.schedule == "onecycle" and recipe.epochs >= 4:
         # a fifth of the epochs to warm up, but never less than two: torch divides by zero with one
@@ -71,7 +71,7 @@ def make_schedule(optimiser: torch.optim.Optimizer, recipe: Recipe) -> torch.opt
     if recipe.schedule == "step":
         return schedules.StepLR(optimiser, step_size=recipe.decay_epochs, gamma=recipe.decay)
     if recipe.schedule == "plateau":
-        # torch's own threshold is a share of the best score, which turns round below zero, where a negative loss is
+        # torch's default threshold is a share of the best score, which has the wrong sign for a negative loss
         return schedules.ReduceLROnPlateau(
             optimiser,
             mode="max",
@@ -84,7 +84,7 @@ def make_schedule(optimiser: torch.optim.Optimizer, recipe: Recipe) -> torch.opt
 
 
 def step_schedule(schedule: torch.optim.lr_scheduler.LRScheduler, score: float) -> None:
-    """End an epoch; only a schedule that waits for a plateau looks at its score, of which higher is better."""
+    """End an epoch; only the ``plateau`` schedule uses its score (higher is better)."""
     if isinstance(schedule, torch.optim.lr_scheduler.ReduceLROnPlateau):
         schedule.step(score)
     else:

@@ -1,4 +1,4 @@
-"""Weights on disk: what training changed, as safetensors, never a pickle."""
+"""Trained weights on disk, as safetensors."""
 
 from pathlib import Path
 
@@ -13,18 +13,18 @@ _NAMED = 4
 
 
 def trained_state(module: nn.Module) -> dict[str, Tensor]:
-    """Collect what training can change; a frozen encoder of gigabytes is not written again at every epoch."""
+    """Return the tensors that training can change; a large frozen encoder is not saved at every epoch."""
     frozen = _frozen(module)
     return {name: tensor.detach() for name, tensor in module.state_dict().items() if name not in frozen}
 
 
 def restore(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    """Put what `trained_state` collected back into a module of the same make.
+    """Load a state from `trained_state` into a module of the same architecture.
 
     Parameters
     ----------
     path
-        Where the state was read, for the message.
+        File of the state, for the message.
 
     Raises
     ------
@@ -48,14 +48,14 @@ def restore(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
-    """Write what training could change, parameters and buffers, as safetensors; frozen parameters are left out."""
+    """Write the parameters and buffers that training could change; frozen parameters are left out."""
     state = {name: tensor.cpu().contiguous() for name, tensor in trained_state(module).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(state, path)
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
-    """Read what `save_weights` wrote into a module of the same make.
+    """Load a file of `save_weights` into a module of the same architecture.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""The converted file: tensors by the method's own names, and in its header all else that the method's ``load`` needs.
+"""The converted checkpoint: tensors by the method's own names, and a header with everything else for its ``load``.
 
-The header is JSON before the tensors: what a file claims can be read, and refused, without reading a tensor.
+The header is JSON before the tensors, so it can be read and checked without reading a tensor.
 """
 
 import json
@@ -21,27 +21,27 @@ from histobench.files import file_digest
 __all__ = ["FACTS_FILE", "WEIGHTS_FILE", "Checkpoint", "Header", "is_safetensors", "open_checkpoint", "unpacked"]
 
 FACTS_FILE, WEIGHTS_FILE = "method.json", "weights.safetensors"
-"""What a method that converts checkpoints must load from its folder."""
+"""The files that a method with converted checkpoints loads from its folder."""
 
 _LENGTH_BYTES = 8
 _LONGEST_HEADER = 100_000_000  # bytes; safetensors' own limit
 
 
 class Header(BaseModel):
-    """What a converted file says of itself.
+    """The header of a converted file.
 
     Attributes
     ----------
     histobench
         Version of this header.
     encoder, mode
-        The encoder that fills the method's slot, and what of it is in the file; empty without a slot.
+        The encoder in the method's slot, and how it is used; empty without a slot.
     targets
         Names of the output columns, in order.
     options
         Every option that the method was built with.
     facts
-        What the method's ``load`` reads from ``method.json``.
+        Content of the ``method.json`` that the method loads.
     source, source_sha256
         The publisher's file.
     """
@@ -60,7 +60,7 @@ class Header(BaseModel):
     source_sha256: str
 
     def as_metadata(self) -> dict[str, str]:
-        """Write it as safetensors' metadata, which is one string."""
+        """Return it as metadata of safetensors, which holds strings."""
         return {"histobench": self.model_dump_json()}
 
 
@@ -70,7 +70,7 @@ class _Metadata(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A converted file: where it lies, what it says of itself, and the hash of all its bytes."""
+    """A converted file: its path, its header, and the hash of its bytes."""
 
     path: Path
     header: Header
@@ -78,12 +78,12 @@ class Checkpoint:
 
     @property
     def identity(self) -> str:
-        """Name the file's content in few letters."""
+        """The first 16 letters of the hash."""
         return self.sha256[:16]
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
-    """Read a converted file's header; no tensor is looked at.
+    """Read the header of a converted file; no tensor is read.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
 
 
 def is_safetensors(path: Path) -> bool:
-    """Tell by its header whether this is a whole safetensors file, or begins and ends like none."""
+    """Return whether a file is a complete safetensors file, by its header and length."""
     try:
         ends = [entry["data_offsets"][1] for name, entry in _header(path).items() if name != "__metadata__"]
         return max(ends, default=0) == path.stat().st_size - _LENGTH_BYTES - _header_bytes(path)
@@ -118,7 +118,7 @@ def is_safetensors(path: Path) -> bool:
 
 @contextmanager
 def unpacked(header: Header, weights: Path) -> Iterator[Path]:
-    """Lay out a folder as a method's ``save`` would leave it, for its ``load``."""
+    """Yield a temporary folder with the files of a method's ``save``, for its ``load``."""
     with tempfile.TemporaryDirectory(prefix="histobench-") as name:
         folder = Path(name)
         (folder / FACTS_FILE).write_text(json.dumps(header.facts), encoding="utf-8")

@@ -1,7 +1,7 @@
-"""What a file of weights says of the pretraining that made it; `histobench pretrain` writes it into the header.
+"""How a file of weights was pretrained; `histobench pretrain` writes it into the file's header.
 
-An encoder that has seen a patient must not be scored on that patient unmarked, so the patients travel with the weights.
-This module imports no torch: cards are made from the header alone.
+The header lists the patients that the encoder has seen, so that scores on them are marked. This module does not import
+torch: cards are made from the header alone.
 """
 
 from pathlib import Path
@@ -21,24 +21,24 @@ FACTS_KEY = "histobench"
 
 
 class PretrainedFacts(Model):
-    """How an encoder was pretrained, and on whose slides.
+    """How an encoder was pretrained, and on which slides.
 
     Attributes
     ----------
     asked
-        Hash of all that was asked for: the same command again finds its work done.
+        Hash of the request, by which the same command finds the finished file.
     encoder
-        Card whose network this is.
+        Name of the card of its network.
     weights
-        Hash of the weights that it began with; empty for random ones.
+        Hash of the initial weights; empty for random ones.
     patch
         The patches that it was given.
     slides
         Dataset → slide → patient, of this training.
     patients
-        Whose slides it has seen in this training and in those before.
+        Patients that it has seen in this training and in earlier ones.
     seen
-        Collections that it has seen: those named on the card that it began with, and the datasets of this training.
+        Collections that it has seen: those on the card that it started from, and the datasets of this training.
     passes
         How often it has seen each patch.
     """

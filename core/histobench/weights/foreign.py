@@ -1,8 +1,8 @@
-"""Publishers' files, read without running anything that they hold.
+"""Reads publishers' state dicts without executing anything in their files.
 
-A pickle is a program. It is loaded by torch's restricted reader, which makes tensors and plain containers and nothing
-else; one that holds whole networks, by a reader that makes inert records of them (`pickled_modules`). A
-file that wants more is refused before any of it is called.
+A pickle is a program. It is loaded by torch's restricted reader, which makes only tensors and plain containers. If it
+holds whole networks, `pickled_modules` reads it into inert records. A file that needs more is refused before anything
+in it is called.
 """
 
 import pickle
@@ -22,16 +22,16 @@ from histobench.weights.pickled_modules import read_modules
 __all__ = ["read_foreign"]
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
-"""Keys under which training scripts and Lightning keep the state dict, beside optimisers and epochs."""
+"""Keys under which training scripts and Lightning keep the state dict, next to optimisers and epochs."""
 
 _DEEPEST = 8
-"""How many of these wrappers may stand in each other."""
+"""How deeply these wrappers may be nested."""
 
 _NESTED = 2
-"""How many dicts of tensors may stand in each other beside these: a part of the model, and its own state dict."""
+"""How deeply dicts of tensors may be nested inside the wrappers: part of the model → its state dict."""
 
 _PARALLEL = "module."
-"""What torch's data-parallel wrappers put before every name."""
+"""Prefix of every name in a data-parallel wrapper of torch."""
 
 
 _WANTED = re.compile(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL|class or function) ([\w.]+)")
@@ -61,7 +61,7 @@ def _load(path: Path) -> object:
     try:
         if is_safetensors(path):
             return load_file(path)
-        with warnings.catch_warnings(action="ignore"):  # of pickles in another dialect, which are refused anyway
+        with warnings.catch_warnings(action="ignore"):  # about pickles in other formats, which are refused anyway
             return _restricted(path)
     except pickle.UnpicklingError as error:
         wanted = _WANTED.search(str(error))
@@ -70,7 +70,7 @@ def _load(path: Path) -> object:
             f"{str(path)!r} would have to run as a program to be loaded ({asks}); nothing of it was executed. Ask its "
             f"publisher for a file of tensors alone, best safetensors."
         ) from error
-    except Exception as error:  # torch and safetensors raise whatever damaged bytes make them
+    except Exception as error:  # torch and safetensors raise anything for damaged bytes
         reason = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".:") or type(error).__name__
         raise DataError(
             f"{str(path)!r} is damaged, or no file of tensors: neither safetensors nor torch's format ({reason}); get "
@@ -79,7 +79,7 @@ def _load(path: Path) -> object:
 
 
 def _restricted(path: Path) -> object:
-    """Read tensors and plain containers by torch's restricted reader; whole networks, which it refuses, by ours."""
+    """Read tensors and plain containers with torch's restricted reader, and whole networks with ours."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
@@ -90,7 +90,7 @@ def _restricted(path: Path) -> object:
 
 
 def _flat(held: Mapping[object, object], depth: int) -> dict[object, object]:
-    """Join the names of dicts in dicts by dots; a number within one becomes a tensor without axes."""
+    """Join the names of nested dicts by dots; a number in an inner dict becomes a tensor without axes."""
     flat: dict[object, object] = {}
     for name, value in held.items():
         if not depth or not isinstance(value, Mapping) or not value:

@@ -1,8 +1,8 @@
-"""Where the weights of an encoder lie on this machine, or how to get them.
+"""Finds the weights of an encoder on this machine, or explains how to get them.
 
 Places, in order: the file named in ``HISTOBENCH_WEIGHTS_FILES`` (what ``--weights NAME=FILE`` sets),
 ``$HISTOBENCH_WEIGHTS/<encoder>/``, ``$HISTOBENCH_WEIGHTS/<hub id>/``, the cache of the Hugging Face hub, and the hub
-itself with the user's own token. This module imports no torch: planning calls it.
+itself with the user's own token. This module does not import torch, because planning calls it.
 """
 
 import hashlib
@@ -42,18 +42,18 @@ __all__ = [
 ]
 
 WEIGHTS_VARIABLE = "HISTOBENCH_WEIGHTS"
-"""Environment variable that moves the folder of weights; without it, it lies in the user's cache folder."""
+"""Environment variable that sets the folder of weights; by default it is in the user's cache folder."""
 
 FILES_VARIABLE = "HISTOBENCH_WEIGHTS_FILES"
-"""Environment variable that names files outright: ``encoder=file``, several separated by semicolons."""
+"""Environment variable that names files: ``encoder=file``, several separated by semicolons."""
 
 _BETWEEN = ";"  # a colon is part of names such as timm:resnet34
 
 PROBE_SECONDS = 3.0
-"""How long the hub may take to answer at all; a download without a network is tried for far longer."""
+"""Time that the hub has to answer; without this check, a download without a network is retried for minutes."""
 
 Place: TypeAlias = Literal["named file", "weights folder", "hub cache"]
-"""Where on this machine weights may lie."""
+"""Kind of place on this machine that may hold weights."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,23 +65,23 @@ class Located:
 
 
 def weights_root() -> Path:
-    """Say which folder holds the weights that a user has put down by hand."""
+    """Return the folder for weights that a user has downloaded."""
     given = os.environ.get(WEIGHTS_VARIABLE)
     return Path(given) if given else platformdirs.user_cache_path("histobench") / "weights"
 
 
 def weights_folders(name: str, weights: Weights) -> list[Path]:
-    """List the folders in which an encoder's files may be put, the preferred first."""
+    """Return the folders that may hold an encoder's files, the preferred first."""
     return [weights_root() / part for part in (name, weights.hub_id) if part]
 
 
 def name_files(pairs: Iterable[str]) -> None:
-    """Name files of weights for this process and those that it starts, as ``encoder=file``; add to those named before.
+    """Add files of weights, as ``encoder=file``, for this process and its child processes.
 
     Raises
     ------
     WeightsError
-        If one is spelled otherwise, or there is no such file.
+        If one is not of this form, or the file does not exist.
     """
     given = list(pairs)
     for pair in given:
@@ -97,12 +97,12 @@ def name_files(pairs: Iterable[str]) -> None:
 
 
 def locate_weights(name: str, weights: Weights) -> Located | None:
-    """Look for an encoder's weights on this machine; no network is touched.
+    """Return an encoder's weights on this machine, or ``None``; the network is not used.
 
     Raises
     ------
     WeightsError
-        If a file is named for it that is not there: what was named is never replaced.
+        If the file that is named for it does not exist; no other file is used instead.
     """
     named = _named_file(name)
     if named is not None:
@@ -119,7 +119,7 @@ def locate_weights(name: str, weights: Weights) -> Located | None:
 
 
 def find_weights(name: str, weights: Weights) -> Path:
-    """Find the weights of an encoder, fetching them if they may be had.
+    """Return the path of an encoder's weights; download them if possible.
 
     Parameters
     ----------
@@ -129,24 +129,24 @@ def find_weights(name: str, weights: Weights) -> Path:
     Raises
     ------
     WeightsError
-        Naming every place looked at, and how to get them.
+        If they are not available; the message lists every place searched, and how to get them.
     """
     located = locate_weights(name, weights)
     if located is not None:
         return located.path
     found, why = _fetch(weights, weights.files)
     if found is None:
-        raise WeightsError(_explain(name, weights, why=why))
+        raise WeightsError(_missing(name, weights, why=why))
     return found
 
 
 def find_file(name: str, weights: Weights, file: str) -> Path:
-    """Find a file that lies beside the weights, such as ``config.json``, fetching it if it may be had.
+    """Return the path of a file that accompanies the weights, such as ``config.json``; download it if possible.
 
     Raises
     ------
     WeightsError
-        If it is nowhere.
+        If it is not available.
     """
     for folder in weights_folders(name, weights):
         if (folder / file).is_file():
@@ -155,12 +155,12 @@ def find_file(name: str, weights: Weights, file: str) -> Path:
     if found is None:
         found, why = _fetch(weights, (file,))
         if found is None:
-            raise WeightsError(_explain(name, weights, why=why, file=file))
+            raise WeightsError(_missing(name, weights, why=why, file=file))
     return found
 
 
 def how_to_get(name: str, weights: Weights, file: str = "") -> str:
-    """Say in a sentence what a person has to do to have an encoder's weights."""
+    """Return a sentence on how to get an encoder's weights."""
     put = f"put {file or weights.files[0]} into {weights_folders(name, weights)[0]}"
     if not weights.hub_id:
         return f"They are published at {weights.page}: fetch them by hand and {put}."
@@ -171,7 +171,7 @@ def how_to_get(name: str, weights: Weights, file: str = "") -> str:
 
 
 def check_digest(path: Path, weights: Weights) -> str:
-    """Say what is wrong with a file whose publisher tells its digest; empty if nothing is known to be."""
+    """Compare a file with its published digest; return the difference, empty if there is none or no digest."""
     expected = weights.digests.get(path.name)
     if expected is None:
         return ""
@@ -181,14 +181,14 @@ def check_digest(path: Path, weights: Weights) -> str:
 
 
 def weights_hash(path: Path) -> str:
-    """Hash a file of weights with SHA-256; once for each size and time of change, also across processes."""
+    """Hash a file of weights with SHA-256, once per size and modification time, also across processes."""
     status = path.stat()
     return _hash_content(path.resolve(), status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
 def _hash_content(path: Path, size: int, mtime_ns: int) -> str:
-    # beside the weights, for it is worth as much as they are; a folder that cannot be written costs only time
+    # kept with the weights; if the folder cannot be written, the file is hashed again
     note = weights_root() / ".hashes" / f"{hashlib.sha256(str(path).encode()).hexdigest()[:32]}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         known = json.loads(note.read_text(encoding="utf-8"))
@@ -219,7 +219,7 @@ def _from_cache(weights: Weights, file: str) -> Path | None:
             weights.hub_id, file, cache_dir=constants.HF_HUB_CACHE, revision=weights.revision
         )
     except HFValidationError as error:
-        raise WeightsError(f"{weights.hub_id!r} is no name of a model on the hub: {_first_line(error)}.") from error
+        raise WeightsError(f"{weights.hub_id!r} is not a name of a model on the hub: {_first_line(error)}.") from error
     return Path(cached) if isinstance(cached, str) else None
 
 
@@ -251,12 +251,12 @@ def _answers(endpoint: str) -> bool:
     return True
 
 
-def _explain(name: str, weights: Weights, *, why: str, file: str = "") -> str:
+def _missing(name: str, weights: Weights, *, why: str, file: str = "") -> str:
     places = [str(folder) for folder in weights_folders(name, weights)]
     if weights.hub_id:
         places.append(f"the Hugging Face cache {constants.HF_HUB_CACHE}")
     return (
-        f"the weights of encoder {name!r} ({file or ' or '.join(weights.files)}) are not to be had: they are not in "
+        f"the weights of encoder {name!r} ({file or ' or '.join(weights.files)}) are not available: they are not in "
         f"{', '.join(places[:-1])}{' or ' if places[:-1] else ''}{places[-1]}, and {why}. "
         f"{how_to_get(name, weights, file)}"
     )

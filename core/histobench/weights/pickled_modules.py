@@ -1,9 +1,9 @@
-"""Networks that were pickled whole, read without their classes and without running anything.
+"""Reads the tensors of pickled networks without their classes and without executing anything.
 
-Such a file names the classes of its modules and how to put them together: loaded as usual it is a program. But all that
-is worth having, the tensors, lies in plain dicts of parameters, buffers and inner modules. So every name in the file
-becomes an inert record that keeps what it was given; a file that wants a function called, beyond those that
-tensors and module attributes are written with, is refused; and tensors are built from the records afterwards.
+Such a file names the classes of its modules and how to construct them, so loading it executes a program. The tensors
+are in plain dicts of parameters, buffers and inner modules. Therefore every name in the file becomes an inert record
+that keeps its arguments. A file that calls functions other than those that write tensors and module attributes is
+refused. The tensors are built from the records afterwards.
 """
 
 import io
@@ -32,13 +32,13 @@ _BYTES = "torch.storage._load_from_bytes"
 _TEXT = "_codecs.encode"
 _SIZE = "torch.Size"
 
-# none of these is called: what they were to be called with is kept, as of a class
+# none of these is called: their arguments are kept in a record
 _WRITTEN_AS_CALLS = frozenset({
     *_PARAMETERS, *_TENSORS, _BYTES, _SIZE, "torch.device", _TEXT, "copyreg._reconstructor",
     "copy_reg._reconstructor", "functools.partial", "numpy.dtype", "numpy.ndarray",
     *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
 })  # fmt: skip
-_DILL = "dill._dill."  # likewise: functions among a module's attributes
+_DILL = "dill._dill."  # functions among a module's attributes, not called either
 
 _DTYPES = {
     "DoubleStorage": torch.float64, "FloatStorage": torch.float32, "HalfStorage": torch.float16,
@@ -47,17 +47,17 @@ _DTYPES = {
 }  # fmt: skip
 
 _DEEPEST, _MOST = 100, 100_000
-"""How many modules may stand in each other, and be there in all."""
+"""Largest depth of nested modules, and largest number of modules."""
 
 _PARTS = ("_parameters", "_buffers", "_modules")
 
 
 class _Refused(pickle.UnpicklingError):
-    """The file wants something called."""
+    """The file calls a function that is not allowed."""
 
 
 class _Inert(type):
-    """Classes that stand for a name in the file: an object of one is made without calling anything."""
+    """Metaclass of classes that represent a name in the file; making an object calls nothing."""
 
     origin: str
 
@@ -68,7 +68,7 @@ class _Inert(type):
 
 
 class _Record(metaclass=_Inert):
-    """An object of an unknown class: what it was made of, its state, and its items if it was some kind of dict."""
+    """An object of an unknown class: its arguments, its state, and its items if it was a kind of dict."""
 
     origin: ClassVar[str] = ""
     given: tuple[Any, ...]  # Any: here and below, whatever the file holds
@@ -90,14 +90,14 @@ class _Record(metaclass=_Inert):
         self.items[key] = value
 
     def append(self, value: Any) -> None:
-        """Take an item of what was some kind of list."""
+        """Ignore an item of a kind of list."""
 
     def extend(self, values: Any) -> None:
-        """Take items likewise."""
+        """Ignore items of a kind of list."""
 
 
 class _Unpickler(pickle.Unpickler):
-    """Makes records and plain containers."""
+    """Builds records and plain containers."""
 
     def __init__(self, file: Any, stored: Callable[[Any], Tensor] | None = None) -> None:
         super().__init__(file)
@@ -119,18 +119,18 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_modules(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of networks that were pickled whole, alone or in a dict, by their dotted names.
+    """Read the tensors of pickled networks, alone or in a dict, by their dotted names.
 
     Returns
     -------
-    Empty if the file holds no network.
+    Name → tensor; empty if the file holds no network.
 
     Raises
     ------
     pickle.UnpicklingError
-        If something would have to be called; its message names it.
+        If a function would have to be called; the message names it.
     Exception
-        Whatever damaged bytes make of reading them.
+        Any error that damaged bytes cause.
     """
     try:
         held = _read_archive(path) if zipfile.is_zipfile(path) else _read_pickle(path)
@@ -152,7 +152,7 @@ def _read_pickle(path: Path) -> Any:
 
 
 def _read_archive(path: Path) -> Any:
-    """Read torch's archive: a pickle, and beside it the bytes of every storage."""
+    """Read torch's archive: a pickle, and the bytes of every storage."""
     with zipfile.ZipFile(path) as archive:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
             raise ValueError("torch compresses nothing in its archives")
@@ -172,7 +172,7 @@ def _read_archive(path: Path) -> Any:
 
 
 def _walk(network: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """Yield every parameter and buffer of a module and of those in it; nothing of what is no module."""
+    """Yield every parameter and buffer of a module and its inner modules; nothing if it is not a module."""
     left, n_seen = [(network, prefix, 0)], 0
     while left:
         module, name, depth = left.pop()
@@ -188,7 +188,7 @@ def _walk(network: Any, prefix: str) -> Iterator[tuple[str, Any]]:
 
 
 def _parts(module: Any) -> tuple[dict[Any, Any], ...] | None:
-    """Give a module's parameters, buffers and modules; ``None`` if this is no module."""
+    """Return a module's parameters, buffers and modules; ``None`` if it is not a module."""
     state = module.state if isinstance(module, _Record) else None
     parts = [state.get(part) for part in _PARTS] if isinstance(state, dict) else []
     known = tuple(part for part in parts if isinstance(part, dict))
@@ -196,7 +196,7 @@ def _parts(module: Any) -> tuple[dict[Any, Any], ...] | None:
 
 
 def _tensor(value: Any, storages: dict[int, Tensor]) -> Tensor:
-    """Build the tensor that a record describes, within the storage that it names."""
+    """Build the tensor that a record describes, as a view of its storage."""
     if isinstance(value, _Record) and value.origin in _PARAMETERS:
         value = value.given[0]
     if not isinstance(value, _Record) or value.origin not in _TENSORS:
@@ -218,7 +218,7 @@ def _tensor(value: Any, storages: dict[int, Tensor]) -> Tensor:
 
 
 def _storage(held: Any) -> Tensor:
-    """Read a storage: its values in a row."""
+    """Return the values of a storage as a flat tensor."""
     if isinstance(held, Tensor):
         return held
     if not isinstance(held, _Record) or held.origin != _BYTES:

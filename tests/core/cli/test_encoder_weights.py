@@ -130,7 +130,7 @@ def test_a_name_that_leads_out_of_the_folder_of_weights_is_refused(say: Say, nam
 def test_a_name_that_the_hub_cannot_have_is_refused(say: Say) -> None:
     said = say("weights", "where", "hf-hub:a/b/c")
     assert said.code == 2
-    assert "'a/b/c' is no name of a model on the hub" in said.err
+    assert "'a/b/c' is not a name of a model on the hub" in said.err
 
 
 @pytest.mark.parametrize("how", ["cyclic", "numbered"])

@@ -353,7 +353,7 @@ def test_a_tiff_without_tiles_is_left_to_pillow(save, pixels):
 
 
 def test_a_file_that_is_no_pyramid_is_refused_as_one(save):
-    with pytest.raises(DataError, match="is no tiled 8-bit RGB TIFF"):
+    with pytest.raises(DataError, match="is not a tiled 8-bit RGB TIFF"):
         TiffPyramid(save("slide.tif")).read()
 
 

@@ -136,7 +136,7 @@ def test_a_model_that_has_a_card_is_sent_there() -> None:
 
 
 def test_a_model_that_is_nowhere_says_how_to_get_it() -> None:
-    with pytest.raises(WeightsError, match=r"encoder 'hf-hub:lab/nothing' \(config\.json\) are not to be had"):
+    with pytest.raises(WeightsError, match=r"encoder 'hf-hub:lab/nothing' \(config\.json\) are not available"):
         card("hf-hub:lab/nothing")
 
 

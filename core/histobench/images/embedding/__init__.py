@@ -1,8 +1,8 @@
-"""From a slide's image to its patches and their embeddings, each made once and kept in the cache.
+"""Patches and embeddings of slides, computed once and kept in the cache.
 
-Both are kept in HEST's layout (HDF5: ``img``, ``coords``, ``barcode``; ``embeddings``, ``coords``, ``barcodes``),
-uncompressed and contiguous, so that any rows of them are read from a memory map without touching the rest. What
-decides an embedding stands in `PatchKey` and `EmbeddingKey` and nowhere else.
+Both are stored in HEST's layout (HDF5: ``img``, ``coords``, ``barcode``; ``embeddings``, ``coords``, ``barcodes``),
+uncompressed and contiguous, so that single rows are read through a memory map. `PatchKey` and `EmbeddingKey` hold
+everything that decides an embedding.
 
 References
 ----------

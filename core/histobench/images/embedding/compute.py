@@ -1,8 +1,8 @@
-"""Running a frozen encoder over many patches: batches that fit, and reading that never waits for computing.
+"""Running a frozen encoder over many patches, with batches that fit into memory and reading in parallel.
 
-Threads read the next batches into pinned memory while the device works on this one; pixels travel as bytes and are
-normalised on the device; embeddings come back while the next batch runs. Nothing here but the precision changes a
-value by more than rounding.
+Threads read the next batches into pinned memory while the device computes; pixels are copied as bytes and normalised on
+the device; embeddings are copied back while the next batch runs. Only the precision changes values by more than
+rounding.
 """
 
 import contextlib
@@ -26,13 +26,13 @@ from histobench.data import Float, Patches
 __all__ = ["BatchSize", "Compute", "Embedder", "FrozenNetwork", "effective_precision", "embedder"]
 
 CPU_BATCH = 32
-"""On a processor: larger ones are not faster, and a fixed one gives the same last bits every time."""
+"""On a CPU: larger batches are not faster, and a fixed size always gives the same last bits."""
 
 FIRST_BATCH, LARGEST_BATCH = 32, 1024
-"""On a GPU: what is begun with, and where doubling ends."""
+"""On a GPU: the first batch size, and the largest that doubling reaches."""
 
 WORTH_GROWING = 1.05
-"""A batch is doubled again as long as that gave so many times the speed."""
+"""The batch size is doubled again while doubling gives at least this speed-up."""
 
 _HALF = {"fp16": torch.float16, "bf16": torch.bfloat16}
 _AHEAD = 3  # batches that are read or waiting to be computed
@@ -41,27 +41,27 @@ _CPU_IS_FULL = "can't allocate memory"  # torch has no exception of its own for 
 
 @runtime_checkable
 class FrozenNetwork(Encoder, Protocol):
-    """An encoder whose network can be driven from outside, and so at full speed and in any precision."""
+    """An encoder that exposes its network, so that it runs at full speed and in any precision."""
 
     def frozen(self, device: str = "cpu") -> nn.Module:
-        """Give the network that ``embed`` runs, from (n, h, w, 3) uint8 to (n, d); always with the same weights."""
+        """Return the network that ``embed`` runs, (n, h, w, 3) uint8 → (n, d), always with the same weights."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compute:
-    """Where and how embeddings are computed; of all this only the precision decides them.
+    """Where and how embeddings are computed; only the precision changes their values.
 
     Attributes
     ----------
     device
         As torch spells it.
     batch_size
-        ``None`` finds one: on a GPU it is doubled while that is faster, and halved where memory does not suffice.
+        ``None`` finds one: on a GPU it is doubled while that is faster, and halved when memory runs out.
     workers
         Threads that cut and read patches.
     compiled
-        True to let torch compile the network, which takes a minute and pays on long runs.
+        True to let torch compile the network, which takes a minute and is worthwhile for long runs.
     """
 
     device: str = "cpu"
@@ -72,17 +72,17 @@ class Compute:
 
 
 def effective_precision(encoder: Encoder, asked: Precision) -> Precision:
-    """Say in which precision an encoder will compute: one that is no network of torch's has no choice."""
+    """Return the precision in which an encoder computes: always single if it exposes no network."""
     return asked if isinstance(encoder, FrozenNetwork) else "fp32"
 
 
 class BatchSize:
-    """How many patches are embedded at a time, found while at work.
+    """The number of patches embedded at a time, adapted during the run.
 
     Parameters
     ----------
     size
-        To begin with.
+        The first size.
     grows
         True to double it while that is faster.
     """
@@ -94,11 +94,11 @@ class BatchSize:
         self._is_warm = False
 
     def shrink(self, failed: int) -> None:
-        """Take half of what did not fit, and try no larger one again."""
+        """Halve the size that did not fit, and stop growing."""
         self.size, self.grows = max(1, failed // 2), False
 
     def measured(self, n: int, seconds: float) -> None:
-        """Hear how long a batch took; the first of a size is not counted, for it warms caches."""
+        """Record the time of a batch; the first of each size is ignored, because it warms caches."""
         if not self.grows or n != self.size:
             return
         if not self._is_warm:
@@ -114,7 +114,7 @@ class BatchSize:
 
 
 class Embedder:
-    """An encoder made ready on a device; used for one slide after another."""
+    """An encoder prepared on a device, for one slide after another."""
 
     def __init__(self, encoder: Encoder, how: Compute) -> None:
         self._encoder = encoder
@@ -127,7 +127,7 @@ class Embedder:
         self.batch = BatchSize(first, grows=not fixed)
 
     def embed(self, patches: Patches, first: int = 0) -> Iterator[tuple[int, Float]]:
-        """Yield embeddings batch by batch: the first row, and (k, d) float32; of rows from ``first`` on."""
+        """Yield batches of embeddings, from row ``first`` on: the first row of the batch, and (k, d) float32."""
         waiting: deque[tuple[int, Tensor, torch.cuda.Event | None]] = deque()
         for start, batch in self._read(patches, first):
             begun = time.perf_counter()
@@ -161,14 +161,14 @@ class Embedder:
 
     def _forward(self, batch: Tensor) -> Tensor:
         """Embed a batch, in halves if it does not fit into memory."""
-        if len(batch) > self.batch.size:  # read before it was known not to fit
+        if len(batch) > self.batch.size:  # read before the size was reduced
             return torch.cat([self._forward(part) for part in torch.split(batch, self.batch.size)])
         try:
             return self._run(batch)
         except (torch.OutOfMemoryError, RuntimeError, MemoryError) as error:
             if len(batch) == 1 or not _is_out_of_memory(error):
                 raise
-        # beyond the handler, so that the failed run's tensors are let go
+        # outside of the handler, so that the failed run's tensors are released
         self.batch.shrink(len(batch))
         if self._is_cuda:
             torch.cuda.empty_cache()
@@ -177,7 +177,7 @@ class Embedder:
     def _run(self, batch: Tensor) -> Tensor:
         if self._network is None:
             embeddings = self._encoder.embed(batch.numpy(), device=self._how.device)
-            with np.errstate(over="ignore"):  # what does not fit is infinite, and refused later
+            with np.errstate(over="ignore"):  # too large values become infinite, and are refused later
                 return torch.from_numpy(np.asarray(embeddings, dtype=np.float32))
         n = len(batch)
         if self._how.compiled and n < self.batch.size:  # a new shape would be compiled anew
@@ -187,7 +187,7 @@ class Embedder:
         return embedded[:n].float()
 
     def _leave(self, embedded: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
-        """Send embeddings back without waiting for them."""
+        """Copy embeddings back without waiting for them."""
         if not embedded.is_cuda:
             return embedded, None
         arriving = torch.empty(embedded.shape, dtype=embedded.dtype, pin_memory=True)
@@ -198,12 +198,12 @@ class Embedder:
 
 
 def embedder(encoder: Encoder, how: Compute) -> Embedder:
-    """Make an encoder ready; the last one stays so, for the next slide mostly wants the same."""
+    """Return a prepared encoder; the last one is kept, because the next slide usually needs the same."""
     return _embedder(_Same(encoder), how)
 
 
 class _Same:
-    """An encoder as a key: the very object, whatever it says of equality."""
+    """An encoder as a key, compared by identity."""
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder

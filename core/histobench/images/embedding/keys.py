@@ -1,4 +1,4 @@
-"""What decides the patches and the embeddings of a slide: these keys, and nothing beside them."""
+"""Keys that hold everything that decides the patches and the embeddings of a slide."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ class PatchKey:
     mpp
         Microns per pixel of the image.
     recipe
-        Raised when cutting or resampling changes.
+        Increased when cutting or resampling changes.
     """
 
     image: str
@@ -37,8 +37,8 @@ class PatchKey:
 
     @classmethod
     def of(cls, image: SlideImage, table: SpotTable, geometry: PatchGeometry) -> "PatchKey":
-        """Collect the key of a slide's patches; the image is hashed, not decoded."""
-        cut = replace(geometry, upsampling=False)  # whether a patch may be cut does not change it
+        """Return the key of a slide's patches; the image is hashed, not decoded."""
+        cut = replace(geometry, upsampling=False)  # a permission, which changes no pixel
         return cls(image=image.content_hash(), spots=_hash_spots(table), geometry=cut, mpp=table.slide.mpp)
 
 
@@ -53,9 +53,9 @@ class EmbeddingKey:
     identity
         The encoder's own hash of weights, pooling, normalisation and dtype.
     precision
-        In which the network computes.
+        Precision in which the network computes.
     dtype
-        In which the embeddings are stored.
+        Type in which the embeddings are stored.
     """
 
     patches: PatchKey

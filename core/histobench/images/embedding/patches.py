@@ -20,14 +20,14 @@ from histobench.images.embedding.rows import RowWriter, names_its_rows, open_row
 __all__ = ["PATCHES", "PatchStack", "StoredPatches", "slide_patches"]
 
 PATCHES = "patches"
-"""Folder of the cache that they lie in."""
+"""Folder of the cache that holds them."""
 
 _AT_ONCE = 64  # patches that a thread cuts in a row; decides memory, never a value
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPatches:
-    """Patches in a file of HEST's layout, read when indexed; no handle is kept, so it travels to other processes.
+    """Patches in a file of HEST's layout, read when indexed; no handle is kept, so it can be pickled.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class StoredPatches:
     shape
         (n, h, w, 3).
     offset
-        Where the first patch begins in the file, in bytes.
+        Byte offset of the first patch in the file.
     """
 
     path: Path
@@ -45,7 +45,7 @@ class StoredPatches:
 
     @classmethod
     def open(cls, path: Path) -> "StoredPatches":
-        """Find the patches in a file.
+        """Locate the patches in a file.
 
         Raises
         ------
@@ -63,13 +63,13 @@ class StoredPatches:
         return self.shape[0]
 
     def __getitem__(self, rows: Any, /) -> UInt8:  # Any: whatever numpy takes for an index of rows
-        """Read patches: one row as (h, w, 3), several, in any order and with repeats, as (k, h, w, 3)."""
+        """Read one patch as (h, w, 3), or several, in any order and with repeats, as (k, h, w, 3)."""
         stored = np.memmap(self.path, dtype=np.uint8, mode="r", offset=self.offset, shape=self.shape)
         return np.array(stored[rows])
 
 
 class PatchStack:
-    """Several stacks of patches of one size as one.
+    """Several stacks of patches of one size, concatenated.
 
     Raises
     ------
@@ -90,7 +90,7 @@ class PatchStack:
         return self._starts[-1]
 
     def __getitem__(self, rows: Any, /) -> UInt8:  # Any: whatever numpy takes for an index of rows
-        """Read patches, touching only the parts they lie in; rows count through the parts in order."""
+        """Read patches from the parts that hold them; rows count through the parts in order."""
         chosen = np.arange(len(self))[rows]
         if chosen.ndim == 0:
             one: UInt8 = self[chosen[None]][0]
@@ -111,7 +111,7 @@ def slide_patches(
     Parameters
     ----------
     workers
-        Threads that cut; a run that was stopped goes on where it was.
+        Threads that cut; an interrupted run is resumed.
 
     Returns
     -------
@@ -144,7 +144,7 @@ def _cut(path: Path, image: SlideImage, table: SpotTable, geometry: PatchGeometr
         RowWriter(path, "img", shape=(n, side, side, 3), dtype="uint8", columns=columns) as file,
         ThreadPoolExecutor(workers) as threads,
     ):
-        stride = _AT_ONCE * workers  # no more is held in memory than the threads are at work on
+        stride = _AT_ONCE * workers  # limits memory to what the threads work on
         for first in range(file.done, n, stride):
             starts = range(first, min(first + stride, n), _AT_ONCE)
             parts = threads.map(cut, [table.xy_px[start : start + _AT_ONCE] for start in starts])

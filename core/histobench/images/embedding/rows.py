@@ -1,4 +1,4 @@
-"""HDF5 files of one table with a row a spot, filled from the first row on and gone on with after a kill."""
+"""HDF5 files of one table with one row per spot, written from the first row on and resumed after a kill."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from histobench.files import replacing
 __all__ = ["SAVE_SECONDS", "RowWriter", "Rows", "names_its_rows", "open_rows"]
 
 SAVE_SECONDS = 1.0
-"""A killed writer loses what it wrote in so long."""
+"""A killed writer loses at most what it wrote in this time."""
 
 _KEY = "histobench_key"
 
@@ -27,7 +27,7 @@ Array = npt.NDArray[Any]  # Any: pixels or embeddings
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Where in an HDF5 file a contiguous, uncompressed table lies, so that any of its rows can be mapped."""
+    """The position of a contiguous, uncompressed table in an HDF5 file, so that its rows can be mapped."""
 
     path: Path
     shape: tuple[int, ...]
@@ -35,13 +35,13 @@ class Rows:
     offset: int
 
     def map(self, mode: Literal["r", "r+"] = "r") -> Array:
-        """Map the (n, ...) table, one row a spot."""
+        """Map the (n, ...) table, one row per spot."""
         table: Array = np.memmap(self.path, self.dtype, mode, self.offset, self.shape)
         return table
 
 
 def open_rows(path: Path, name: str) -> Rows:
-    """Find a table in a file.
+    """Locate a table in a file.
 
     Raises
     ------
@@ -61,17 +61,17 @@ def open_rows(path: Path, name: str) -> Rows:
 
 
 class RowWriter:
-    """Writes such a file row after row; opened on what a killed writer left, it goes on from there.
+    """Writes such a file row by row; if a killed writer left a part of it, it resumes there.
 
-    The header is written first and whole, so that from then on only plain bytes change. How far they are to be
-    trusted stands in a file beside it, which is renamed into place after the rows are on the disk.
+    The complete header is written first; after that only the bytes of the rows change. The number of valid rows is in a
+    companion file, which is replaced after the rows are flushed to the disk.
 
     Parameters
     ----------
     name, shape, dtype
         Of the table.
     columns
-        Further tables of the file, written at once: one row a spot.
+        Further tables of the file, with one row per spot, written with the header.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class RowWriter:
         self._saved_at = time.monotonic()
 
     def write(self, first: int, rows: Array) -> None:
-        """Put rows (k, ...) at their place; they count as done if all before them are."""
+        """Write rows (k, ...); they count as done if all rows before them are."""
         self._map[first : first + len(rows)] = rows
         if first <= self.done:
             self.done = max(self.done, first + len(rows))
@@ -93,20 +93,20 @@ class RowWriter:
             self.save()
 
     def save(self) -> None:
-        """Bring what is done to the disk, and remember how much that is."""
+        """Flush the rows to the disk, and record how many are done."""
         _flush(self._map)
         with replacing(self._progress) as unfinished:
             unfinished.write_text(json.dumps({"rows": self.done}))
         self._saved_at = time.monotonic()
 
     def __enter__(self) -> Self:
-        """Give the writer."""
+        """Return the writer."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Keep what was done if something stopped it; else forget that it ever was unfinished."""
+        """Record the progress after an error, else remove its file."""
         if error is None:
             _flush(self._map)
             self._progress.unlink(missing_ok=True)
@@ -114,7 +114,7 @@ class RowWriter:
             self.save()
 
     def _find(self, path: Path, name: str, *, shape: tuple[int, ...], dtype: str) -> int:
-        """Say how many rows an earlier writer left that can be trusted."""
+        """Return how many valid rows an earlier writer left."""
         try:
             rows = int(json.loads(self._progress.read_text())["rows"])
             left = open_rows(path, name)
@@ -125,7 +125,7 @@ class RowWriter:
 
 
 def names_its_rows(path: Path, column: str, names: tuple[str, ...]) -> bool:
-    """Say if a file was written under this very name, and for spots of these names."""
+    """Return whether a file was written under its present name, and for spots of these names."""
     try:
         with h5py.File(path) as file:
             return file.attrs.get(_KEY) == _stem(path) and tuple(file[column].asstr()[:]) == names
@@ -146,10 +146,10 @@ def _write_header(
     path: Path, name: str, *, shape: tuple[int, ...], dtype: str, columns: Mapping[str, Array | Sequence[str]]
 ) -> None:
     plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-    plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)  # its place in the file is fixed before a row is known
+    plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)  # fixes the table's position in the file before any row is written
     plan.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
     with h5py.File(path, "w") as file:
-        file.attrs[_KEY] = _stem(path)  # a file that was copied under another name says whose it is
+        file.attrs[_KEY] = _stem(path)  # detects a file that was copied under another name
         for column, values in columns.items():
             kind = None if isinstance(values, np.ndarray) else h5py.string_dtype()
             file.create_dataset(column, data=values, dtype=kind)

@@ -20,20 +20,20 @@ from histobench.images.embedding.rows import RowWriter, names_its_rows, open_row
 __all__ = ["EMBEDDINGS", "check_resolution", "has_embeddings", "slide_embeddings"]
 
 EMBEDDINGS = "embeddings"
-"""Folder of the cache that they lie in."""
+"""Folder of the cache that holds them."""
 
 
 def slide_embeddings(
     cache: Cache, encoder: Encoder, image: SlideImage, table: SpotTable, *, name: str, how: Compute | None = None
 ) -> Float:
-    """Embed the patch of every spot of a slide, once; whatever is cached is neither decoded nor embedded again.
+    """Embed the patch of every spot of a slide, once; what is cached is neither decoded nor embedded again.
 
     Parameters
     ----------
     name
         The encoder's name.
     how
-        Where the encoder runs, and in which precision; on the CPU in single precision if not told.
+        Where the encoder runs, and in which precision; by default on the CPU in single precision.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def slide_embeddings(
     Raises
     ------
     DataError
-        If the slide is coarser than the encoder wants, and its geometry does not allow for that.
+        If the slide is coarser than the encoder's patches, and its geometry does not allow that.
     ShapeError
         If the encoder returns anything but finite (n, d) values.
     """
@@ -71,18 +71,18 @@ def slide_embeddings(
 def has_embeddings(
     cache: Cache, encoder: Encoder, image: SlideImage, table: SpotTable, *, name: str, how: Compute
 ) -> bool:
-    """Say if a slide's embeddings are in the cache already."""
+    """Return whether a slide's embeddings are in the cache."""
     entry = _entry(encoder, image, table, name=name, how=how)
     return cache.holds(entry, lambda path: _holds_embeddings(path, table))
 
 
 def check_resolution(name: str, geometry: PatchGeometry, slide: Slide) -> None:
-    """Refuse a slide that is coarser than a frozen encoder wants, or warn that it is enlarged where that is allowed.
+    """Refuse a slide that is coarser than a frozen encoder's patches, or warn if enlarging is allowed.
 
     Raises
     ------
     DataError
-        Saying how coarse it is, and what allows it.
+        If it is too coarse; the message names the option that allows it.
     """
     if not is_upsampled(geometry, slide.mpp) or geometry.mpp is None or slide.mpp is None:
         return

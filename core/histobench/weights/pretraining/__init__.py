@@ -1,7 +1,7 @@
-"""Self-supervised training of an encoder on one's own slides: what `histobench pretrain` does.
+"""Self-supervised training of an encoder on own slides, for `histobench pretrain`.
 
-`corpus` gathers the patches, `views` varies them, `objectives` says what is minimised, `loop` minimises it, and
-`making` turns all that into a file of weights that says whose slides it has seen.
+`corpus` collects the patches, `views` augments them, `objectives` defines the losses, `loop` trains, and `making`
+writes a file of weights that lists the slides it was trained on.
 """
 
 from histobench.weights.pretraining.corpus import Choice

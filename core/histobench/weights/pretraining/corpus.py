@@ -1,4 +1,4 @@
-"""The patches that an encoder is pretrained on, and whose they are."""
+"""The patches that an encoder is pretrained on, and their patients."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ __all__ = ["Choice", "Corpus", "read_corpus"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which slides are looked at.
+    """Which slides are used.
 
     Attributes
     ----------
     slides
         Their ids; empty for all.
     exclude_patients
-        Whose slides are not looked at: ``her2st:B``, or ``B`` where that is plain.
+        Patients whose slides are not used: ``her2st:B``, or ``B``.
     """
 
     slides: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Corpus:
     Attributes
     ----------
     patches
-        One stack of them; read from the disk when indexed.
+        One stack, read from the disk when indexed.
     slides
         Dataset → slide → patient.
     """
@@ -54,19 +54,19 @@ def read_corpus(
     data_root: Path | None = None,
     tell: Callable[[str], None] = lambda _sentence: None,
 ) -> Corpus:
-    """Cut the patch around every spot of the chosen slides; nothing of the others but their names is read.
+    """Cut the patch around every spot of the chosen slides; the other slides are not read.
 
-    Of the chosen slides' tables only the spots' places are used, no value that anybody would predict.
+    From the tables of the chosen slides only the positions of the spots are used, not the measured values.
 
     Parameters
     ----------
     tell
-        Is told of every slide that is left out, and why.
+        Receives a sentence for every slide that is left out.
 
     Raises
     ------
     ConfigError
-        If a slide or patient is named that there is none of, or none is left.
+        If a named slide or patient does not exist, or no slide is left.
     """
     datasets = [(card, _built(card, data_root)) for card in cards]
     listed = [(card, dataset, slide) for card, dataset in datasets for slide in dataset.slides(card.targets[0].name)]
@@ -98,7 +98,7 @@ def _choose(slides: Sequence[Slide], choice: Choice) -> list[Slide]:
             raise did_you_mean("slide", asked, ids)
     for asked in choice.exclude_patients:
         if not any(_is_patient(slide, asked) for slide in slides):
-            # a slip of the pen here would let a patient in who must stay out
+            # a typing error would otherwise include a patient who must be excluded
             raise did_you_mean("patient", asked, {slide.patient for slide in slides})
     return [
         slide

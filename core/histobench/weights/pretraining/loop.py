@@ -1,8 +1,8 @@
-"""The loop of self-supervised training: steps until the epochs or the minutes are over, going on after a kill.
+"""The loop of self-supervised training: steps until the epochs or the minutes are over, resumed after a kill.
 
-It differs from `histobench.training.fit_module` in what ends it: a budget of minutes, in which the learning rate has to
-come down too. Every step reseeds torch from (seed, step), so that without such a budget a training that was killed
-takes the very steps that an uninterrupted one would.
+Unlike `histobench.training.fit_module`, it can end after a budget of minutes, within which the learning rate decays.
+Every step reseeds torch from (seed, step), so that without such a budget a resumed training takes the same steps as an
+uninterrupted one.
 """
 
 import math
@@ -33,12 +33,12 @@ _LAST_RATE = 0.01  # of the highest, at the end
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How long to train: so many epochs, or so many minutes if they are over first.
+    """How long to train: a number of epochs, or of minutes if these are over first.
 
     Attributes
     ----------
     batch
-        Patches of one step; a last batch that is smaller is left out.
+        Patches per step; a smaller last batch is left out.
     """
 
     epochs: int
@@ -46,11 +46,11 @@ class Budget:
     minutes: float | None = None
 
     def steps(self, n: int) -> int:
-        """Say how many steps an epoch of n patches has."""
+        """Return the number of steps of an epoch of n patches."""
         return max(1, n // self.batch)
 
     def share(self, passed: "Passed", n: int) -> float:
-        """Say how much of the training is over, from 0 to 1."""
+        """Return the finished share of the training, from 0 to 1."""
         by_steps = passed.steps / (self.epochs * self.steps(n)) if self.epochs else 1.0
         by_time = passed.seconds / (60 * self.minutes) if self.minutes else 0.0
         return min(1.0, max(by_steps, by_time))
@@ -58,14 +58,14 @@ class Budget:
 
 @dataclass(slots=True, kw_only=True)
 class Passed:
-    """What a training has gone through.
+    """The progress of a training.
 
     Attributes
     ----------
     seconds
-        Spent on steps, attempts that were killed included.
+        Time spent on steps, including killed attempts.
     losses
-        Mean of each epoch's.
+        Mean loss of each epoch.
     """
 
     steps: int = 0
@@ -81,7 +81,7 @@ def train_objective(
     Parameters
     ----------
     asked
-        Hash of all that was asked for: a checkpoint of anything else is not gone on with.
+        Hash of the request: a checkpoint of another request is not resumed.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def train_objective(
 
 
 def _batches(n: int, budget: Budget, seed: int, done: int) -> Iterator[tuple[int, Int]]:
-    """Yield the epoch and the rows of every step that is not done yet."""
+    """Yield the epoch and the rows of every remaining step."""
     steps = budget.steps(n)
     for epoch in range(done // steps, budget.epochs):
         for step, rows in enumerate(shuffled(n, budget.batch, seed=seed, epoch=epoch, drop_last=True)):
@@ -141,7 +141,7 @@ def _batches(n: int, budget: Budget, seed: int, done: int) -> Iterator[tuple[int
 
 
 def _rate(share: float, warm_up: float) -> float:
-    """Give the learning rate as a share of the highest: up in a line, down along a cosine."""
+    """Return the learning rate as a share of the highest: a linear rise, then a cosine decay."""
     if share < warm_up:
         return max(share / warm_up, _LAST_RATE)
     left = (share - warm_up) / (1 - warm_up) if warm_up < 1 else 1.0

@@ -1,4 +1,4 @@
-"""From what was asked for to a file of weights that says how it was made."""
+"""Pretrains an encoder as requested and writes its weights with a header on how they were made."""
 
 import hashlib
 import json
@@ -31,16 +31,16 @@ _AT_ONCE = 256  # patches read together; decides memory, never a value
 
 @runtime_checkable
 class PretrainableEncoder(TrainableEncoder, Protocol):
-    """An encoder whose trained network can be kept in a file that it loads again."""
+    """An encoder that can save its trained network to a file that it loads again."""
 
     def weights_of(self, module: nn.Module) -> Mapping[str, Tensor]:
-        """Give the weights of a trained `module` as the file that this encoder loads has them."""
+        """Return the weights of a trained `module` in the format of the file that this encoder loads."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A pretraining as it was asked for.
+    """The request for a pretraining.
 
     Attributes
     ----------
@@ -80,23 +80,23 @@ def make_weights(
     report: Report = lambda _epoch, _numbers: None,
     tell: Callable[[str], None] = lambda _sentence: None,
 ) -> PretrainedFacts:
-    """Pretrain an encoder and write its weights; what is done already is not done again, what was killed goes on.
+    """Pretrain an encoder and write its weights; a finished file is kept, and a killed training resumes.
 
     Parameters
     ----------
     out
-        The safetensors file. While it is being made, a folder beside it holds the checkpoint.
+        The safetensors file. During training, a folder next to it holds the checkpoint.
     report
         Receives the numbers of every epoch.
     tell
-        Is told what a user must know.
+        Receives messages for the user.
 
     Raises
     ------
     ConfigError
-        If the encoder cannot be pretrained so.
+        If the encoder cannot be pretrained in this way.
     WeightsError
-        If ``out`` holds anything but the weights of this very pretraining.
+        If ``out`` exists and does not hold the weights of this pretraining.
     """
     encoder = asked.encoder.build(asked.geometry)
     if not isinstance(encoder, PretrainableEncoder):
@@ -156,7 +156,7 @@ def _identity(asked: Asked, corpus: Corpus, beginning: str) -> str:
 
 
 def _pixels(corpus: Corpus) -> str:
-    # what is learned follows from the pixels, and files of the same names may hold others
+    # files of the same names may hold other pixels
     digest = hashlib.sha256()
     for start in range(0, len(corpus.patches), _AT_ONCE):
         digest.update(corpus.patches[start : start + _AT_ONCE].tobytes())
@@ -175,7 +175,7 @@ def _done(out: Path, identity: str) -> PretrainedFacts | None:
 def _facts(
     asked: Asked, corpus: Corpus, passed: Passed, *, identity: str, weights: str, before: PretrainedFacts | None
 ) -> PretrainedFacts:
-    """Say how the weights were made; whoever was seen ``before`` by those that they began as has been seen."""
+    """Describe how the weights were made; patients seen ``before`` by the initial weights are included."""
     n = len(corpus.patches)
     return PretrainedFacts(
         asked=identity,

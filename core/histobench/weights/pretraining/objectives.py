@@ -1,12 +1,12 @@
-"""What self-supervised training minimises, of the parts that lightly has: DINO, SimCLR and MAE.
+"""Objectives of self-supervised training, built from parts of lightly: DINO, SimCLR and MAE.
 
-An objective is a module that holds the encoder in training and takes (n, s, s, 3) uint8 patches to a loss; only its
-`kept` encoder outlives it.
+An objective is a module that holds the trained encoder and maps (n, s, s, 3) uint8 patches to a loss; only its `kept`
+encoder is saved.
 
 Differences from the published methods
 --------------------------------------
-* Views are turned into any of the eight symmetries of the square, and never grey or solarised: tissue has no top, and
-  its stains are what is to be learned.
+* Views show any of the eight symmetries of the square, and are never grey or solarised: tissue has no orientation, and
+  its stains carry the information.
 * DINO's local views have the patch's own size, because not every network takes a smaller one, and its last layer is
   trained from the first step.
 * All three train with AdamW; SimCLR was published with LARS.
@@ -37,7 +37,7 @@ __all__ = ["Dino", "Mae", "Objective", "Simclr", "make_objective"]
 
 
 class Objective(nn.Module):
-    """An encoder in training and what it is trained by."""
+    """An encoder with the loss that trains it."""
 
     def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
@@ -49,18 +49,18 @@ class Objective(nn.Module):
         return self.encoder
 
     def follow(self, share: float) -> None:
-        """Do what is to be done after a step; ``share`` of the training is over."""
+        """Update after a step; ``share`` of the training is finished."""
 
 
 class Dino(Objective):
-    """Draws a student towards its own moving average; what is kept is that average."""
+    """Trains a student to match the teacher, its own moving average; the teacher is kept."""
 
     def __init__(self, encoder: nn.Module, dim: int, options: DinoOptions) -> None:
         super().__init__(encoder)
         self.options = options
         self.head = _dino_head(dim, options)
         self.teacher = copy.deepcopy(encoder).requires_grad_(False)
-        # its normalised layer cannot be copied as it is
+        # weight-normalised layers cannot be deep-copied
         self.teacher_head = _dino_head(dim, options).requires_grad_(False)
         self.teacher_head.load_state_dict(self.head.state_dict())
         self.loss = DINOLoss(options.prototypes, student_temp=options.student_temperature)
@@ -71,7 +71,7 @@ class Dino(Objective):
         return self.teacher
 
     def forward(self, patches: Tensor, share: float) -> Tensor:
-        """Compare the student's idea of every view of (n, s, s, 3) patches with the teacher's of the two large ones."""
+        """Compare the student's output on all views of (n, s, s, 3) patches with the teacher's on the large ones."""
         o = self.options
         large = [varied_view(patches, o, (o.crop, 1.0)) for _ in range(2)]
         small = [varied_view(patches, o, (o.local_crop, o.crop)) for _ in range(o.local_views)]
@@ -92,7 +92,7 @@ class Dino(Objective):
 
 
 class Simclr(Objective):
-    """Tells two views of a patch from those of all others in the batch."""
+    """Distinguishes the two views of a patch from those of all others in the batch."""
 
     def __init__(self, encoder: nn.Module, dim: int, options: SimclrOptions) -> None:
         super().__init__(encoder)
@@ -111,7 +111,7 @@ class Simclr(Objective):
 
 @runtime_checkable
 class Normalising(Protocol):
-    """A network that says how it normalises its pixels."""
+    """A network with a function that normalises its pixels."""
 
     def normalise(self, patches: Tensor) -> Tensor:
         """Turn (n, h, w, 3) uint8 into (n, 3, h, w)."""
@@ -119,17 +119,17 @@ class Normalising(Protocol):
 
 
 class Mae(Objective):
-    """Tells the pixels of hidden tokens from the visible ones.
+    """Predicts the pixels of hidden tokens from the visible ones.
 
     Parameters
     ----------
     is_new
-        True for an encoder with random weights: it gets MAE's own, and its fixed positions.
+        True for an encoder with random weights: it gets MAE's initialisation and its fixed position embedding.
 
     Raises
     ------
     ConfigError
-        If the encoder is no plain vision transformer of timm's.
+        If the encoder is not a plain vision transformer of timm.
     """
 
     def __init__(self, encoder: nn.Module, options: MaeOptions, *, is_new: bool) -> None:
@@ -153,7 +153,7 @@ class Mae(Objective):
         self.pixels = nn.Linear(width, 3 * self.token_px**2)
 
     def forward(self, patches: Tensor, share: float) -> Tensor:
-        """Hide most tokens of (n, s, s, 3) patches and compare what is told of them with what they are."""
+        """Hide most tokens of (n, s, s, 3) patches and compare their predicted pixels with the true ones."""
         del share
         images = cast("Normalising", self.encoder).normalise(crop_at_random(patches, (self.options.crop, 1.0)))
         n, length = len(images), self.masked.sequence_length
@@ -161,21 +161,21 @@ class Mae(Objective):
         visible = self.entry(self.masked.encode(images, idx_keep=seen))
         tokens = parts.repeat_token(self.decoder.mask_token, (n, length)).type_as(visible)
         tokens = parts.set_at_index(tokens, seen, visible)
-        told = self.pixels(parts.get_at_index(self.decoder.decode(self.decoder.add_pos_embed(tokens)), hidden))
+        predicted = self.pixels(parts.get_at_index(self.decoder.decode(self.decoder.add_pos_embed(tokens)), hidden))
         # the class token has no pixels
         target = parts.get_at_index(parts.patchify(images, self.token_px), hidden - 1)
         if self.options.normalises:
             target = parts.normalize_mean_var(target)
-        return nn.functional.mse_loss(told, target)
+        return nn.functional.mse_loss(predicted, target)
 
 
 def make_objective(options: Options, encoder: nn.Module, dim: int, *, is_new: bool) -> Objective:
-    """Make the objective that these options belong to.
+    """Return the objective for these options.
 
     Parameters
     ----------
     encoder
-        From (n, s, s, 3) uint8 to (n, dim); it is trained in place.
+        Maps (n, s, s, 3) uint8 to (n, dim); it is trained in place.
     is_new
         True if its weights are random.
     """
@@ -190,7 +190,7 @@ def make_objective(options: Options, encoder: nn.Module, dim: int, *, is_new: bo
 
 def _dino_head(dim: int, options: DinoOptions) -> DINOProjectionHead:
     with warnings.catch_warnings():
-        # lightly's head is normalised by what torch calls old; nobody here can change that
+        # lightly's head uses a deprecated function of torch
         warnings.filterwarnings("ignore", "`torch.nn.utils.weight_norm` is deprecated", FutureWarning)
         return DINOProjectionHead(dim, options.hidden, options.bottleneck, options.prototypes)
 

@@ -1,4 +1,4 @@
-"""Options of the self-supervised objectives, by the name of each.
+"""Options of the self-supervised objectives.
 
 References
 ----------
@@ -19,12 +19,12 @@ __all__ = ["OPTIONS", "DinoOptions", "JitterOptions", "MaeOptions", "Options", "
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What every objective has.
+    """Options of every objective.
 
     Attributes
     ----------
     lr, weight_decay
-        Of AdamW; the rate rises over ``warm_up`` of the training and falls along a cosine to a hundredth.
+        Of AdamW; the rate rises during ``warm_up`` and decays along a cosine to a hundredth.
     warm_up
         Share of the training.
     crop
@@ -39,14 +39,14 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class JitterOptions(Options):
-    """How far the views of one patch differ in colour and sharpness; greys and solarised views make no tissue.
+    """How far the views of a patch differ in colour and sharpness; grey or solarised views do not resemble tissue.
 
     Attributes
     ----------
     brightness, contrast, saturation, hue, jitter_share
         See `histobench.training.ColourJitter`.
     blur_share
-        Of the views that are blurred.
+        Share of views that are blurred.
     """
 
     brightness: float = 0.4  # DINO, data augmentation of BYOL
@@ -59,12 +59,13 @@ class JitterOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class DinoOptions(JitterOptions):
-    """DINO: a student is drawn towards a teacher that is its own moving average.
+    """DINO: a student learns to match a teacher, its own moving average.
 
     Attributes
     ----------
     local_views, local_crop
-        Views that the student alone sees, and the smallest share of the area that they show; ``crop`` is the largest.
+        Number of views for the student alone, and the smallest share of the area that they show; the largest is
+        ``crop``.
     prototypes, hidden, bottleneck
         Widths of the head.
     momentum
@@ -87,7 +88,7 @@ class DinoOptions(JitterOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class SimclrOptions(JitterOptions):
-    """SimCLR: two views of a patch are told from those of all others in the batch.
+    """SimCLR: the two views of a patch are distinguished from those of all others in the batch.
 
     Attributes
     ----------
@@ -105,16 +106,16 @@ class SimclrOptions(JitterOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class MaeOptions(Options):
-    """MAE: most tokens are hidden, and their pixels are to be told from the others.
+    """MAE: most tokens are hidden, and their pixels are predicted from the others.
 
     Attributes
     ----------
     hidden_share
-        Of the tokens.
+        Share of tokens that are hidden.
     decoder_width, decoder_depth, decoder_heads
-        Of the transformer that tells the pixels; it is not kept.
+        Of the transformer that predicts the pixels; it is not kept.
     normalises
-        True to tell each token's pixels less their mean, by their deviation.
+        True to predict each token's pixels standardised by their mean and deviation.
     """
 
     lr: float = 1.5e-4  # MAE, table 8, at 256 patches a batch; not scaled here
@@ -128,11 +129,11 @@ class MaeOptions(Options):
 
 
 OPTIONS: Mapping[str, type[Options]] = {"dino": DinoOptions, "simclr": SimclrOptions, "mae": MaeOptions}
-"""By the name that ``--method`` takes."""
+"""Value of ``--method`` → its options."""
 
 
 def settle_options(method: str, values: Mapping[str, Any]) -> Options:  # Any: YAML scalars
-    """Make an objective's options of its defaults and what was set.
+    """Return an objective's options from its defaults and the given values.
 
     Raises
     ------

@@ -1,6 +1,7 @@
-"""Views of a patch for self-supervised training: a part of it, turned, in other colours, perhaps blurred.
+"""Random views of patches for self-supervised training: cropped, turned, with other colours, some of them blurred.
 
-Drawn from torch's own generator, which the loop seeds for every step. All take and give (n, s, s, 3) uint8.
+Random numbers come from torch's generator, which the loop seeds for every step. All functions map (n, s, s, 3) uint8 to
+the same shape and type.
 """
 
 import torch
@@ -17,7 +18,7 @@ _THREE_QUARTERS = (0.75, 4 / 3)  # ratio of the crop's sides, as all three publi
 
 
 def varied_view(patches: Tensor, options: JitterOptions, areas: tuple[float, float], /) -> Tensor:
-    """Show a random part of (n, s, s, 3) uint8 patches, each on its own, turned, in other colours, perhaps blurred.
+    """Return a random view of each of (n, s, s, 3) uint8 patches: cropped, turned, recoloured, perhaps blurred.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def varied_view(patches: Tensor, options: JitterOptions, areas: tuple[float, flo
 
 
 def crop_at_random(patches: Tensor, areas: tuple[float, float], /) -> Tensor:
-    """Show a random part of (n, s, s, 3) uint8 patches at their own size, turned into one of the eight symmetries."""
+    """Crop a random part of each of (n, s, s, 3) uint8 patches, turn it at random, and resize it."""
     n = len(patches)
     area = torch.empty(n).uniform_(*areas)
     low, high = torch.tensor(_THREE_QUARTERS).log().tolist()
@@ -53,7 +54,7 @@ def crop_at_random(patches: Tensor, areas: tuple[float, float], /) -> Tensor:
 
 
 def _blur(patches: Tensor, share: float) -> Tensor:
-    """Blur some of the patches, all of one call by the same kernel."""
+    """Blur some of the patches, with one kernel per call."""
     sigma = float(torch.empty(1).uniform_(*_BLUR))
     rows = torch.nonzero(torch.rand(len(patches)) < share).flatten().to(patches.device)
     if not len(rows):
