@@ -7,7 +7,7 @@ from torch import Tensor
 from histobench_heads.gist.attention import GraphTransformerLayer
 from histobench_heads.gist.catalogue import GIST
 from histobench_heads.gist.method import Section, losses
-from histobench_heads.gist.network import GistNetwork, Said
+from histobench_heads.gist.network import Branches, GistNetwork
 from histobench_heads.gist.options import GistOptions
 
 pytestmark = pytest.mark.reference
@@ -132,7 +132,7 @@ def section() -> Section:
 
 
 @pytest.fixture(scope="module")
-def said(section: Section) -> Said:
+def branches(section: Section) -> Branches:
     network = GistNetwork(20, 12, hidden=16, latent=6).double()
     parameters = dict(network.named_parameters())
     assert sum(parameter.numel() for parameter in parameters.values()) == 8940
@@ -140,7 +140,7 @@ def said(section: Section) -> Said:
         for t, name in enumerate(_ORDER):
             k = torch.arange(parameters[name].numel(), dtype=torch.float64)
             parameters[name].copy_(0.1 * torch.sin(0.37 * k + 0.1 * t).reshape(parameters[name].shape))
-        outputs: Said = network(*section)
+        outputs: Branches = network(*section)
     return outputs
 
 
@@ -159,11 +159,11 @@ def _summary(values: Tensor) -> list[float]:
         ("combined", (3.4726529801, 0.2273168480, 0.0011121361, 3.5622250095)),
     ],
 )
-def test_outputs_match_the_worked_values(said: Said, name: str, worked: tuple[float, ...]) -> None:
-    assert _summary(getattr(said, name)) == pytest.approx(worked, abs=2e-10)
+def test_outputs_match_the_worked_values(branches: Branches, name: str, worked: tuple[float, ...]) -> None:
+    assert _summary(getattr(branches, name)) == pytest.approx(worked, abs=2e-10)
 
 
-def test_losses_match_the_worked_values(said: Said, section: Section) -> None:
-    found = {name: value.item() for name, value in losses(said, section, GistOptions()).items()}
+def test_losses_match_the_worked_values(branches: Branches, section: Section) -> None:
+    found = {name: value.item() for name, value in losses(branches, section, GistOptions()).items()}
     worked = {"gene": 0.4499459356, "image": 0.4030723285, "combined": 0.4392724027, "loss": 0.5245742292}
     assert found == pytest.approx(worked, abs=2e-10)

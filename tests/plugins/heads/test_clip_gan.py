@@ -301,7 +301,7 @@ def test_what_is_missing_is_told(brief: ClipGan) -> None:
             ClipGan(options()).fit(replace(samples, **{lacking: None}), None, context())
     with pytest.raises(ConfigError, match="needs a frozen encoder for its discriminator, and the context has none"):
         ClipGan(options()).fit(samples, None, FitContext(seed=0))
-    with pytest.raises(ConfigError, match="and ColourStats is none: name another with --encoders"):
+    with pytest.raises(ConfigError, match="and ColourStats is not a"):
         ClipGan(options()).fit(samples, None, FitContext(seed=0, encoder=ColourStats(PatchGeometry(patch_px=PX))))
     with pytest.raises(ConfigError, match="this method has not learned to draw"):
         ClipGan(options()).draw(np.eye(1, 16), Drawing())

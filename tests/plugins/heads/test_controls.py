@@ -136,7 +136,7 @@ def test_a_damaged_folder_is_named(tmp_path: Path, fold: ToyFold, damage: str) -
         method.save(tmp_path)
         file = tmp_path / "method.npz"
         file.write_bytes(file.read_bytes()[:40])
-    with pytest.raises(DataError, match=r"method\.npz holds no saved method"):
+    with pytest.raises(DataError, match=r"method\.npz does not contain a saved method"):
         Mean(MeanOptions()).load(tmp_path, CONTEXT)
 
 
@@ -144,7 +144,7 @@ def test_a_damaged_folder_is_named(tmp_path: Path, fold: ToyFold, damage: str) -
 def test_damaged_facts_are_named(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "method.json").write_text(text)
-    with pytest.raises(DataError, match=r"method\.json holds no saved method"):
+    with pytest.raises(DataError, match=r"method\.json does not contain a saved method"):
         Oracle(OracleOptions()).load(tmp_path, CONTEXT)
 
 

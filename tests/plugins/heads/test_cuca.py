@@ -139,7 +139,7 @@ def test_as_many_genes_as_there_are_are_reconstructed() -> None:
 
 def test_genes_are_needed_in_training_alone(fold: ToyFold) -> None:
     method = CucaMlp(CucaMlpOptions(epochs=1, batch=32))
-    with pytest.raises(DataError, match="needs gene expression beside its targets while training, and the training"):
+    with pytest.raises(DataError, match="trains with gene expression in addition to its targets, and the training"):
         method.fit(replace(fold.train, beside={}), None, FitContext(seed=0))
     method.fit(fold.train, replace(fold.val, beside={}), FitContext(seed=0))
     assert method.predict(unlabelled(fold.test)).names == fold.train.targets.names

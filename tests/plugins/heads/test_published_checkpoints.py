@@ -224,5 +224,5 @@ def test_cuca_with_adapters_leaves_the_frozen_encoder_to_its_own_weights(patches
 def test_cuca_of_another_mode_is_refused(mode: Mode, adapted: bool) -> None:
     name = "backbone.encoder.base_model.model.blocks.30.attn.qkv.lora_A.default.weight"
     request = ConvertRequest(options=None, kind="cell_abundance", mode=mode, targets=TYPES)
-    with pytest.raises(DataError, match="give its own with --mode"):
+    with pytest.raises(DataError, match="pass the right one with --mode"):
         convert_cuca({name: torch.ones(8, 4)} if adapted else {"regression_head.bias": torch.ones(5)}, request)

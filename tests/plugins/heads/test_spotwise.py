@@ -231,7 +231,7 @@ def test_heads_on_embeddings_cannot_train_an_encoder(name: str, fold: ToyFold) -
     ("wrong", "message"),
     [
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
-        ({"batch": 1}, "batch must be at least 2, batch normalisation needs it, got 1"),
+        ({"batch": 1}, "batch must be at least 2, because of batch normalisation, got 1"),
         ({"accumulate": 0}, "accumulate must be at least 1, got 0"),
         ({"lr": 0.0}, r"lr must be positive, got 0\.0"),
         ({"lr": float("nan")}, "lr must be positive, got nan"),

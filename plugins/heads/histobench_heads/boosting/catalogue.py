@@ -1,4 +1,4 @@
-"""Boosted trees on frozen embeddings."""
+"""The card of boosted trees."""
 
 from histobench import MethodCard, lazy
 from histobench_heads.boosting.options import BoostingOptions
@@ -16,7 +16,7 @@ BOOSTED_TREES = MethodCard(
     options=BoostingOptions,
     targets=ALL_KINDS,
     encoder=FROZEN_SLOT,
-    # fewer, bolder trees: seconds for hundreds of genes
+    # fewer trees with larger steps: seconds for hundreds of genes
     presets={"quick": {"trees": 100, "lr": 0.1}},
 )
-"""The strong baseline that is not linear."""
+"""The strong non-linear baseline."""

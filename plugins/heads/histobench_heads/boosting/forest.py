@@ -1,4 +1,4 @@
-"""Trees as plain arrays: walked in numpy, stored without a pickle."""
+"""Trees as plain arrays: evaluated with numpy, stored without a pickle."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ class Tree:
     Attributes
     ----------
     feature
-        (m,) int64 column that a node asks about; negative at a leaf.
+        (m,) int64 column that a node tests; negative at a leaf.
     threshold
-        (m,) float64; a spot goes left where its float32 feature is not above it.
+        (m,) float64; a spot goes left if its float32 feature is not above it.
     left, right
         (m,) int64 children.
     values
-        (m, t) float64; of a leaf, what is predicted there.
+        (m, t) float64 predictions of the leaves.
     """
 
     feature: Int
@@ -39,7 +39,7 @@ class Tree:
 
     @classmethod
     def of(cls, fitted: DecisionTreeRegressor, *, rate: float = 1.0) -> Self:
-        """Take the arrays out of a fitted tree of scikit-learn, its values times ``rate``."""
+        """Extract the arrays of a fitted scikit-learn tree, with its values times ``rate``."""
         tree = fitted.tree_
         return cls(
             feature=np.asarray(tree.feature, dtype=np.int64),
@@ -51,7 +51,7 @@ class Tree:
 
     def __call__(self, features: Float) -> Float:
         """Predict (n, k) features: (n, t) float64."""
-        features = features.astype(np.float32)  # as scikit-learn grows and asks its trees
+        features = features.astype(np.float32)  # the precision in which scikit-learn grows and evaluates trees
         rows, node = np.arange(len(features)), np.zeros(len(features), dtype=np.int64)
         while (inside := self.feature[node] >= 0).any():
             asked = features[rows, np.maximum(self.feature[node], 0)]
@@ -63,7 +63,7 @@ class Tree:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forest:
-    """A sum of trees, one at least, on top of a start value.
+    """A sum of at least one tree, added to a start value.
 
     Attributes
     ----------
@@ -82,13 +82,13 @@ class Forest:
         return total
 
     def arrays(self) -> Arrays:
-        """Write all trees one after the other, with the number of nodes of each."""
+        """Return the concatenated arrays of all trees, with the number of nodes of each."""
         joined = {name: np.concatenate([getattr(tree, name) for tree in self.trees]) for name in _COLUMNS}
         return {**joined, "start": self.start, "nodes": np.array([len(tree.feature) for tree in self.trees])}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """Read what `arrays` wrote."""
+        """Rebuild a forest from the result of `arrays`."""
         ends = np.cumsum(arrays["nodes"])
         trees = [
             Tree(**{name: arrays[name][end - count : end] for name in _COLUMNS})

@@ -1,13 +1,13 @@
-"""Gradient-boosted trees on frozen embeddings: the strong baseline that is not linear.
+"""Gradient-boosted trees on frozen embeddings: the strong non-linear baseline.
 
-Least-squares boosting (Friedman 2001, algorithm 2), each tree on a draw of the spots (Friedman 2002). One tree serves
-all targets: its splits reduce the squared error summed over standardised targets, and a leaf holds the mean residual of
-each. Hundreds of genes so cost little more than one, and share what they have in common. Trees are scikit-learn's
+Least-squares boosting (Friedman 2001, algorithm 2), each tree on a random subset of the spots (Friedman 2002). One
+tree serves all targets: its splits reduce the squared error summed over standardised targets, and a leaf holds the mean
+residual of each. Hundreds of genes therefore cost little more than one. Trees are scikit-learn's
 (CART, exact splits); boosting is ours, because scikit-learn boosts one target at a time.
 
-Embeddings are first turned to their principal components: a tree asks about one number at a time, and in a component
-there is more to ask about. Labels are regressed as 0 and 1 and the largest wins. Where there are validation slides, as
-many trees are kept as had the smallest error there; else all.
+Embeddings are first projected onto their principal components: a tree tests one number at a time, and a component holds
+more information than a dimension. Labels are regressed as 0 and 1, and the largest wins. With validation slides, the
+number of trees with the smallest error there is kept; otherwise all trees.
 
 References
 ----------
@@ -53,12 +53,12 @@ class BoostedTrees(Method):
         targets = train.targets.values.astype(np.float64)
         deviation = targets.std(axis=0)
         self._names = train.targets.names
-        # so that an abundant type does not decide every split; a constant target stays at its mean
+        # standardised, so that an abundant type does not decide every split; a constant target stays at its mean
         self._scale = np.where(deviation > 0, deviation, 1.0)
         self._components = Components.of(train.need_embeddings("boosted-trees"), self.options.components)
         start = targets.mean(axis=0) / self._scale
-        judging = None if val is None else self._growing(val, start)
-        trees = _boost(self._growing(train, start), judging, self.options, context)
+        validation = None if val is None else self._growing(val, start)
+        trees = _boost(self._growing(train, start), validation, self.options, context)
         self._forest = Forest(start=start, trees=trees)
 
     @override
@@ -94,14 +94,14 @@ class BoostedTrees(Method):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Growing:
-    """Spots that trees are grown on, or judged by, and what the trees so far say of them.
+    """Training or validation spots, with their prediction by the trees so far.
 
     Attributes
     ----------
     features
         (n, k).
     observed, predicted
-        (n, t), each target divided by its deviation in training; ``predicted`` is added to.
+        (n, t), each target divided by its deviation in training; ``predicted`` is updated in place.
     """
 
     features: Float
@@ -113,13 +113,13 @@ class _Growing:
         return cls(features=features, observed=observed, predicted=np.tile(start, (len(features), 1)))
 
     def add(self, tree: Tree) -> float:
-        """Add a tree and give the mean squared error."""
+        """Add a tree and return the mean squared error."""
         self.predicted[...] += tree(self.features)
         return float(((self.observed - self.predicted) ** 2).mean())
 
 
 def _boost(train: _Growing, val: _Growing | None, options: BoostingOptions, context: FitContext) -> list[Tree]:
-    """Grow trees on residuals, and keep as many as predict the validation spots best; without such spots, all."""
+    """Grow trees on residuals, and keep the number that predicts the validation spots best; without such spots, all."""
     draw = generator(context.seed)
     trees: list[Tree] = []
     best, least = 0, np.inf

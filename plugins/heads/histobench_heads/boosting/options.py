@@ -9,31 +9,31 @@ __all__ = ["BoostingOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoostingOptions:
-    """How many trees, how large, and how much each of them sees.
+    """Number and size of the trees, and the share of the data for each.
 
     Attributes
     ----------
     trees
-        At most; fewer where validation slides say so.
+        Most trees; validation slides may choose fewer.
     lr
         Share of each tree that is added.
     depth
-        Splits between root and leaf, at most.
+        Most splits between root and leaf.
     spots_per_leaf
-        At least.
+        Fewest spots in a leaf.
     components
-        Principal components of the embeddings that the trees read.
+        Number of principal components of the embeddings.
     share_of_spots, share_of_components
-        Drawn without replacement for each tree, and for each split.
+        Share that is drawn without replacement for each tree, and for each split.
     patience
         Trees without a smaller validation error after which no more are grown.
     """
 
-    trees: int = 300  # ours: enough for this rate, few enough where no validation slides stop it
+    trees: int = 300  # ours: enough for this rate, and few enough without validation slides
     lr: float = 0.05  # Friedman (2001), section 5: at most 0.1
     depth: int = 4  # ours: interactions of few components
     spots_per_leaf: int = 5  # ours
-    components: int = 64  # ours: a tree sees one number at a time; later components are mostly noise
+    components: int = 64  # ours: a tree tests one number at a time; later components are mostly noise
     share_of_spots: float = 0.5  # Friedman (2002), Stochastic gradient boosting
     share_of_components: float = 0.25  # ours: as random forests draw features, for speed and against correlated trees
     patience: int = 50  # ours

@@ -1,1 +1,1 @@
-"""Baselines that say what a score is worth: the mean, the position, the colour, and the truth itself."""
+"""Baselines that give a score its scale: the mean, the position, the colour, and the truth itself."""

@@ -1,4 +1,4 @@
-"""The controls: they always run, and give scores their scale."""
+"""The cards of the controls, which always run and give scores their scale."""
 
 from histobench import EncoderSlot, MethodCard, lazy
 from histobench_heads.controls.options import (
@@ -25,11 +25,11 @@ MEAN = MethodCard(
     targets=(*ALL_KINDS, "enhance"),
     control=True,
 )
-"""The simplest."""
+"""The mean of the training spots."""
 
 POSITION = MethodCard(
     name="position",
-    title="control: what the place within the tissue tells, without any image",
+    title="control: the position within the tissue only, without any image",
     licence=OURS,
     build=lazy("histobench_heads.controls.position:Position"),
     options=PositionOptions,
@@ -37,7 +37,7 @@ POSITION = MethodCard(
     unit="slide",  # places are relative to the slide's bounding box
     control=True,
 )
-"""No image."""
+"""Position without an image."""
 
 COLOUR = MethodCard(
     name="colour",
@@ -50,7 +50,7 @@ COLOUR = MethodCard(
     encoder=_COLOURS,
     control=True,
 )
-"""No morphology."""
+"""Colour without morphology."""
 
 NEAREST = MethodCard(
     name="nearest-patch",
@@ -63,11 +63,11 @@ NEAREST = MethodCard(
     encoder=_COLOURS,
     control=True,
 )
-"""Looking up."""
+"""Copying the most similar training patch."""
 
 SHUFFLED = MethodCard(
     name="shuffled",
-    title="control: ridge regression on colour statistics, taught the targets of other spots; must score nothing",
+    title="control: ridge regression on colour statistics, trained on the targets of other spots; must score nothing",
     licence=OURS,
     citation="Ojala & Garriga (2010), J. Mach. Learn. Res. 11:1833-1863",
     build=lazy("histobench_heads.controls.shuffled:Shuffled"),
@@ -76,7 +76,7 @@ SHUFFLED = MethodCard(
     encoder=_COLOURS,
     control=True,
 )
-"""A leak would show here."""
+"""Detects leaks."""
 
 ORACLE = MethodCard(
     name="oracle",
@@ -88,4 +88,4 @@ ORACLE = MethodCard(
     control=True,
     needs_oracle=True,
 )
-"""The ceiling."""
+"""The highest score that a method can reach."""

@@ -1,4 +1,4 @@
-"""The mean: what is predicted by someone who has seen the training targets and nothing of the slide."""
+"""The mean of the training targets, without any information about the test slide."""
 
 from pathlib import Path
 
@@ -13,9 +13,9 @@ __all__ = ["Mean"]
 
 
 class Mean(Method):
-    """Give every spot the mean of the training spots, target by target.
+    """Predict the mean of the training spots at every spot, target by target.
 
-    Its correlation is undefined by construction; its errors say what an error is worth.
+    Its correlation is undefined by construction; its errors give the scale of errors.
     """
 
     def __init__(self, options: MeanOptions) -> None:

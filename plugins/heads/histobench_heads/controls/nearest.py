@@ -1,7 +1,7 @@
-"""Nearest training patch: every test spot is given what was measured at the training patch that looks most like it.
+"""Nearest training patch: every test spot gets the targets of the training patch that looks most like it.
 
-A method that scores no better has learned to look patches up. It also shows what near duplicates between training and
-test are worth: where a slide stands on both sides, or a neighbouring section does, this control rises first.
+A method that scores no better has only learned to look up patches. The control also reveals near duplicates between
+training and test: it is the first to rise if a slide, or a neighbouring section, is on both sides.
 
 References
 ----------

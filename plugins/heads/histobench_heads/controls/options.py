@@ -9,12 +9,12 @@ __all__ = ["MeanOptions", "NearestOptions", "OracleOptions", "PositionOptions", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeanOptions:
-    """The mean has nothing to choose."""
+    """The mean has no options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NearestOptions:
-    """The nearest training patch has nothing to choose."""
+    """The nearest training patch has no options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,20 +24,20 @@ class ShuffledOptions:
     Attributes
     ----------
     penalty
-        Of the ridge regression, per training spot.
+        Penalty of the ridge regression, per training spot.
     """
 
-    penalty: float = 0.01  # ours: weak, so that it fits what it is given
+    penalty: float = 0.01  # ours: weak, so that it fits its targets
 
     def __post_init__(self) -> None:
-        """Refuse a penalty that has no logarithm."""
+        """Refuse a penalty without a logarithm."""
         if not self.penalty > 0:
             raise ConfigError(f"penalty must be positive, got {self.penalty}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OracleOptions:
-    """The oracle has nothing to choose."""
+    """The oracle has no options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class PositionOptions:
     Attributes
     ----------
     neighbours
-        Training spots that are averaged.
+        Number of training spots that are averaged.
     """
 
     neighbours: int = 30  # ours: about a tenth of a legacy slide, so that single spots do not shine through

@@ -12,7 +12,7 @@ __all__ = ["Oracle"]
 
 
 class Oracle(Method):
-    """Say what the tissue was made from; it needs samples that carry their oracle."""
+    """Predict the truth behind the targets, which the samples must contain."""
 
     def __init__(self, options: OracleOptions) -> None:
         self.options = options
@@ -25,7 +25,7 @@ class Oracle(Method):
     @override
     def predict(self, samples: Samples) -> Prediction:
         if samples.oracle is None:
-            raise DataError("the oracle needs samples that carry the truth; only a dataset that knows it has them.")
+            raise DataError("the oracle needs samples with the truth, and only datasets that know the truth have them.")
         column = {name: number for number, name in enumerate(samples.oracle.names)}
         unknown = [name for name in self._names if name not in column]
         if unknown:

@@ -1,7 +1,7 @@
-"""Position only: what the place within the tissue tells about its cells, without any image.
+"""Position only: predict from the position within the tissue, without any image.
 
-Tumour grows in the middle of a biopsy and fat at its rim, so a method that has learned nothing but where a spot lies
-can score. A place is compared between slides by its coordinates within the bounding box of the slide's spots, each
+Tumour grows in the middle of a biopsy and fat at its rim, so a method that has only learned the position of a spot
+can score. Positions are compared between slides by their coordinates within the bounding box of the slide's spots, each
 axis from 0 to 1; a spot is predicted as the mean of the nearest training spots, whatever their slide.
 """
 
@@ -24,7 +24,7 @@ def place_in_tissue(samples: Samples, /) -> Float:
     Returns
     -------
     (n, 2) float64 in [0, 1]
-        Along an axis on which all spots of a slide agree, 0.5.
+        0.5 along an axis on which all spots of a slide have the same coordinate.
     """
     places: Float = np.full((len(samples), 2), 0.5)
     for _, rows in samples.by_slide():
@@ -35,7 +35,7 @@ def place_in_tissue(samples: Samples, /) -> Float:
 
 
 class Position(Method):
-    """Average the training spots that lie nearest in place."""
+    """Average the training spots with the nearest positions."""
 
     def __init__(self, options: PositionOptions) -> None:
         self.options = options

@@ -1,7 +1,7 @@
-"""Shuffled targets: ridge regression that learned from the right patches and the wrong spots' targets.
+"""Shuffled targets: ridge regression from the right patches to the targets of the wrong spots.
 
-It must score nothing. Where it scores, something other than the patch tells the test targets: a leak, or a metric that
-can be pleased without them.
+It must score nothing. If it scores, something other than the patch reveals the test targets: a leak, or a metric that
+does not need them.
 
 References
 ----------
@@ -23,10 +23,10 @@ __all__ = ["Shuffled"]
 
 
 class Shuffled(Method):
-    """Permute the targets among all training spots, whole rows together, and fit ridge regression to them.
+    """Permute the rows of targets among all training spots, and fit ridge regression to them.
 
-    The penalty is fixed: one chosen by cross-validation on shuffled targets is the largest there is, which predicts
-    the mean and has no score at all.
+    The penalty is fixed: cross-validation on shuffled targets would choose the largest one, which predicts
+    the mean and has no score.
     """
 
     def __init__(self, options: ShuffledOptions) -> None:

@@ -1,1 +1,1 @@
-"""CUCA and CUCAMLP: cell-type abundances with a gene autoencoder beside the image while training."""
+"""CUCA and CUCAMLP: cell-type abundances with a gene autoencoder as a companion in training."""

@@ -1,4 +1,4 @@
-"""CUCA and CUCAMLP."""
+"""The cards of CUCA and CUCAMLP."""
 
 from histobench import EncoderSlot, MethodCard, lazy
 from histobench_heads.cuca.options import CucaMlpOptions, CucaOptions
@@ -10,7 +10,7 @@ __all__ = ["CUCA", "CUCA_MLP"]
 
 CUCA = MethodCard(
     name="cuca",
-    title="CUCA: cell-type abundances with a gene autoencoder as companion in training",
+    title="CUCA: cell-type abundances with a gene autoencoder as a companion in training",
     url=CUCA_URL,
     licence=CUCA_LICENCE,
     citation=CUCA_CITATION,
@@ -39,7 +39,7 @@ CUCA = MethodCard(
     },
     convert=lazy("histobench_heads.cuca.published:convert"),
     reproductions=REPRODUCTIONS,
-    # two tokens a side: on her2st's 732 spots more epochs bring more than more pixels, and a fit stays under a minute
+    # two tokens per side: on the 732 spots of her2st more epochs help more than more pixels; a fit takes under a minute
     presets={"quick": {"epochs": 15, "batch": 32}, "quick@full": {"patch_px": 32}},
 )
 """With its published loss weights."""
@@ -65,4 +65,4 @@ CUCA_MLP = MethodCard(
     convert=lazy("histobench_heads.cuca.published:convert"),
     presets={"quick": {"epochs": 15, "batch": 32}},
 )
-"""With its published loss weights, which are not CUCA's."""
+"""With its published loss weights, which differ from CUCA's."""

@@ -14,12 +14,12 @@ INFONCE_TEMPERATURE = 0.01
 
 
 def rmse(predicted: Tensor, observed: Tensor, /, *, epsilon: float = 0.0) -> Tensor:
-    """Compute one root over all entries, not one per target; published without epsilon (protocol, section 5)."""
+    """Compute one root over all entries, not one per target; published: without epsilon (protocol, section 5)."""
     return torch.sqrt(torch.mean((predicted - observed) ** 2) + epsilon)
 
 
 def infonce(query: Tensor, key: Tensor, /) -> Tensor:
-    """Ask each query row to find its key row among all of the batch, by cosine, in one direction.
+    """Classify the key row of each query row among the batch, by cosine similarity, in one direction.
 
     References
     ----------
@@ -30,7 +30,7 @@ def infonce(query: Tensor, key: Tensor, /) -> Tensor:
 
 
 def align(image: Tensor, molecular: Tensor, /, *, how: Alignment, epsilon: float) -> Tensor:
-    """Measure how far the two latents (n, q) are apart; the gradient flows into both."""
+    """Measure the distance of the two latents (n, q); the gradient flows into both."""
     if how == "infonce":
         return infonce(image, molecular)
     if how == "kl":

@@ -24,8 +24,8 @@ Differences from the published method
 * Fixed: every fold starts from its own seed and its own list of target names.
 * Dropped: a divergence of raw abundances as the main loss. As alignment it remains (``alignment="kl"``).
 * Dropped: gene embeddings as the molecular input, which no published run uses.
-* Without adapters the encoder is frozen, as published, and CUCA reads stored embeddings: the encoder draws nothing at
-  random, so that they are what it would compute in every step, of the patch that it was trained at.
+* Without adapters the encoder is frozen, as published, and CUCA reads stored embeddings: the encoder has no randomness,
+  so they equal what it would compute in every step, of the patch that it was trained at.
 * The auxiliary genes are those of the fold's panel, so that as many are put in as there are: 250 on her2st.
 * Loss weights are published for her2st, stnet and humanlung; other datasets take her2st's.
 """
@@ -48,7 +48,7 @@ CompanionT = TypeVar("CompanionT", bound=CompanionOptions)
 
 
 class _Companion(SpotMethod[CompanionT]):
-    """An image branch and a molecular one, trained side by side."""
+    """An image branch and a molecular branch, trained together."""
 
     uses_auxiliary = True
 
@@ -56,7 +56,7 @@ class _Companion(SpotMethod[CompanionT]):
     """Whether norm and ReLU end the projector."""
 
     aligns_before_relu = False
-    """Whether the image latent is compared before that ReLU."""
+    """Whether the image latent is aligned before that ReLU."""
 
     @override
     def make_module(self, blueprint: Blueprint, backbone: nn.Module | None) -> nn.Module:

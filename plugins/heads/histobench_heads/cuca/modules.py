@@ -9,7 +9,7 @@ __all__ = ["CucaModule", "CucaOutput", "MolecularBranch"]
 
 
 class CucaOutput(NamedTuple):
-    """What the module gives in training.
+    """The outputs of the module in training.
 
     Attributes
     ----------
@@ -18,7 +18,7 @@ class CucaOutput(NamedTuple):
     abundances
         (n, t) unbounded.
     reconstruction
-        (n, g) of the genes that were put in.
+        (n, g) of the input genes.
     """
 
     image_latent: Tensor
@@ -30,12 +30,12 @@ class CucaOutput(NamedTuple):
 class MolecularBranch(nn.Module):
     """The autoencoder of genes: (n, g) to a signed latent (n, q) and back.
 
-    It descends from MCAT's self-normalising network, but has neither SELU nor alpha dropout.
+    It follows MCAT's self-normalising network, without SELU and alpha dropout.
 
     Parameters
     ----------
     widths
-        Of the two hidden layers and the latent.
+        Widths of the two hidden layers and of the latent.
     """
 
     def __init__(self, n_genes: int, widths: tuple[int, int, int], *, dropout: float) -> None:
@@ -70,7 +70,7 @@ class CucaModule(nn.Module):
     projection
         Width of its output.
     align_before_relu
-        Give the image latent as it is before the closing ReLU.
+        Align the image latent before the closing ReLU.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class CucaModule(nn.Module):
         return CucaOutput(image_latent, self.regression_head(projected), molecular_latent, reconstruction)
 
     def _project(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the latent to align and the one to regress from."""
+        """Return the latent to align and the latent to regress from."""
         if not self._align_before_relu:
             projected = self.projector_head(features)
             return projected, projected

@@ -20,14 +20,14 @@ MOLECULAR_WIDTHS = {256: (1024, 1024, 256), 512: (1024, 1024, 512), 1024: (1024,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompanionOptions(ProjectorOptions):
-    """What CUCA and CUCAMLP share: the losses of the image and of its molecular companion.
+    """Options shared by CUCA and CUCAMLP: the losses of the image branch and of the molecular branch.
 
     Attributes
     ----------
     weight_main, weight_reconstruction, weight_alignment
         Weights of the three losses; differ by method and dataset (see the cards).
     rmse_epsilon
-        Added inside the root of every RMSE, whose gradient is NaN at zero error. Published: nothing.
+        Added inside the root of every RMSE, whose gradient is NaN at zero error. Published: 0.
     """
 
     weight_main: float = 0.3  # cuca, Loss: her2st and humanlung
@@ -37,7 +37,7 @@ class CompanionOptions(ProjectorOptions):
     rmse_epsilon: float = 0.0  # cuca, Known defects: kept as published
 
     def __post_init__(self) -> None:
-        """Refuse a root of less than nothing."""
+        """Refuse a negative epsilon."""
         ProjectorOptions.__post_init__(self)  # super() does not work in a slotted dataclass
         if self.rmse_epsilon < 0:
             raise ConfigError(f"rmse_epsilon must not be negative, got {self.rmse_epsilon}.")
@@ -56,7 +56,7 @@ class CucaOptions(AdapterOptions, CompanionOptions):
     align_before_relu: bool = False  # cuca, Known defects: kept as published
 
     def __post_init__(self) -> None:
-        """Refuse what the architecture does not define."""
+        """Refuse widths that the architecture does not define."""
         CompanionOptions.__post_init__(self)  # super() does not work in a slotted dataclass
         self.check_adapters()
         if self.projection not in MOLECULAR_WIDTHS:
@@ -66,13 +66,13 @@ class CucaOptions(AdapterOptions, CompanionOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CucaMlpOptions(CompanionOptions):
-    """Options of CUCAMLP, which differs in the weights of its losses.
+    """Options of CUCAMLP, with other weights of the losses.
 
     Attributes
     ----------
     half_precision_features
-        Replicates a published defect as nearly as stored embeddings allow: those that are trained on are rounded to
-        half precision, those that are predicted from are not.
+        Replicates a published defect as far as stored embeddings allow: training embeddings are rounded to half
+        precision, test embeddings are not.
     """
 
     weight_main: float = 0.7  # cuca, Loss: CUCAMLP on her2st
@@ -80,7 +80,7 @@ class CucaMlpOptions(CompanionOptions):
     half_precision_features: bool = False  # published: True; a defect (cuca, Known defects)
 
     def __post_init__(self) -> None:
-        """Refuse a latent that the molecular one, always of the same width, cannot be aligned with."""
+        """Refuse a width that differs from the fixed width of the molecular latent."""
         CompanionOptions.__post_init__(self)  # super() does not work in a slotted dataclass
         if self.projection != 512:
             raise ConfigError(f"the projection of CUCAMLP must be 512, got {self.projection}.")

@@ -18,7 +18,7 @@ REPRODUCTIONS = cuca_comparison(
     encoder="virchow2@lora",
     printed=True,
 )
-"""Its authors' own numbers."""
+"""Numbers of CUCA's authors."""
 
 
 def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
@@ -27,7 +27,7 @@ def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Convert
     Raises
     ------
     DataError
-        If this is no such checkpoint, or of another mode.
+        If this is not such a checkpoint, or one of another mode.
     """
     found = sort_encoder(tensors, request)
     names = request.target_names(length(tensors, "regression_head.bias"))
@@ -37,7 +37,7 @@ def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Convert
         facts={
             "features": request.dim,
             "targets": names,
-            # the molecular branch is of no use in prediction, and the publisher names no gene
+            # prediction does not use the molecular branch, and the publisher does not name the genes
             "auxiliary": [f"gene {place}" for place in range(1, n_genes + 1)],
             "mode": request.mode,
             "seed": 0,

@@ -1,1 +1,1 @@
-"""Controls of enhancement: what is gained by looking at neighbours, at few dimensions, or at nothing but the counts."""
+"""Controls of enhancement: the counts themselves, the mean of neighbours, and few principal components."""

@@ -1,4 +1,4 @@
-"""The controls of enhancement: they always run, and say what cleaner expression is worth."""
+"""The cards of the controls of enhancement, which always run."""
 
 from histobench import MethodCard, lazy
 from histobench_heads.enhancement.options import LatentOptions, NeighbourMeanOptions
@@ -9,15 +9,15 @@ __all__ = ["NEIGHBOUR_MEAN", "PCA_RECONSTRUCTION", "RAW_COUNTS"]
 
 RAW_COUNTS = MethodCard(
     name="raw-counts",
-    title="control: the input itself, nothing cleaned",
+    title="control: the unchanged input",
     licence=OURS,
     build=lazy("histobench_heads.enhancement.method:RawCounts"),
     options=LatentOptions,
     targets=("enhance",),
-    unit="slide",  # the latent is the section's own
+    unit="slide",  # the latent belongs to the section
     control=True,
 )
-"""The input."""
+"""The unchanged input."""
 
 NEIGHBOUR_MEAN = MethodCard(
     name="neighbour-mean",
@@ -29,7 +29,7 @@ NEIGHBOUR_MEAN = MethodCard(
     unit="slide",
     control=True,
 )
-"""Place and no model."""
+"""Position without a model."""
 
 PCA_RECONSTRUCTION = MethodCard(
     name="pca-reconstruction",
@@ -42,4 +42,4 @@ PCA_RECONSTRUCTION = MethodCard(
     unit="slide",
     control=True,
 )
-"""Few dimensions and no place."""
+"""Few dimensions without position."""

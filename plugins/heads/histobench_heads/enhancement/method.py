@@ -1,10 +1,10 @@
-"""Three ways to clean expression without any image: none, the neighbours' mean, and few principal components.
+"""Three ways to denoise expression without an image: none, the mean of the neighbours, and few principal components.
 
-Each works on one section's input alone and learns nothing from others. A smoother raises spatial autocorrelation and
-clusters by being smooth: what a method adds shows against these only.
+Each works on the input of one section and learns nothing from other sections. Smoothing by itself raises spatial
+autocorrelation and the quality of clusters, so a method must be compared with these controls.
 
-Every latent is the section's own principal components, of what the control gives out: as wide as GIST's, so that
-clusterings compare. That of the raw counts and that of their reconstruction therefore are the same.
+The latent of a control is the principal components of its output, as wide as the latent of GIST, so that clusterings
+are comparable. The latents of the raw counts and of their reconstruction are therefore the same.
 
 References
 ----------
@@ -29,7 +29,7 @@ __all__ = ["NeighbourMean", "PcaReconstruction", "RawCounts", "neighbour_mean", 
 
 
 class _Control(Method):
-    """Clean each section by itself; what is learned in training is only which genes there are."""
+    """Denoise each section by itself; a fit only chooses the genes."""
 
     def __init__(self, options: LatentOptions) -> None:
         self.options = options
@@ -39,10 +39,10 @@ class _Control(Method):
 
     @abstractmethod
     def enhance(self, expression: Float, xy_um: Float, /) -> tuple[Float, Float]:
-        """Clean one section's (n, g) expression of spots at (n, 2) places: (n, g), and its (n, components) latent."""
+        """Denoise one section's (n, g) expression of spots at (n, 2) places: (n, g), and its (n, components) latent."""
 
     def components(self, expression: Float, /) -> tuple[Float, Float]:
-        """Give the options' number of `principal_components` of (n, g) expression, and what they rebuild."""
+        """Return the `principal_components` of (n, g) expression and the reconstruction from them."""
         return principal_components(expression, self.options.components, seed=self._seed)
 
     @override
@@ -74,7 +74,7 @@ class _Control(Method):
 
 
 class RawCounts(_Control):
-    """Give the input back."""
+    """Return the input."""
 
     @override
     def enhance(self, expression: Float, xy_um: Float, /) -> tuple[Float, Float]:
@@ -95,7 +95,7 @@ class NeighbourMean(_Control):
 
 
 class PcaReconstruction(_Control):
-    """Keep what a few principal components of the section hold; nothing is expressed less than not at all."""
+    """Reconstruct a section from a few of its principal components; negative expression becomes zero."""
 
     @override
     def enhance(self, expression: Float, xy_um: Float, /) -> tuple[Float, Float]:
@@ -104,7 +104,7 @@ class PcaReconstruction(_Control):
 
 
 def neighbour_mean(expression: Float, xy_um: Float, /, *, radius_um: float | None = None) -> Float:
-    """Average (n, g) expression of each spot and those within the radius: (n, g) float32, all with the same weight."""
+    """Average (n, g) expression over each spot and all spots within the radius: (n, g) float32, equal weights."""
     links = adjacency(radius_links(xy_um, radius_um=radius_um), len(xy_um)).astype(np.float32)
     together = np.asarray(links.sum(axis=1)).ravel() + 1
     mean: Float = ((links @ expression + expression) / together[:, None]).astype(np.float32)
@@ -117,11 +117,11 @@ def principal_components(expression: Float, wanted: int, /, *, seed: int) -> tup
     Returns
     -------
     scores, rebuilt : (n, wanted), (n, g) float32
-        Where n or g is less than ``wanted`` there are no more components, and the other columns of the scores are zero.
+        If n or g is less than ``wanted``, the remaining columns of the scores are zero.
     """
     scores = np.zeros((len(expression), wanted), dtype=np.float32)
     k = min(wanted, *expression.shape)
-    if len(expression) < 2:  # one spot varies in nothing
+    if len(expression) < 2:  # a single spot has no variance
         return scores, expression
     found = PCA(n_components=k, random_state=seed)
     scores[:, :k] = found.fit_transform(expression)

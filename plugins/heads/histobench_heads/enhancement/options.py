@@ -9,36 +9,36 @@ __all__ = ["LatentOptions", "NeighbourMeanOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatentOptions:
-    """What the controls of enhancement have in common.
+    """Options shared by the controls of enhancement.
 
     Attributes
     ----------
     components
-        Principal components of a section's expression that are its latent, and that its reconstruction is made of.
+        Number of principal components of a section's expression, for its latent and its reconstruction.
     """
 
     components: int = 30  # as wide as GIST's latent: gist.md, section 4.2
 
     def __post_init__(self) -> None:
-        """Refuse a latent without width."""
+        """Refuse a latent without dimensions."""
         if self.components < 1:
             raise ConfigError(f"components must be at least 1, got {self.components}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeighbourMeanOptions(LatentOptions):
-    """Who is averaged.
+    """Options of the mean over neighbours.
 
     Attributes
     ----------
     radius_um
-        Spots at most so far apart are neighbours. ``None``: 1.5 times the section's median distance to the nearest.
+        Largest distance between neighbours. ``None``: 1.5 times the section's median distance to the nearest spot.
     """
 
     radius_um: float | None = None  # as GIST's links
 
     def __post_init__(self) -> None:
-        """Refuse a radius that reaches nobody."""
+        """Refuse a radius that is not positive."""
         LatentOptions.__post_init__(self)  # super() does not work in a slotted dataclass
         if self.radius_um is not None and not self.radius_um > 0:
             raise ConfigError(f"radius_um must be positive, got {self.radius_um}.")

@@ -1,1 +1,1 @@
-"""LinearProbing, MLP and FMMLP: how far image features alone go."""
+"""LinearProbing, MLP and FMMLP: predictions from image features only."""

@@ -1,13 +1,13 @@
 """LinearProbing, MLP and FMMLP: heads on a pathology foundation model.
 
-How far image features alone go; FMMLP is CUCA without its molecular branch. Written from the specification
+They use image features only; FMMLP is CUCA without its molecular branch. Written from the specification
 ``foundation_heads.md`` and from Yan et al. (2025), *Bioinformatics* (ISMB/ECCB 2025); the authors' code is GPL-3.0 and
 was not consulted.
 
 Differences from the published method
 -------------------------------------
 * Incomplete batches are dropped in training only; published: in validation and test too
-  (``drop_last_in_validation=True`` replicates the selection; a test spot is never left out).
+  (``drop_last_in_validation=True`` replicates this in selection; a test spot is never left out).
 * The epoch is selected on validation slides or is the last one, never on the test donor; there is no option for it.
 * Embeddings have the one precision that the encoder's card names; published: half in training, single in evaluation.
 * The encoder normalises as it was trained to; published: ImageNet's statistics whatever the encoder. For Virchow2, UNI,
@@ -16,10 +16,10 @@ Differences from the published method
   ResNet-50 with 512 dimensions instead of 2,048.
 * A batch of a single spot, which batch normalisation cannot train on, is never made.
 * Every fold starts from its own seed; published: the generator runs on from fold to fold.
-* Embeddings are cached under a hash of all that decides them; published: under encoder, split and subset.
-* FMMLP's embedding, of which the published one returns nothing, is that of MLP (`MlpModule.embed`).
-* FMMLP with a frozen encoder reads stored embeddings: the encoder draws nothing at random, so that they are what it
-  would compute in every step. They are then of the patch that it was trained at, and the numbers are those of MLP.
+* Embeddings are cached under a hash of everything that decides them; published: under encoder, split and subset.
+* FMMLP returns the embedding of MLP (`MlpModule.embed`); published: it returns none.
+* FMMLP with a frozen encoder reads stored embeddings: the encoder has no randomness, so they equal what it would
+  compute in every step. They are of the patch that it was trained at, and the numbers are those of MLP.
 """
 
 from collections.abc import Mapping

@@ -22,7 +22,7 @@ class LinearModule(nn.Module):
 class MlpModule(nn.Module):
     """MLP, and FMMLP with a backbone: images to (n, t).
 
-    No activation stands between projector and regression, so that in evaluation the last two linear layers are one
+    There is no activation between projector and regression, so that in evaluation the last two linear layers are one
     affine map.
     """
 

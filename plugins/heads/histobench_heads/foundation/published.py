@@ -26,19 +26,19 @@ def convert_linear_probe(tensors: "Mapping[str, Tensor]", request: ConvertReques
     Raises
     ------
     DataError
-        If this is no such checkpoint.
+        If this is not such a checkpoint.
     """
     found = sort_encoder(tensors, request)
     return _converted(found, length(tensors, "linearprob_head.bias"), request, options={})
 
 
 def convert_mlp(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
-    """Convert a checkpoint of MLP or of FMMLP, its encoder adapted, trained in full or frozen.
+    """Convert a checkpoint of MLP or of FMMLP, with an encoder that is adapted, trained in full or frozen.
 
     Raises
     ------
     DataError
-        If this is no such checkpoint, or of another mode.
+        If this is not such a checkpoint, or one of another mode.
     """
     found = sort_encoder(tensors, request)
     options = projector_options(tensors)

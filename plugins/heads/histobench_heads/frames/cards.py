@@ -1,4 +1,4 @@
-"""What several cards share; nothing here is heavy."""
+"""Facts that several cards share; no import here is heavy."""
 
 from histobench import EncoderSlot, Kind
 
@@ -21,16 +21,16 @@ CONTINUOUS: tuple[Kind, ...] = ("cell_abundance", "gene_expression")
 """Kinds whose values are amounts."""
 
 OURS = "Apache-2.0"
-"""Licence of what has no published code behind it."""
+"""Licence of methods without published code."""
 
 CUCA_URL = "https://github.com/lyotvincent/CUCA"
-"""Where CUCA's authors keep their code."""
+"""The code of CUCA's authors."""
 
 CUCA_LICENCE = "GPL-3.0 (the authors' code; this is a clean-room implementation from its specification)"
-"""Its licence."""
+"""Licence of CUCA."""
 
 CUCA_CITATION = "Yan et al. (2025), Bioinformatics (ISMB/ECCB 2025); code doi:10.5281/zenodo.15087256"
-"""Its paper."""
+"""Paper of CUCA."""
 
 FROZEN_SLOT = EncoderSlot(
     default="virchow2",
@@ -48,4 +48,4 @@ HBCIS_MEAN = (0.5319, 0.5080, 0.6824)
 """Mean of red, green and blue in [0, 1] of the patches of 23 breast cancer patients (``he2gene.md``, section 2.4)."""
 
 HBCIS_STD = (0.2442, 0.2063, 0.1633)
-"""Their deviation."""
+"""Standard deviation of the same."""

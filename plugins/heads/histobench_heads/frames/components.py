@@ -1,4 +1,4 @@
-"""Principal components of embeddings, for methods that read few numbers better than thousands."""
+"""Principal components of embeddings, for methods that work better on few numbers than on thousands."""
 
 import warnings
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["Components"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Components:
-    """Where embeddings vary most, as seen in training; not whitened.
+    """Directions of largest variance of the training embeddings; not whitened.
 
     Attributes
     ----------
@@ -30,12 +30,12 @@ class Components:
     def of(cls, embeddings: Float, wanted: int) -> Self:
         """Find the first ``wanted`` components of (n, d) embeddings, or as many as there are.
 
-        Exactly, not by random projections. Fewer components because of few spots are told in a warning.
+        They are computed exactly, not by random projections. A warning reports fewer components because of few spots.
 
         Raises
         ------
         DataError
-            If a single spot varies in nothing.
+            If there are fewer than two spots.
         """
         n, d = embeddings.shape
         if n < 2:

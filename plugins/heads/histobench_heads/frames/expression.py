@@ -12,7 +12,7 @@ _PER = 10_000.0
 
 
 def log_normalise(counts: Float, /, *, columns: list[int] | None = None) -> Float:
-    """Turn (n, g) counts into ln(1 + counts per 10,000) of all genes, of which some columns are kept: (n, k) float32.
+    """Turn (n, g) counts into ln(1 + counts per 10,000) of all genes, and keep some columns: (n, k) float32.
 
     A spot without any count stays zero.
     """
@@ -24,9 +24,9 @@ def log_normalise(counts: Float, /, *, columns: list[int] | None = None) -> Floa
 
 
 def choose_genes(counts: Counts, panel: tuple[str, ...], n_genes: int | None = None, /) -> tuple[str, ...]:
-    """Choose the genes that are read: the panel's, and those of the highest mean until there are ``n_genes``, or all.
+    """Choose the genes that are read: the panel's, and those of highest mean up to ``n_genes``; by default all.
 
-    The mean is of ln(1 + counts per 10,000); no label is looked at. The genes keep the order of the counts.
+    The mean is of ln(1 + counts per 10,000); labels are not used. The genes keep the order of the counts.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def choose_genes(counts: Counts, panel: tuple[str, ...], n_genes: int | None = N
 def read_genes(counts: Counts, genes: tuple[str, ...], /) -> Float:
     """Read ln(1 + counts per 10,000) of (n, g) counts at named genes: (n, len(genes)) float32.
 
-    A gene that was not measured counts as zero, and is told in a warning.
+    A gene that was not measured counts as zero; a warning reports it.
 
     Raises
     ------
@@ -63,8 +63,8 @@ def read_genes(counts: Counts, genes: tuple[str, ...], /) -> Float:
         raise DataError(f"none of the {len(genes)} genes was measured, e.g. {genes[0]!r}; their names may differ.")
     if not known.all():
         absent = genes[int(np.argmin(known))]
-        told = f"{len(genes) - known.sum()} of the {len(genes)} genes were not measured and count as zero"
-        warnings.warn(f"{told}, e.g. {absent!r}.", stacklevel=2)
+        text = f"{len(genes) - known.sum()} of the {len(genes)} genes were not measured and count as zero"
+        warnings.warn(f"{text}, e.g. {absent!r}.", stacklevel=2)
     values = np.zeros((len(counts.values), len(genes)), dtype=np.float32)
     columns = [column[name] for name in genes if name in column]
     values[:, known] = log_normalise(counts.values, columns=columns)

@@ -1,4 +1,4 @@
-"""Encoders that a generator learns through: frozen, and open to gradients."""
+"""Frozen encoders through which a generator is trained: gradients reach the patch."""
 
 from torch import nn
 
@@ -11,17 +11,17 @@ _WEIGHTS_SEED = 0  # of an encoder without weights: every encoder draws those of
 
 
 def frozen_module(encoder: TrainableEncoder, device: str) -> nn.Module:
-    """Make an encoder's module, frozen: its own weights, or those that its frozen form draws.
+    """Return an encoder's module, frozen, with the weights of its frozen form.
 
     Raises
     ------
     ConfigError
-        If it is no network, through which gradients could reach the patch.
+        If it is not a network through which gradients reach the patch.
     """
     if not hasattr(encoder, "module"):
         raise ConfigError(
-            f"a generator learns from what a network sees in its patches, and {type(encoder).__name__} is none: name "
-            f"another with --encoders, such as resnet18.random."
+            f"a generator is trained through the network that sees its patches, and {type(encoder).__name__} is not a "
+            f"network: choose another with --encoders, such as resnet18.random."
         )
     with seeded(_WEIGHTS_SEED):
         return encoder.module().eval().requires_grad_(False).to(device)

@@ -5,7 +5,7 @@ the one function `grow`, into the subgraph of everything within some hops. Every
 
 Hist2Cell's published sampler takes 16 random seeds of all training slides; two hops around each are up to 19 spots on
 the hexagonal lattice and 25 on the square one, so that an epoch encodes nearly every patch that many times. Seeds that
-lie side by side share most of their neighbours: a compact part of 16 on the square lattice has a halo of 48, which
+are side by side share most of their neighbours: a compact part of 16 on the square lattice has a halo of 48, which
 makes four patches a spot and epoch instead.
 """
 
@@ -72,9 +72,9 @@ class Batching:
     at_random: bool = False
 
     def training(self, seed: int, epoch: int) -> Iterator[Subgraph]:
-        """Yield the batches of one epoch, each spot a seed once; (seed, epoch) decides.
+        """Yield the batches of one epoch, with each spot as a seed once; (seed, epoch) decides.
 
-        A spot alone in its batch joins the next one: batch normalisation cannot be trained on one patch.
+        A single spot joins the next batch, because batch normalisation cannot be trained on one patch.
         """
         draws = generator(seed, epoch)
         if self.at_random:
@@ -86,7 +86,7 @@ class Batching:
             yield grow(self.links, together, hops=self.hops)
 
     def prediction(self) -> Iterator[Subgraph]:
-        """Yield batches in which each spot is a seed once; nothing is drawn."""
+        """Yield batches in which each spot is a seed once; nothing is random."""
         if self.at_random:
             seeds = _runs(np.arange(len(self.samples)), self.part_spots)
         else:

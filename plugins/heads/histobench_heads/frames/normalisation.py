@@ -20,8 +20,8 @@ _PATCHES_AT_ONCE = 32
 class PixelStatistics(nn.Module):
     """Mean and deviation of red, green and blue in [0, 1], kept with a method's weights.
 
-    An encoder has to tell its own statistics, as buffers ``mean`` and ``std`` of (3, 1, 1) like all of timm's here; one
-    that does not keeps its normalisation.
+    An encoder must provide its own statistics as buffers ``mean`` and ``std`` of (3, 1, 1) as all of timm's do here; an
+    encoder without them keeps its normalisation.
     """
 
     mean: Tensor
@@ -33,7 +33,7 @@ class PixelStatistics(nn.Module):
         self.register_buffer("std", torch.ones(3))
 
     def measure(self, patches: Patches) -> None:
-        """Take the statistics of all pixels of n patches of (h, w, 3) uint8, each counted once."""
+        """Measure all pixels of n patches of (h, w, 3) uint8, each counted once."""
         total, squares, pixels = torch.zeros(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64), 0
         for start in range(0, len(patches), _PATCHES_AT_ONCE):
             part = torch.as_tensor(patches[np.arange(start, min(start + _PATCHES_AT_ONCE, len(patches)))]).flatten(0, 2)

@@ -13,7 +13,7 @@ a hexagonal one, 1.73."""
 
 
 def own_radius(xy_um: Float, /) -> float:
-    """Give 1.5 times the median distance of (n, 2) places to the nearest other place; 0 where there is no other."""
+    """Return 1.5 times the median distance of (n, 2) places to the nearest other place; 0 where there is no other."""
     if len(xy_um) < 2:
         return 0.0
     nearest = cKDTree(xy_um).query(xy_um, k=2)[0][:, 1]

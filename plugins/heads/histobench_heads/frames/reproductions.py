@@ -1,4 +1,4 @@
-"""The comparison that CUCA's authors ran on three cohorts: its numbers, for the cards of the methods compared."""
+"""Numbers of the comparison by CUCA's authors on three cohorts, for the cards of the methods compared."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,10 @@ _SLIDES = {"humanlung": 11, "her2st": 36, "stnet": 68}
 _PATIENTS = {"humanlung": 4, "her2st": 8, "stnet": 23}
 
 _READING = 0.01
-"""How far a number read off the published figure may be from what was plotted (abundance_protocol, section 10)."""
+"""Largest error of a number that was read off the published figure (abundance_protocol, section 10)."""
 
 _SEED = 0.01
-"""What another initialisation and order of batches move; ours to assume, for the publication gives one run."""
+"""Assumed effect of another initialisation and order of batches; the publication reports a single run."""
 
 _SELECTED_ON_TEST = (
     "published: the epoch of highest score on the test donor itself; here no epoch is selected on test, which lowers "
@@ -37,7 +37,7 @@ def cuca_comparison(
     Parameters
     ----------
     printed
-        True if the numbers across splits stand in the text, and are not read off the figure.
+        True if the numbers across splits are printed in the text, not read off the figure.
     """
     views: tuple[tuple[View, Mapping[str, float]], ...] = (
         ("pooled per fold", across_splits),

@@ -1,4 +1,4 @@
-"""How methods keep what they learned: named arrays in one ``.npz`` and facts in JSON, never a pickle."""
+"""Saved methods: named arrays in one ``.npz`` and facts in JSON, never a pickle."""
 
 import json
 import zipfile
@@ -20,7 +20,7 @@ _ARRAYS, _FACTS = "method.npz", "method.json"
 
 
 def write_arrays(folder: Path, arrays: Mapping[str, npt.ArrayLike]) -> None:
-    """Write the arrays into a folder, made if missing."""
+    """Write the arrays into a folder, which is created if missing."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / _ARRAYS).open("wb") as file:
         np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in arrays.items()})
@@ -40,7 +40,7 @@ def read_arrays(folder: Path) -> Arrays:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} holds no saved method: {error}.") from error
+        raise DataError(f"{path} does not contain a saved method: {error}.") from error
 
 
 def write_facts(folder: Path, facts: Mapping[str, object]) -> None:
@@ -61,5 +61,5 @@ def read_facts(folder: Path) -> dict[str, Any]:  # Any: JSON values
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} holds no saved method: {error}.") from error
+        raise DataError(f"{path} does not contain a saved method: {error}.") from error
     return facts

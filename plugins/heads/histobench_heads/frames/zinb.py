@@ -1,9 +1,9 @@
 """Negative binomial likelihoods of counts, plain (NB) and zero-inflated (ZINB), for every head that predicts counts.
 
 NB has mean μ and variance μ + μ²/θ; ZINB adds a zero with probability π, so that its mean is (1 - π)μ. Written from
-``expression_protocol.md`` section 7.1, ``hist2scrna.md`` section 7 and ``hist2st.md`` (loss and head 10) alone.
+``expression_protocol.md`` section 7.1, ``hist2scrna.md`` section 7 and ``hist2st.md`` (loss and head 10) only.
 
-The stable form takes what linear layers give, ln μ, ln θ and the logit of π, and never takes the logarithm of an
+The stable form takes the outputs of linear layers, ln μ, ln θ and the logit of π, and never takes the logarithm of an
 exponential. The published form takes μ, θ and π themselves and guards every logarithm with 1e-10; the two agree to six
 digits wherever the published one does not overflow.
 """
@@ -32,7 +32,7 @@ _MOST_COUNTS, _TAIL = 5_000, 1e-4
 
 
 class Zinb(NamedTuple):
-    """Zero-inflated negative binomials, one per entry, as a head gives them.
+    """Zero-inflated negative binomials, one per entry, as a head predicts them.
 
     Attributes
     ----------
@@ -57,15 +57,15 @@ class Zinb(NamedTuple):
         return self._replace(log_mean=self.log_mean + log_factor)
 
     def parameters(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Give μ, θ and π, each (n, t)."""
+        """Return μ, θ and π, each (n, t)."""
         return self.log_mean.exp(), self.log_dispersion.exp(), self.zero_logit.sigmoid()
 
     def mean(self) -> Tensor:
-        """Give the mean of the counts, zeros included: (n, t) (1 - π)μ."""
+        """Return the mean of the counts, zeros included: (n, t) (1 - π)μ."""
         return torch.exp(self.log_mean - functional.softplus(self.zero_logit))
 
     def expected(self, function: Callable[[Tensor], Tensor]) -> Tensor:
-        """Give the mean of a function of the counts, (n, t) float64, by summing over the distribution.
+        """Return the mean of a function of the counts, (n, t) float64, by summing over the distribution.
 
         Parameters
         ----------
@@ -75,7 +75,9 @@ class Zinb(NamedTuple):
         """
         mean, dispersion, zero = (part.double() for part in self.clamped().parameters())
         odds = mean / (mean + dispersion)
-        probability = torch.exp(-dispersion * torch.log1p(mean / dispersion))  # of no count, then of one more each turn
+        probability = torch.exp(
+            -dispersion * torch.log1p(mean / dispersion)
+        )  # of zero counts, then of one more in each turn
         total, seen, moment = torch.zeros_like(mean), torch.zeros_like(mean), torch.zeros_like(mean)
         for count in range(_MOST_COUNTS):
             now = torch.full((), float(count), dtype=mean.dtype, device=mean.device)
@@ -91,7 +93,7 @@ class Zinb(NamedTuple):
 
 
 def nb_log_likelihood(counts: Tensor, log_mean: Tensor, log_dispersion: Tensor) -> Tensor:
-    """Give the elementwise ln NB of (n, t) counts, float64; both parameters of the same shape."""
+    """Return the elementwise ln NB of (n, t) counts, float64; both parameters of the same shape."""
     # in double: in single precision the log-gammas of 250 counts cancel to four decimals
     counts, log_mean, log_dispersion = counts.double(), log_mean.double(), log_dispersion.double()
     dispersion = log_dispersion.exp()
@@ -101,7 +103,7 @@ def nb_log_likelihood(counts: Tensor, log_mean: Tensor, log_dispersion: Tensor) 
 
 
 def zinb_log_likelihood(counts: Tensor, zinb: Zinb) -> Tensor:
-    """Give the elementwise ln ZINB of (n, t) counts, float64, of parameters clamped as `Zinb.clamped` does."""
+    """Return the elementwise ln ZINB of (n, t) counts, float64, with parameters clamped as `Zinb.clamped` does."""
     log_mean, log_dispersion, zero_logit = (part.double() for part in zinb.clamped())
     nb = nb_log_likelihood(counts, log_mean, log_dispersion)
     # both branches are finite everywhere, so that neither spoils the other's gradient
@@ -134,7 +136,7 @@ def published_zinb_loss(counts: Tensor, mean: Tensor, dispersion: Tensor, zero: 
 
 
 def hist2st_zinb(mean: Tensor, dispersion: Tensor, zero: Tensor) -> Zinb:
-    """Turn what Hist2ST's three linear layers give, (n, t) each, into its clamped parameters.
+    """Turn the outputs of Hist2ST's three linear layers, (n, t) each, into its clamped parameters.
 
     μ is exp kept within 1e-5 … 1e6, θ softplus kept within 1e-4 … 1e4, and π the sigmoid.
     """

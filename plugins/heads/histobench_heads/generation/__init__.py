@@ -1,1 +1,1 @@
-"""The controls of generation: real patches in place of drawn ones."""
+"""The controls of generation: real patches instead of generated ones."""

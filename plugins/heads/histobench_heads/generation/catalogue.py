@@ -1,4 +1,4 @@
-"""The controls of generation; they always run."""
+"""The cards of the controls of generation, which always run."""
 
 from histobench import MethodCard, PatchGeometry, lazy
 from histobench_heads.frames.cards import OURS
@@ -21,7 +21,7 @@ RANDOM_PATCH = MethodCard(
     patch=_patch,
     control=True,
 )
-"""Real, and without condition."""
+"""Real patches without a condition."""
 
 NEAREST_PROMPT = MethodCard(
     name="nearest-prompt",
@@ -34,4 +34,4 @@ NEAREST_PROMPT = MethodCard(
     patch=_patch,
     control=True,
 )
-"""Real, conditioned, and memorised."""
+"""Real patches, conditioned and memorised."""

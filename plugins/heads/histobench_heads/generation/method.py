@@ -1,8 +1,8 @@
-"""Two controls that draw nothing: they hand out patches seen in training.
+"""Two controls that generate nothing: they return patches of the training set.
 
-``random-patch`` gives every prompt a training patch at random: as real as patches can be, and without any condition. A
-generator of the same conditional correctness has learned none. ``nearest-prompt`` gives the training patch whose
-expression is nearest to the prompt's: real, conditioned, and memorised. What it scores is to be had by looking up.
+``random-patch`` answers every prompt with a random training patch: a real patch that ignores the condition. A generator
+that scores no better has not learned the condition. ``nearest-prompt`` returns the training patch whose expression is
+nearest to that of the prompt: real, conditioned and memorised. Its score can be reached by lookup alone.
 """
 
 from abc import abstractmethod
@@ -37,11 +37,11 @@ __all__ = ["NearestPrompt", "RandomPatch"]
 
 OptionsT = TypeVar("OptionsT", bound=LookUpOptions)
 
-_KEEP = 30_001  # the stream of randomness that chooses what is kept
+_KEEP = 30_001  # random stream that chooses the patches that are kept
 
 
 class LookUp(Method, Generic[OptionsT]):
-    """Hand out training patches; a control says which."""
+    """Return training patches; a subclass chooses which."""
 
     def __init__(self, options: OptionsT) -> None:
         self.options = options
@@ -50,10 +50,10 @@ class LookUp(Method, Generic[OptionsT]):
 
     @abstractmethod
     def choose(self, samples: Samples) -> Int:
-        """Choose the row of a training patch for each of n prompts: (n,)."""
+        """Return the row of a training patch for each of n prompts: (n,)."""
 
     def learn(self, train: LabelledSamples, kept: Int) -> None:
-        """Remember of the training spots that are kept what choosing takes."""
+        """Store what `choose` needs of the training spots that are kept."""
 
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
@@ -84,7 +84,7 @@ class LookUp(Method, Generic[OptionsT]):
 
 
 class RandomPatch(LookUp[LookUpOptions]):
-    """Hand out any patch; which one, a spot's name decides, whatever spots come with it."""
+    """Return a random patch, drawn from the name of the spot only, so that it does not depend on the other spots."""
 
     @override
     def choose(self, samples: Samples) -> Int:
@@ -92,9 +92,9 @@ class RandomPatch(LookUp[LookUpOptions]):
 
 
 class NearestPrompt(LookUp[NearestPromptOptions]):
-    """Hand out the patch of the nearest expression: Euclidean, in its first principal components.
+    """Return the patch of the nearest expression: Euclidean distance between first principal components.
 
-    Counts are scaled to one total, so that a prompt does not depend on its company.
+    Counts are scaled to one total, so that a prompt does not depend on the other spots.
     """
 
     def __init__(self, options: NearestPromptOptions) -> None:

@@ -9,21 +9,21 @@ __all__ = ["LookUpOptions", "NearestPromptOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookUpOptions:
-    """What both controls choose.
+    """Options of both controls.
 
     Attributes
     ----------
     patch_px
-        Side of the patches that are handed out again.
+        Side of the patches that are returned.
     most
-        Training patches that are kept, drawn at random where there are more.
+        Most training patches that are kept; a random subset if there are more.
     """
 
     patch_px: int = 64  # ours: as the smallest published generator draws
     most: int = 10_000  # ours: 120 MB of patches at 64 px
 
     def __post_init__(self) -> None:
-        """Refuse patches without pixels, and to keep none."""
+        """Refuse patches without pixels and an empty store."""
         for name in ("patch_px", "most"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
@@ -31,14 +31,14 @@ class LookUpOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NearestPromptOptions(LookUpOptions):
-    """What is near.
+    """Options of the distance between prompts.
 
     Attributes
     ----------
     components
-        Principal components of the log-normalised expression in which distances are taken.
+        Number of principal components of the log-normalised expression for the distance.
     n_genes
-        Genes of highest mean count that these are of; ``None`` for all that were seen.
+        Number of genes of highest mean count that are used; ``None`` for all.
     """
 
     components: int = 50  # ours: as single-cell atlases look for neighbours

@@ -1,5 +1,5 @@
-"""GIST: measured expression and a patch's embedding, fused by graph transformers into a latent and cleaner expression.
+"""GIST: graph transformers fuse measured expression and a patch's embedding into a latent and denoised expression.
 
-`options` can be imported without torch; `expression` and `graph` prepare a section, `attention` and `network` are the
-model, `method` trains it and enhances.
+`options` can be imported without torch; `attention` and `network` are the model, `method` trains it and enhances
+sections, which `frames.expression` and `frames.radius_graph` prepare.
 """

@@ -1,9 +1,9 @@
 """Attention along the edges of a graph, in memory that grows with nodes and edges and not with edges times width.
 
-Two sums are all that attention needs: products of the vectors at the two ends of each edge, and weighted sums of
-vectors over the edges into each node. Each is the other's derivative. Written with plain indexing, both keep a vector
-an edge for the backward pass, six times the memory of the nodes on a hexagonal lattice; here some edges are taken at a
-time, in both passes, and only the nodes are kept.
+Attention needs only two sums: products of the vectors at the two ends of each edge, and weighted sums of
+vectors over the edges into each node. Each is the other's derivative. Written with plain indexing, both keep one vector
+per edge for the backward pass, six times the memory of the nodes on a hexagonal lattice; here both passes
+process some edges at a time and keep only the nodes.
 """
 
 import math
@@ -18,17 +18,17 @@ from typing_extensions import override
 __all__ = ["GraphTransformerLayer", "edge_products", "edge_sums", "softmax_by_target"]
 
 _AT_ONCE = 2**19
-"""Numbers that are gathered at a time: 2 MiB, which stay in the processor's cache."""
+"""Numbers that are gathered at a time: 2 MiB, which fit into the processor's cache."""
 
 
 class GraphTransformerLayer(nn.Module):
-    """Let every node attend to those that send to it, and add what it is itself (TransformerConv with one head).
+    """Let every node attend to its source nodes, and add a projection of itself (TransformerConv with one head).
 
-    ``lin_query(x_i) · lin_key(x_j) / √out`` is how much i attends to j; `lin_value` is what j sends and `lin_skip` what
-    i keeps. A node that nobody sends to keeps itself only.
+    ``lin_query(x_i) · lin_key(x_j) / √out`` is the attention of i to j; `lin_value` is the message of j and
+    `lin_skip` the projection of i. A node without sources keeps only the latter.
 
     Where the layer widens, the scores are computed as x_i (W_qᵀ W_k) x_j and the vectors are summed before `lin_value`,
-    biases as the weights of a constant 1: the same function, of vectors as wide as the input.
+    biases as the weights of a constant 1: the same function on vectors of the input's width.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""GIST."""
+"""The card of GIST."""
 
 from dataclasses import replace
 from typing import Literal
@@ -14,7 +14,7 @@ _BREAST_UM = 90 / 240  # of the Visium breast image: 240 pixels are about 90 µm
 
 
 def _probes(options: GistOptions) -> tuple[Probe, ...]:
-    """Time an epoch, wherever it learns."""
+    """Time one epoch, in `fit` or in `predict`."""
     one = replace(options, epochs=1)
     where: Literal["fit", "predict"] = "predict" if options.fit_on == "own" else "fit"
     return (Probe(options=replace(options, epochs=3), less=one, times=options.epochs / 2, phase=where),)
@@ -40,7 +40,7 @@ GIST = MethodCard(
         scratch_mode="frozen",
     ),
     convert=lazy("histobench_heads.gist.published:convert"),
-    # radii of gist.md, section 2.2, in microns; that of colorectal is in coordinates whose scale is not told
+    # radii of gist.md, section 2.2, in microns; that of colorectal is in coordinates of unknown scale
     dataset_options={
         "nanostring": {"radius_um": 80 * _COMPOSITE_UM},
         "breast": {"radius_um": 300 * _BREAST_UM},
@@ -56,4 +56,4 @@ GIST = MethodCard(
     },
     presets={"quick": {"epochs": 150, "hidden": 128, "n_genes": 1000}},
 )
-"""Every option as published, on a section's own input."""
+"""Every option as published; trained on the input of the section itself."""

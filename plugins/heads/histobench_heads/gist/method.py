@@ -1,25 +1,25 @@
-"""GIST: measured expression and a patch's embedding in, cleaner expression and a fused latent out.
+"""GIST: measured expression and a patch's embedding in, denoised expression and a fused latent out.
 
 Authors' repository https://github.com/lengjk1214/GIST (2024-2025, no licence). Written from ``gist.md`` and
-``expression_protocol.md`` alone.
+``expression_protocol.md``.
 
 Differences from the published method
 -------------------------------------
-* Scored on what was kept from it, as its authors never did: it is given nine tenths of the molecules, with some entries
-  of the panel set to zero, and learns to rebuild these zeros as any other.
-* The input is of every gene seen on the training slides; published: of every gene of the file.
-* ``fit_on="own"`` trains on the very section that is enhanced, as published: its input only, for there are no labels.
-  Four fields of view or more were published as graphs of one training; here each section has a network of its own, so
-  that nothing depends on the company that it is predicted in. ``fit_on="training"`` is that joint training, on the
-  training sections, and is applied to sections never seen; validation slides are not looked at.
+* Scored on held-out data, which its authors did not do: it receives nine tenths of the molecules, with some entries
+  of the panel set to zero, and learns to rebuild these zeros like any others.
+* The input has every gene seen on the training slides; published: every gene of the file.
+* ``fit_on="own"`` trains on the input of the section that is enhanced, as published; there are no labels.
+  Published: four or more fields of view are graphs of one training. Here each section has its own network, so that a
+  result does not depend on the sections predicted with it. ``fit_on="training"`` is the joint training, on the training
+  sections, applied to unseen sections; validation slides are not used.
 * The weights of the last epoch are kept (published: nine checkpoints, all compared with the labels; defect 6).
 * Initial weights, and the order of sections in an epoch, are drawn from the job's seed (published: 1234 for all).
-* Radius: 1.5 times the section's median distance to the nearest spot, for pixels mean something on four data sets only.
-  Those that are measured in pixels of known width stand on the card.
-* The encoder is any frozen one with its own preparation of the patch, at the magnification that it was trained at;
-  published: CTransPath, UNI or Virchow2 given 240 pixels of the image without their own normalisation, 120 near two of
+* Radius: 1.5 times the section's median distance to the nearest spot, because radii in pixels are
+  meaningful for four data sets only. Radii in pixels of known width are on the card.
+* Any frozen encoder, with its own transform, at the magnification that it was trained at; published: CTransPath, UNI or
+  Virchow2 on 240 pixels of the image without their own normalisation, 120 near two of
   the borders (defects 4, 16, 17).
-* Attention in widening layers is computed on the input's side (`attention`): the same function, reordered.
+* Attention in widening layers is computed in the width of the input (`attention`): the same function, reordered.
 * Neighbour sampling for large graphs is left out: memory grows linearly with spots.
 """
 
@@ -40,7 +40,7 @@ from histobench.training import Recipe, fit_module, generator, load_weights, sav
 from histobench_heads.frames.expression import choose_genes, read_genes
 from histobench_heads.frames.radius_graph import nearest_links, radius_links
 from histobench_heads.frames.saved import read_facts, write_facts
-from histobench_heads.gist.network import GistNetwork, Said
+from histobench_heads.gist.network import Branches, GistNetwork
 from histobench_heads.gist.options import GistOptions
 
 __all__ = ["Gist", "Section", "losses", "own_folder", "read_section"]
@@ -57,7 +57,7 @@ class Section(NamedTuple):
 
 
 class Gist(Method):
-    """Fuse what a section's spots express with what they look like."""
+    """Fuse the expression of a section's spots with their images."""
 
     def __init__(self, options: GistOptions) -> None:
         self.options = options
@@ -84,8 +84,8 @@ class Gist(Method):
         latent = np.empty((len(samples), self.options.latent), dtype=np.float32)
         for slide, rows in samples.by_slide():
             section = read_section(samples.take(rows), self._genes, self.options)
-            said = _run(self._network or self._learn([section], self._own_context(slide, section)), section)
-            fused, rebuilt = _branch(said, self.options.branch)
+            branches = _run(self._network or self._learn([section], self._own_context(slide, section)), section)
+            fused, rebuilt = _branch(branches, self.options.branch)
             latent[rows] = fused.cpu().numpy()
             values[rows] = rebuilt.clamp(min=0).cpu().numpy()[:, columns]
         return Prediction(names=self._names, values=values, latent=latent)
@@ -102,7 +102,7 @@ class Gist(Method):
     def load(self, folder: Path, context: FitContext) -> None:
         facts = read_facts(folder)
         self._names, self._genes = tuple(facts["names"]), tuple(facts["genes"])
-        # a section's own network must start as it would have where it was saved
+        # the network of a section must start from the same seed as before saving
         self._context = replace(context, seed=int(facts["seed"]))
         self._network = None
         if "dim" in facts:
@@ -149,7 +149,7 @@ def read_section(samples: Samples, genes: tuple[str, ...], options: GistOptions,
     Raises
     ------
     DataError
-        If the samples carry no counts or no embeddings.
+        If the samples have no counts or no embeddings.
     """
     image = samples.need_embeddings("gist").astype(np.float32)
     if options.standardise:
@@ -159,18 +159,18 @@ def read_section(samples: Samples, genes: tuple[str, ...], options: GistOptions,
     return Section(torch.from_numpy(expression), torch.from_numpy(image), torch.from_numpy(edges))
 
 
-def losses(said: Said, section: Section, options: GistOptions, /) -> dict[str, Tensor]:
-    """Weigh the three branches' mean squared errors, each over all spots and genes, into the ``loss``."""
+def losses(branches: Branches, section: Section, options: GistOptions, /) -> dict[str, Tensor]:
+    """Compute the mean squared error of each branch over all spots and genes, and their weighted sum, ``loss``."""
     seen = section.image if options.use_img_loss else section.expression
-    gene = mse_loss(said.gene, section.expression)
-    image = mse_loss(said.image, seen)
-    combined = mse_loss(said.combined, section.expression)
+    gene = mse_loss(branches.gene, section.expression)
+    image = mse_loss(branches.image, seen)
+    combined = mse_loss(branches.combined, section.expression)
     weighted = options.gene_weight * gene + options.image_weight * image + options.combined_weight * combined
     return {"loss": weighted, "gene": gene, "image": image, "combined": combined}
 
 
 def own_folder(slide: str, section: Section, /) -> str:
-    """Name the folder of a section's own checkpoints: another for other spots, counts or patches of the slide."""
+    """Return the folder of a section's checkpoints; it depends on the spots, counts and patches of the section."""
     content = hashlib.sha256(slide.encode())
     for part in section:
         content.update(part.numpy().tobytes())
@@ -184,16 +184,15 @@ def _links(xy_um: Float, options: GistOptions) -> Int:
 
 
 @torch.no_grad()
-def _run(network: GistNetwork, section: Section) -> Said:
+def _run(network: GistNetwork, section: Section) -> Branches:
     device = next(network.parameters()).device
-    said: Said = network(*(part.to(device) for part in section))
-    return said
+    branches: Branches = network(*(part.to(device) for part in section))
+    return branches
 
 
-def _branch(said: Said, branch: str) -> tuple[Tensor, Tensor]:
-    branches = {
-        "combined": (said.latent, said.combined),
-        "gene": (said.gene_latent, said.gene),
-        "image": (said.image_latent, said.image),
-    }
-    return branches[branch]
+def _branch(branches: Branches, branch: str) -> tuple[Tensor, Tensor]:
+    return {
+        "combined": (branches.latent, branches.combined),
+        "gene": (branches.gene_latent, branches.gene),
+        "image": (branches.image_latent, branches.image),
+    }[branch]

@@ -1,7 +1,7 @@
-"""GIST's network: a branch that reads expression, one that reads the image, and one that reads both latents.
+"""GIST's network: a branch for the expression, one for the image, and one for both latents.
 
-Written from ``gist.md``, sections 4 and 5; sub-modules carry the published names. Two normalisations have weights in
-every published checkpoint and are never applied.
+Written from ``gist.md``, sections 4 and 5; sub-modules carry the published names. Every published
+checkpoint has the weights of two normalisations that are never applied.
 """
 
 from typing import NamedTuple
@@ -12,19 +12,19 @@ from typing_extensions import override
 
 from histobench_heads.gist.attention import GraphTransformerLayer
 
-__all__ = ["GistNetwork", "Said"]
+__all__ = ["Branches", "GistNetwork"]
 
 
-class Said(NamedTuple):
-    """What the three branches say of n spots.
+class Branches(NamedTuple):
+    """The outputs of the three branches for n spots.
 
     Attributes
     ----------
     gene_latent, image_latent, latent
         (n, latent) of the expression, of the image and of both; z_g, z_i and z_c of the specification.
     gene, image, combined
-        (n, g) rebuilt expression from each: r_g, r_i and r_c. That from the image is (n, d), the rebuilt embedding,
-        with ``use_img_loss``.
+        (n, g) expression rebuilt from each: r_g, r_i and r_c. With ``use_img_loss`` the image branch rebuilds the
+        (n, d) embedding.
     """
 
     gene_latent: Tensor
@@ -58,17 +58,17 @@ class GistNetwork(nn.Module):
         self.neck2 = GraphTransformerLayer(latent, latent)
         self.c3 = GraphTransformerLayer(latent, hidden)
         self.c4 = GraphTransformerLayer(hidden, n_genes)
-        self.norm1 = nn.LayerNorm(hidden)  # never applied; neither is the next
+        self.norm1 = nn.LayerNorm(hidden)  # never applied, like the next one
         self.norm2 = nn.LayerNorm(latent)
 
     @override
-    def forward(self, expression: Tensor, image: Tensor, edges: Tensor) -> Said:
+    def forward(self, expression: Tensor, image: Tensor, edges: Tensor) -> Branches:
         """Read one section: (n, g) expression, (n, d) embeddings and (2, e) edges, source and target."""
         gene_latent = self.conv2(elu(self.conv1(expression, edges)), edges)
         image_latent = self.imgconv2(elu(self.imgconv1(image, edges)), edges)
         together = cat([gene_latent, image_latent], dim=1)
         latent = self.neck2(elu(self.neck(together, edges)), edges)
-        return Said(
+        return Branches(
             gene_latent=gene_latent,
             image_latent=image_latent,
             latent=latent,

@@ -13,39 +13,39 @@ __all__ = ["GistOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GistOptions:
-    """How the network is built, trained and read.
+    """Options of the network, its training and its output.
 
     Attributes
     ----------
     epochs
-        Nothing else keeps a network that is trained on one section from giving its counts back: with the published
-        width and 80 spots it does after 300 epochs.
+        Only the number of epochs prevents a network that is trained on one section from reproducing its counts: with
+        the published width and 80 spots it does so after 300 epochs.
     weight_decay
         L2 added to the gradient.
     clip
         Largest norm of the gradient of all parameters together.
     hidden, latent
-        Widths of the branches' layers and of what is fused.
+        Widths of the branches' layers and of the latent.
     gene_weight, image_weight, combined_weight
-        Of the three branches' squared errors in the loss; a branch whose weight is 0 is not trained, which makes the
+        Weights of the three branches' squared errors in the loss. A branch of weight 0 is not trained, as in the
         published ablations.
     use_img_loss
-        Let the image branch decode to its own embedding; otherwise to the expression.
+        Let the image branch decode to its input embedding; otherwise to the expression.
     branch
-        Whose latent and reconstruction are given out.
+        The branch whose latent and reconstruction are returned.
     n_genes
-        Genes that are read and rebuilt: those of the panel, and others of the highest mean on the training slides until
-        there are so many. ``None``: all.
+        Number of genes that are read and rebuilt: those of the panel, then those of highest mean on the training
+        slides. ``None``: all.
     fit_on
-        ``own``: each section is enhanced by a network that is trained on this very section's input, which has no label.
-        ``training``: one network learns from the training sections, and is applied to others as it is.
+        ``own``: each section is enhanced by a network that is trained on the input of this section, which has no label.
+        ``training``: one network is trained on the training sections and applied to others unchanged.
     radius_um
-        Spots at most so far apart are linked. ``None``: 1.5 times the section's median distance to the nearest spot,
-        which reaches the six neighbours on a hexagonal lattice and the eight on a square one. Less than the distance
-        of any two links none, and makes of each spot an auto-encoder's sample; where neighbours are unlike and spots
-        are few that is nearer to the truth, for a spot can be learned by heart through what its neighbours keep of it.
+        Largest distance between linked spots. ``None``: 1.5 times the section's median distance to the nearest spot,
+        which reaches the six neighbours on a hexagonal lattice and the eight on a square one. A radius
+        below every distance links none, so that each spot is a sample of a plain auto-encoder. With few spots and
+        unlike neighbours that is closer to the truth, because links let the network memorise spots.
     neighbours
-        Link each spot with so many nearest ones instead.
+        Link each spot with this number of nearest spots instead.
     standardise
         Give each dimension of a section's embeddings mean 0 and deviation 1 over the section.
     """
@@ -68,7 +68,7 @@ class GistOptions:
     standardise: bool = False  # spec, section 2: embeddings as they are
 
     def __post_init__(self) -> None:
-        """Refuse numbers that no training can use, and a reconstruction of what is no expression."""
+        """Refuse numbers that no training can use, and an output that is not expression."""
         for name in ("epochs", "hidden", "latent", "n_genes", "neighbours"):
             value = getattr(self, name)
             if value is not None and value < 1:

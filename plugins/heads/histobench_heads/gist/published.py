@@ -1,4 +1,4 @@
-"""GIST's checkpoints in our names: ``final.pth`` of each data set (``gist.md``, sections 1 and 5)."""
+"""Conversion of GIST's checkpoints: ``final.pth`` of each data set (``gist.md``, sections 1 and 5)."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -14,12 +14,12 @@ __all__ = ["convert"]
 def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
     """Convert a checkpoint of the training script; our tensors have the published names.
 
-    Its genes, which are input and output alike, must be named in order. It is applied to sections as it is.
+    Its genes, which are both input and output, must be named in order. It is applied to sections without training.
 
     Raises
     ------
     DataError
-        If this is no such checkpoint, or its genes are not named.
+        If this is not such a checkpoint, or its genes are not named.
     """
     genes = request.target_names(length(tensors, "conv1.lin_key.weight", axis=1))
     dim = length(tensors, "imgconv1.lin_key.weight", axis=1)

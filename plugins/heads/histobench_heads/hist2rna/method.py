@@ -1,23 +1,23 @@
-"""hist2RNA: expression of a whole tissue from the mean of its patches' embeddings, here asked of single spots.
+"""hist2RNA: expression of a whole tissue from the mean of its patches' embeddings, here applied to single spots.
 
 Mondol et al. (2023), Cancers 15:2569; authors' code https://github.com/raktim-mondol/hist2RNA (MIT). Written from
-section 13 of ``hist2scrna.md`` and from ``expression_protocol.md`` alone. No checkpoint is published.
+section 13 of ``hist2scrna.md`` and from ``expression_protocol.md``. No checkpoint is published.
 
 Differences from the published method
 -------------------------------------
 * A bag is a contiguous part of one slide with at most ``bag_spots`` spots, cut along another direction every epoch, and
-  its target the mean of its spots' targets. Published: up to 1,000 patches of a patient and a bulk measurement.
-* A spot is predicted from its own embedding, which is weak supervision: no spot's own value is ever learned from.
-  ``predict="bag"`` gives all spots of a bag what is predicted from its mean, as the publication does for a patient.
+  its target is the mean of its spots' targets. Published: up to 1,000 patches of a patient and a bulk measurement.
+* A spot is predicted from its own embedding, which is weak supervision: the value of a single spot is never a target.
+  ``predict="bag"`` predicts all spots of a bag from its mean, as the publication does for a patient.
 * The panel's unit is ln(1 + counts per 10,000), not log2(1 + expression); abundances can be predicted just as well.
 * Selected and stopped on validation slides by the error of their bags; published: on 10 % of the patients. Without
   validation slides the last epoch is kept.
-* The encoder is any frozen one with its own preparation of the patch; published: one of seven of torchvision after
+* Any frozen encoder with its own transform; published: one of seven of torchvision after
   Macenko's normalisation, whose code cannot run as published (missing imports; references of a natural logarithm used
   with a decimal one). The end-to-end form, which trains the encoder with batch statistics of single patients, is left
   out; ``standardise=True`` and ``start_at_mean=True`` are ours.
-* A sequence of length one passes the central tap of the first convolution's five only: kept, the other four are trained
-  by weight decay alone.
+* Kept: a sequence of length one uses only the central of the first convolution's five taps; weight decay alone changes
+  the other four.
 """
 
 import math
@@ -57,7 +57,7 @@ class BulkHead(nn.Module):
     dim
         Width d of the embedding.
     standardise
-        Keep the training embeddings' mean and deviation, to be set by `measure`.
+        Standardise by the training embeddings' mean and deviation, which `measure` sets.
     """
 
     def __init__(self, dim: int, n_targets: int, *, standardise: bool = False) -> None:
@@ -72,13 +72,13 @@ class BulkHead(nn.Module):
         self.output = nn.Sequential(nn.Linear(512, n_targets))
 
     def measure(self, embeddings: Tensor) -> None:
-        """Standardise from now on by the mean and deviation of (n, d) embeddings, if so asked."""
+        """Set the mean and deviation of (n, d) embeddings, if the head standardises."""
         if self.standardise:
             self.middle, self.spread = embeddings.mean(dim=0), embeddings.std(dim=0).clamp(min=1e-6)
 
     @torch.no_grad()
     def start_at(self, targets: Tensor) -> None:
-        """Expect the mean of (n, t) targets, until more is learned."""
+        """Set the output's bias to the mean of (n, t) targets."""
         self.output[-1].get_parameter("bias").copy_(targets.mean(dim=0))
 
     @override
@@ -165,7 +165,7 @@ class Hist2Rna(Method):
         return self._module
 
     def _selection(self, val: LabelledSamples) -> Callable[[nn.Module], float]:
-        """Score by the mean squared error of the validation bags, the lower the better."""
+        """Return the score: the negative mean squared error of the validation bags."""
         bags = contiguous_parts(val, self.options.bag_spots)
         embeddings, targets = bag_means(val.need_embeddings("hist2rna"), bags), bag_means(val.targets.values, bags)
         return lambda module: -float(np.square(_run(module, embeddings) - targets.numpy()).mean())

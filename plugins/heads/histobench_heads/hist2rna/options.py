@@ -10,12 +10,12 @@ __all__ = ["Hist2RnaOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hist2RnaOptions:
-    """How the bulk head is trained and what it predicts: the published two-step form, on a frozen encoder.
+    """Options of the bulk head: the published two-step form, on a frozen encoder.
 
     Attributes
     ----------
     batch
-        Bags of a step.
+        Bags per step.
     weight_decay
         L2 added to the gradient.
     patience
@@ -23,7 +23,7 @@ class Hist2RnaOptions:
     bag_spots
         Most spots of a bag; a bag is a contiguous part of one slide.
     predict
-        ``spot``: every spot from its own embedding. ``bag``: all spots of a bag alike, from its mean.
+        ``spot``: every spot from its own embedding. ``bag``: all spots of a bag from its mean.
     standardise
         Give each dimension of the embedding mean 0 and deviation 1 over the training spots.
     start_at_mean

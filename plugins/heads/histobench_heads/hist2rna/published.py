@@ -1,4 +1,4 @@
-"""hist2RNA's checkpoints in our names; none is published, but both training scripts write them."""
+"""Conversion of hist2RNA's checkpoints; none is published, but both training scripts write them."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Convert
     Raises
     ------
     DataError
-        If this is no such checkpoint.
+        If this is not such a checkpoint.
     """
     names = request.target_names(length(tensors, "output.0.bias"))
     backbone = [name for name in tensors if name.startswith("base_model.")]

@@ -1,1 +1,1 @@
-"""Image and expression brought into one space by canonical correlations: what linear maps find without training."""
+"""Image and expression in one space by canonical correlation: linear maps in closed form."""

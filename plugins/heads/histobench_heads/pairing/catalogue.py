@@ -1,4 +1,4 @@
-"""Linear baselines of retrieval, one of them a control."""
+"""The cards of the linear baselines of retrieval; one is a control."""
 
 from histobench import EncoderSlot, MethodCard, lazy
 from histobench_heads.frames.cards import FROZEN_SLOT, OURS
@@ -20,7 +20,7 @@ COLOUR_CCA = MethodCard(
     encoder=EncoderSlot(default="colour-stats", default_mode="frozen", modes=("frozen",), fixed=True),
     control=True,
 )
-"""No morphology."""
+"""Colour without morphology."""
 
 CCA = MethodCard(
     name="cca",
@@ -32,4 +32,4 @@ CCA = MethodCard(
     targets=("retrieve",),
     encoder=FROZEN_SLOT,
 )
-"""The dull baseline of retrieval."""
+"""The simple baseline of retrieval."""

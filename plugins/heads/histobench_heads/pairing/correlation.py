@@ -12,15 +12,15 @@ __all__ = ["Correlation"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Correlation:
-    """The directions along which two tables of the same rows agree.
+    """Pairs of directions along which two tables of the same rows correlate.
 
     Attributes
     ----------
     first, second
-        (p, r) and (q, r) float64: a centred row times these gives its place in the shared space. Every direction is as
-        long as its correlation, so that what agrees little says little.
+        (p, r) and (q, r) float64: a centred row times these is its position in the shared space. The length of a
+        direction is its correlation, so that weakly correlated pairs count little.
     correlations
-        (r,) float64, the largest first; below 1 by as much as the penalty takes.
+        (r,) float64, the largest first; the penalty lowers them.
     """
 
     first: Float
@@ -31,8 +31,8 @@ class Correlation:
     def of(cls, first: Float, second: Float, *, pairs: int, penalty: float) -> Self:
         """Correlate centred (n, p) and (n, q) tables, whose columns are uncorrelated within each.
 
-        The singular vectors of the covariance between the two, each whitened with a variance larger by ``penalty``
-        times the mean one (Vinod 1976).
+        Singular vectors of the covariance between the two tables. Each table is whitened with its variance plus
+        ``penalty`` times its mean variance (Vinod 1976).
         """
         scales = [_scale(table, penalty) for table in (first, second)]
         between = (first * scales[0]).T @ (second * scales[1]) / len(first)
@@ -46,7 +46,7 @@ class Correlation:
 
 
 def _scale(table: Float, penalty: float) -> Float:
-    """Give what whitens each column of an (n, p) table: (p,); 0 for all where nothing varies."""
+    """Return the factor that whitens each column of an (n, p) table: (p,); all 0 if nothing varies."""
     variance = (table**2).mean(axis=0)
     raised = variance + penalty * variance.mean()
     scale: Float = np.divide(1.0, np.sqrt(raised), out=np.zeros_like(raised), where=raised > 0)

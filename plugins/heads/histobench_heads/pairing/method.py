@@ -1,9 +1,9 @@
 """Canonical correlation between frozen embeddings and expression: the linear baseline of retrieval.
 
-Embeddings are standardised; of them and of log-normalised expression the first principal components are kept; the
-directions that agree best between the two, by canonical correlation with a ridge penalty, are the shared space. Nothing
-is trained by steps and nothing drawn at random. On the encoder ``colour-stats`` it is the control: what of a spot's
-expression its colours tell. Counts are read as the contrastive model reads them (`frames.clip.vocabulary`).
+The first principal components of standardised embeddings and of log-normalised expression are correlated by canonical
+correlation with a ridge penalty; the pairs of directions of highest correlation are the shared space. There are no
+training steps and no randomness. On the encoder ``colour-stats`` it is a control: what colours reveal of a spot's
+expression. Counts are read as the contrastive model reads them (`frames.clip.vocabulary`).
 
 References
 ----------
@@ -28,12 +28,12 @@ __all__ = ["Cca"]
 
 
 class Cca(Method):
-    """Give every spot's image and expression a place along their canonical pairs.
+    """Place the image and the expression of every spot along their canonical pairs.
 
     Attributes
     ----------
     correlations
-        (r,) of the pairs; empty before `fit`.
+        (r,) correlations of the pairs; empty before `fit`.
     """
 
     def __init__(self, options: CcaOptions) -> None:
@@ -41,7 +41,7 @@ class Cca(Method):
         self.correlations: Float = np.empty(0)
         self._vocabulary = Vocabulary(names=())
         self._design = Design(mean=np.empty(0), deviation=np.empty(0))
-        # components and pairs are one affine map of either side
+        # components and pairs together are one affine map per side
         self._maps: dict[str, Float] = {}
 
     @override

@@ -9,19 +9,19 @@ __all__ = ["CcaOptions"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CcaOptions:
-    """How images and expression are correlated.
+    """Options of the correlation of images and expression.
 
     Attributes
     ----------
     components
-        Principal components kept of either side, or as many as there are.
+        Most principal components per side.
     pairs
-        Canonical pairs that make the shared space, or as many as there are.
+        Most canonical pairs, the dimensions of the shared space.
     penalty
-        Added to the variance along every component, as a share of their mean: the less a component varies, the less
-        it may say.
+        Added to the variance along every component, as a share of the mean variance: components of small variance
+        count less.
     n_genes
-        Genes of highest mean that are read; ``None`` for all that were seen in training.
+        Number of genes of highest mean that are used; ``None`` for all genes seen in training.
     """
 
     components: int = 50  # ours: scanpy's habit for expression
@@ -30,7 +30,7 @@ class CcaOptions:
     n_genes: int | None = 1000  # ours
 
     def __post_init__(self) -> None:
-        """Refuse a space without dimensions and a penalty that has no root."""
+        """Refuse a space without dimensions and a penalty that is not positive."""
         for name in ("components", "pairs", "n_genes"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -1,1 +1,1 @@
-"""Ridge regression from the embeddings of a frozen encoder."""
+"""Ridge regression on the embeddings of a frozen encoder."""

@@ -18,7 +18,7 @@ RIDGE = MethodCard(
     targets=(*ALL_KINDS, "enhance"),
     encoder=FROZEN_SLOT,
 )
-"""The dull, strong baseline."""
+"""The simple, strong baseline."""
 
 HEST_RIDGE = MethodCard(
     name="hest-ridge",
@@ -31,4 +31,4 @@ HEST_RIDGE = MethodCard(
     targets=ALL_KINDS,
     encoder=FROZEN_SLOT,
 )
-"""The head that foundation models are compared by."""
+"""The head with which foundation models are compared."""

@@ -1,17 +1,17 @@
 """HEST-Benchmark's protocol: 256 principal components of the embeddings, then ridge with a fixed penalty.
 
-What the benchmark of foundation models by Jaume et al. (2024) puts behind every encoder, so that encoders and not heads
-are compared: nothing is selected, every target gets the same penalty. Written from the specification
+The benchmark of foundation models by Jaume et al. (2024) puts this head behind every encoder, so that encoders and not
+heads are compared: nothing is selected, and every target gets the same penalty. Written from the specification
 ``datasets.md``, section 5; HEST's code is CC BY-NC-SA 4.0 and was not consulted.
 
 Differences from the published method
 -------------------------------------
-* The specification says nothing of scaling: embeddings are centred, as principal components must be, and not scaled
+* The specification does not mention scaling: embeddings are centred, as principal components must be, and not scaled
   (``standardise=True`` gives every dimension variance 1 first).
-* Components are found exactly, so that two runs agree; the specification names no solver.
-* Fewer training spots than 256 give as many components as there are, and the record says so.
-* ``dims`` in the penalty 100 / (dims × targets) counts the components, which is what the ridge is given.
-* Targets are the platform's: HEST's 50 genes as ln(1 + count) are one panel and unit among others.
+* Components are computed exactly, so that two runs agree; the specification names no solver.
+* Fewer training spots than 256 give as many components as there are, and the record has a warning.
+* ``dims`` in the penalty 100 / (dims × targets) counts the components, which are the input of the ridge.
+* Targets are the platform's: HEST's 50 genes as ln(1 + count) are one panel and unit of several.
 
 References
 ----------
@@ -33,7 +33,7 @@ __all__ = ["HestRidge", "hest_penalty"]
 
 
 def hest_penalty(dims: int, n_targets: int) -> float:
-    """Give the penalty on the sum of squared errors: 100 / (dims × targets)."""
+    """Return the penalty on the sum of squared errors: 100 / (dims × targets)."""
     return 100 / (dims * n_targets)
 
 

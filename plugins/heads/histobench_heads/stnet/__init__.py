@@ -1,1 +1,1 @@
-"""ST-Net: expression, or cell abundance, from one patch by a DenseNet that is trained whole."""
+"""ST-Net: expression, or cell abundance, from one patch by a DenseNet of which every layer is trained."""

@@ -1,4 +1,4 @@
-"""ST-Net."""
+"""The card of ST-Net."""
 
 from histobench import EncoderSlot, MethodCard, PatchGeometry, lazy
 from histobench_heads.stnet.options import CUCAS_SETTINGS, StNetOptions

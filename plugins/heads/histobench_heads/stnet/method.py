@@ -2,28 +2,28 @@
 
 He et al. (2020), *Nature Biomedical Engineering* 4:827–834; the authors' code states MIT in its metadata. The settings
 for cell abundance are those of the comparison in Yan et al. (2025), CUCA, *Bioinformatics*; GPL-3.0. Written from the
-specification ``stnet.md`` alone; neither code was consulted.
+specification ``stnet.md``; neither code was consulted.
 
-Both published baselines are here: preset ``paper``, and what a gene expression target gets, is the original; preset
-``cuca``, and what a cell abundance target gets, is the adaptation, which has neither augmentation nor averaging over
-symmetries nor the start at the mean, and a learning rate 10⁴ times higher.
+Both published baselines are here. Preset ``paper``, the default for gene expression, is the original. Preset ``cuca``,
+the default for cell abundance, is the adaptation: no augmentation, no averaging over symmetries, no start at the mean,
+and a learning rate 10⁴ times higher.
 
 Differences from the published method
 -------------------------------------
-* Selection: the original trains four inner models on the training patients, takes the epoch of least total squared
-  error on their held-out patients and retrains on all training patients up to it. Here the epoch of least squared error
-  on the fold's validation slides is kept, or the last one where there are none; validation patients are not trained on.
+* Selection: the original trains four inner models on the training patients, takes the epoch of smallest total squared
+  error on their held-out patients and retrains on all training patients up to it. Here the epoch of smallest squared
+  error on the fold's validation slides is kept, or the last one; validation patients are not trained on.
 * The adaptation selects the lung's epoch on the test donor; a method never sees test targets here.
 * Fixed: the genes predicted are chosen on the training slides; published: on the whole set, test patient included.
 * The unit is the platform's, ln(1 + 10⁴ c / Z) for count c of Z in a spot; published: ln((1 + c) / (n + Z)), n genes.
-* Fixed: channel statistics are those of every training patch, taken once and stored with the weights; published: of 12
+* Fixed: channel statistics are computed once over all training patches and stored with the weights; published: of 12
   batches drawn at random, and stored nowhere.
 * All spots with the target are used; published: those in the tumour annotation table whose window is inside the image.
 * Kept: a patch is centred on the nearest pixel.
 * Kept: RMSE in preset ``cuca`` has a gradient that grows as the error falls.
 * A last batch of a single spot is left out, because batch normalisation cannot be trained on it.
 * Dropped: colour jitter, crops from a larger window and masks of genes, all off in the published runs.
-* The pooled features can be had from the module (`StNetModule.embed`); published: none, and the evaluation crashes.
+* The module can return the pooled features (`StNetModule.embed`); published: it cannot, and the evaluation crashes.
 """
 
 from collections.abc import Mapping
@@ -89,7 +89,7 @@ class StNet(SpotMethod[StNetOptions]):
 
     @override
     def adapters(self) -> LoraOptions:
-        return PUBLISHED_LORA  # of no use in mode 'full', the only one
+        return PUBLISHED_LORA  # unused in mode 'full', the only one
 
     @override
     def score(self, predicted: Tensor, observed: Tensor) -> float:

@@ -18,7 +18,7 @@ class StNetModule(nn.Module):
     features
         Width of the encoder's embedding: 1024 for DenseNet-121.
     pixels
-        Statistics to normalise by in place of the encoder's; ``None`` to keep the encoder's.
+        Statistics for the normalisation; ``None`` for those of the encoder.
     """
 
     def __init__(self, backbone: nn.Module, features: int, n_targets: int, pixels: PixelStatistics | None) -> None:
@@ -28,7 +28,7 @@ class StNetModule(nn.Module):
         self.head = nn.Linear(features, n_targets)
 
     def start_at(self, mean: Float) -> None:
-        """Make it predict (t,) ``mean`` whatever it sees, as published before the first step."""
+        """Set the last layer to predict (t,) ``mean`` for every patch, as published before the first step."""
         with torch.no_grad():
             self.head.weight.zero_()
             self.head.bias.copy_(torch.as_tensor(mean))

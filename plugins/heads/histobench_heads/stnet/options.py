@@ -28,13 +28,13 @@ CUCAS_SETTINGS: Mapping[str, Any] = {  # Any: values of options
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StNetOptions(SpotOptions):
-    """How ST-Net is trained, and how it looks at a test patch.
+    """Options of ST-Net's training and of its prediction of a test patch.
 
     Attributes
     ----------
     loss
         ``sum``: squared error, averaged over targets and summed over the batch, so that the step grows with the batch.
-        ``mse``, ``rmse``: averaged over both; the second under one root.
+        ``mse``: averaged over both; ``rmse``: its square root.
     augment
         Show each training patch in one of its eight symmetries, drawn anew every epoch.
     average
@@ -44,7 +44,7 @@ class StNetOptions(SpotOptions):
     statistics
         Normalise pixels by the channels of the ``training`` patches, or as the ``encoder`` was pretrained.
     selection
-        Choose the epoch by the least total squared ``error`` on the validation slides, or by ``pearson``'s r.
+        Choose the epoch by the smallest total squared ``error`` on the validation slides, or by ``pearson``'s r.
     patch_px, window_px
         Side of the patch given to the network, and of the window read from the full-resolution image for it.
     """
@@ -64,7 +64,7 @@ class StNetOptions(SpotOptions):
     window_px: int = 224  # stnet, Inputs; published ablations 128, 299, 512, and 448 and 896 reduced to 224
 
     def __post_init__(self) -> None:
-        """Refuse sides that make no patch."""
+        """Refuse a patch or window without pixels."""
         SpotOptions.__post_init__(self)  # super() does not work in a slotted dataclass
         for name in ("patch_px", "window_px"):
             if getattr(self, name) < 1:

@@ -17,22 +17,22 @@ REPRODUCTIONS = cuca_comparison(
     {"humanlung": 0.245, "her2st": 0.36, "stnet": 0.205},
     encoder="densenet121.imagenet@full",
 )
-"""The adaptation's; of the original the specification gives no correlation."""
+"""Numbers of the adaptation; the specification has no correlation for the original."""
 
 
 def convert(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
     """Convert a checkpoint of the original, which predicts gene expression, or of CUCA's adaptation.
 
-    The original normalises by statistics that it stores nowhere; those which HE2Gene publishes of the same 23 patients'
-    patches stand in for them.
+    The original normalises by statistics that it does not store. Instead, those that HE2Gene publishes for the patches
+    of the same 23 patients are used.
 
     Raises
     ------
     DataError
-        If this is no such checkpoint.
+        If this is not such a checkpoint.
     """
     names = request.target_names(length(tensors, "classifier.bias"))
-    # all of a DenseNet's tensors stand in "features", which the platform may therefore count to the prefix
+    # all tensors of a DenseNet are in "features", so the platform may count it as part of the prefix
     wrapper = request.encoder_prefix.removesuffix("features.")
     table = {r"features\.": f"backbone.{wrapper}features.", r"classifier\.": "head."}
     ours = renamed(tensors, table)

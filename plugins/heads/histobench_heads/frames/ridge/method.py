@@ -1,14 +1,14 @@
-"""Ridge regression from frozen embeddings: the strong, dull baseline that every learned head has to beat.
+"""Ridge regression from frozen embeddings: the simple, strong baseline that every learned head has to beat.
 
 Embeddings are standardised on the training spots; one penalty serves all targets and is chosen by cross-validation
 within the training slides. Validation slides are not used. On the encoder ``colour-stats`` it is the colour control.
 
-Around every amount stands an interval that should hold 90 % of the observations: the prediction plus and minus, target
-by target, the conformal quantile of the errors that cross-validation made on patients (or slides) left out. It is as
-wide at every spot. It holds its level as far as a new patient's errors are distributed as those of training patients
-left out, and as a fold less to learn from changes the fit little. With a handful of patients the former is a
-guess, which the scores of the intervals put to the test. Labels have none: 0 and 1 are no amounts. Neither has
-enhanced expression, which is learned from other molecules than it is scored on.
+Every predicted amount has an interval that should contain 90 % of the observations: the prediction plus and minus the
+conformal quantile, per target, of the cross-validation errors on held-out patients (or slides). Its width is the same
+at every spot. It keeps its level if the errors of a new patient are distributed as those of held-out training patients,
+and if one fold fewer changes the fit little. With a handful of patients the former is a guess, which interval scores test.
+Labels have no interval because 0 and 1 are not amounts, nor has enhanced expression, which is learned from other
+molecules than those it is scored on.
 
 References
 ----------
@@ -30,7 +30,7 @@ from histobench_heads.frames.saved import read_arrays, write_arrays
 __all__ = ["LEVEL", "Ridge"]
 
 LEVEL = 0.9
-"""Share of the observations that an interval should hold: the platform's."""
+"""Share of the observations that an interval should contain; the same for all methods."""
 
 
 class Ridge(Method):
@@ -39,7 +39,7 @@ class Ridge(Method):
     Attributes
     ----------
     penalty
-        The chosen one, per training spot; NaN before `fit`.
+        The chosen penalty per training spot; NaN before `fit`.
     """
 
     def __init__(self, options: RidgeOptions) -> None:

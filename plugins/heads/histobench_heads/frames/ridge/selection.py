@@ -43,16 +43,16 @@ def groups_of(train: LabelledSamples, *, blocks: int) -> Int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What cross-validation says.
+    """The result of cross-validation.
 
     Attributes
     ----------
     penalty
-        Per training spot.
+        The chosen penalty, per training spot.
     errors
-        (p,) float64 at each penalty; 1 is what the mean would reach.
+        (p,) float64 relative error at each penalty; 1 is the error of the mean.
     residuals
-        (m, t) float64 predicted minus observed at the chosen penalty, each spot by a fit that has not seen its group;
+        (m, t) float64 predicted minus observed at the chosen penalty, each spot by a fit without its group;
         m is 0 if nothing could be held out.
     """
 
@@ -61,10 +61,10 @@ class Choice:
     residuals: Float
 
     def margin(self, level: float) -> Float | None:
-        """Give the half-width per target that a share ``level`` of the held-out errors stays within: (t,).
+        """Return the half-width per target that covers a share ``level`` of the held-out errors: (t,).
 
-        The quantile of split conformal prediction, the ceil((m + 1) level)-th smallest of m; ``None`` where m is too
-        small for it.
+        The quantile of split conformal prediction, the ceil((m + 1) level)-th smallest of m; ``None`` if m is too
+        small.
         """
         m = len(self.residuals)
         place = math.ceil((m + 1) * level)
@@ -75,11 +75,11 @@ class Choice:
 
 
 def choose_penalty(embeddings: Float, targets: Float, /, *, groups: Int, penalties: Float, folds: int) -> Choice:
-    """Choose the penalty per training spot whose held-out error is least.
+    """Choose the penalty per training spot with the smallest held-out error.
 
     The error is the mean over targets of squared error relative to the target's variance, so that an abundant type
-    does not choose for all; every spot counts once. Of equals the largest penalty is taken. It is the largest of all
-    if there is only one group, when nothing can be held out, or no target varies.
+    does not decide for all; every spot counts once. Ties go to the largest penalty. If there is only one group, so that
+    nothing can be held out, or if no target varies, the largest penalty is returned.
 
     Parameters
     ----------
@@ -114,13 +114,13 @@ class _HeldOut:
     Attributes
     ----------
     spectrum
-        Of the spots that were learned from.
+        Decomposition of the training spots of this round.
     along
-        (m, r) held-out spots along its basis.
+        (m, r) held-out spots in its basis.
     observed
-        (m, t) minus the mean of the spots that were learned from.
+        (m, t) held-out targets minus the mean of the training spots.
     n_learned
-        How many these were.
+        Number of training spots of this round.
     """
 
     spectrum: Spectrum
@@ -137,6 +137,6 @@ class _HeldOut:
         return cls(spectrum=spectrum, along=along, observed=targets[hold] - mean, n_learned=len(learn))
 
     def residuals(self, penalty: float) -> Float:
-        """Predict minus observe at one penalty per training spot: (m, t)."""
+        """Return predicted minus observed at one penalty per training spot: (m, t)."""
         residuals: Float = self.along @ self.spectrum.shrunk(penalty * self.n_learned) - self.observed
         return residuals

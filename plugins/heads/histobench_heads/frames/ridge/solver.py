@@ -1,7 +1,7 @@
 """Ridge regression of all targets at all penalties from one decomposition.
 
-With X centred, X = U S Vᵀ, the weights at penalty a are V (S² + a)⁻¹ Vᵀ Xᵀ Y; only V and S² are needed, and they
-come from whichever of X and XᵀX is smaller.
+For centred X = U S Vᵀ the weights at penalty a are V (S² + a)⁻¹ Vᵀ Xᵀ Y. Only V and S² are needed; they are computed
+from the smaller of X and XᵀX.
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ __all__ = ["Design", "Spectrum"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """How embeddings become columns of mean 0 and variance 1, as seen in training.
+    """Scaling of embeddings to mean 0 and variance 1 on the training spots.
 
     Attributes
     ----------
     mean, deviation
-        (d,) float64; a constant column has deviation 1 and so stays 0.
+        (d,) float64; a constant column has deviation 1, so that it stays 0.
     """
 
     mean: Float
@@ -32,7 +32,7 @@ class Design:
         """Measure (n, d) embeddings."""
         mean = embeddings.mean(axis=0, dtype=np.float64)
         deviation = embeddings.std(axis=0, dtype=np.float64)
-        # below rounding error a column is constant, and dividing by its deviation would make signal of noise
+        # a column that varies by rounding errors only is constant: dividing by its deviation would amplify noise
         constant = deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
         return cls(mean=mean, deviation=np.where(constant, 1.0, deviation))
 
@@ -44,7 +44,7 @@ class Design:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spectrum:
-    """One set of training spots, decomposed.
+    """The decomposition of one set of training spots.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Spectrum:
 
     @classmethod
     def of(cls, design: Float, targets: Float) -> Self:
-        """Decompose (n, d) standardised embeddings beside (n, t) centred targets."""
+        """Decompose (n, d) standardised embeddings, with (n, t) centred targets."""
         n, d = design.shape
         if n > d:
             powers, vectors = np.linalg.eigh(design.T @ design)
@@ -73,10 +73,10 @@ class Spectrum:
         return cls(basis=basis, powers=powers, projected=basis @ (design.T @ targets))
 
     def shrunk(self, penalty: float) -> Float:
-        """Solve along the basis at one penalty: (r, t)."""
+        """Return the solution at one penalty in the basis: (r, t)."""
         return self.projected / (self.powers + penalty)[:, None]
 
     def weights(self, penalty: float) -> Float:
-        """Solve for the columns at one penalty: (d, t)."""
+        """Return the weights of the columns at one penalty: (d, t)."""
         weights: Float = self.basis.T @ self.shrunk(penalty)
         return weights

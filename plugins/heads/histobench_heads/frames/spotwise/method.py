@@ -1,9 +1,8 @@
-"""The frame of every method that reads one spot at a time: batches, selection, prediction, saving."""
+"""The frame of every method that reads one spot at a time: batches, selection of the epoch, prediction."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -11,17 +10,16 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from histobench import ConfigError, DataError, FitContext, Int, LabelledSamples, Method, Mode, Prediction, Samples
-from histobench.training import Fitted, Recipe, fit_module, load_weights, mean_pearson, save_weights, seeded, shuffled
+from histobench import ConfigError, DataError, FitContext, Int, LabelledSamples, Mode, Prediction, Samples
+from histobench.training import Fitted, Recipe, fit_module, mean_pearson, seeded, shuffled
 from histobench.training.adapters import LoraOptions, tuned_encoder
-from histobench_heads.frames.saved import read_facts, write_facts
+from histobench_heads.frames.single_module import ModuleMethod
 from histobench_heads.frames.spotwise.options import AdapterOptions, SpotOptions
 
 __all__ = ["Batch", "Blueprint", "SpotMethod"]
 
 OptionsT = TypeVar("OptionsT", bound=SpotOptions)
 
-_WEIGHTS = "weights.safetensors"
 _SPOTS_AT_ONCE = 256
 
 
@@ -45,7 +43,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
-    """What a module is made from, beside the options; kept with its weights.
+    """What a module is made from in addition to the options; saved with its weights.
 
     Attributes
     ----------
@@ -54,7 +52,7 @@ class Blueprint:
     auxiliary
         Names of the auxiliary targets.
     seed
-        From which weights are drawn that are then frozen, and so not saved.
+        Seed of random weights, also of those that stay frozen and are therefore not saved.
     """
 
     features: int
@@ -64,17 +62,19 @@ class Blueprint:
     seed: int
 
 
-class SpotMethod(Method, Generic[OptionsT]):
+class SpotMethod(ModuleMethod[Blueprint, nn.Module], Generic[OptionsT]):
     """Train a module on single spots and predict them one by one.
 
-    A method says how its module is made and what its losses are. In evaluation mode the module maps images, as a
+    A method defines its module (`make_module`) and its losses. In evaluation mode the module maps images, as a
     `Batch` has them, to (n, t) predictions.
 
     Attributes
     ----------
     fitted
-        What the last fit went through; ``None`` before.
+        The course of the last fit; ``None`` before.
     """
+
+    blueprint_type = Blueprint
 
     uses_auxiliary = False
     """True for a method that needs auxiliary targets in training."""
@@ -83,10 +83,9 @@ class SpotMethod(Method, Generic[OptionsT]):
     """True for a method that trains on an incomplete last batch too, unless it is a single spot."""
 
     def __init__(self, options: OptionsT) -> None:
+        super().__init__()
         self.options = options
         self.fitted: Fitted | None = None
-        self._blueprint: Blueprint | None = None
-        self._module: nn.Module = nn.Identity()
 
     @abstractmethod
     def make_module(self, blueprint: Blueprint, backbone: nn.Module | None) -> nn.Module:
@@ -97,21 +96,21 @@ class SpotMethod(Method, Generic[OptionsT]):
         """Compute the named losses of a training step; ``"loss"`` is minimised."""
 
     def begin(self, module: nn.Module, train: LabelledSamples) -> None:
-        """Set what a new module takes from the training spots before its first step; loading restores it."""
+        """Set statistics of the training spots in a new module before its first step; loading restores them."""
 
     def recipe(self) -> Recipe:
-        """Say how the module is optimised."""
+        """Return how the module is optimised."""
         return _recipe(self.options)
 
     def adapters(self) -> LoraOptions:
-        """Shape the adapters of mode ``lora``.
+        """Return the shape of the adapters of mode ``lora``.
 
         Raises
         ------
         ConfigError
             If the method trains no encoder.
         """
-        options: object = self.options  # not every method's options have adapters beside the others
+        options: object = self.options  # only some methods have options for adapters
         if not isinstance(options, AdapterOptions):
             raise ConfigError("this method reads embeddings only; use mode 'frozen'.")
         return LoraOptions(
@@ -129,7 +128,7 @@ class SpotMethod(Method, Generic[OptionsT]):
         return mean_pearson(predicted, observed)
 
     def look(self, module: nn.Module, images: Tensor) -> Tensor:
-        """Predict (n, t) for the record; selection lets the module itself predict."""
+        """Predict (n, t) for the result; the selection of the epoch calls the module itself."""
         predicted: Tensor = module(images)
         return predicted
 
@@ -140,20 +139,20 @@ class SpotMethod(Method, Generic[OptionsT]):
         genes = train.beside.get("gene_expression")
         if self.uses_auxiliary and genes is None:
             raise DataError(
-                "this method needs gene expression beside its targets while training, and the training samples carry "
-                "none; take a dataset with transcript counts."
+                "this method trains with gene expression in addition to its targets, and the training samples have "
+                "none: use a dataset with transcript counts."
             )
-        self._blueprint = Blueprint(
+        blueprint = self._blueprint = Blueprint(
             features=_features(train, context),
             targets=train.targets.names,
             auxiliary=genes.names if genes is not None and self.uses_auxiliary else (),
             mode=context.mode,
             seed=context.seed,
         )
-        self._module = self._build(self._blueprint, context)
-        self.begin(self._module, train)
+        module = self._module = self.build(blueprint, context)
+        self.begin(module, train)
         self.fitted = fit_module(
-            self._module,
+            module,
             self.losses,
             self._batches(train, context),
             recipe=self.recipe(),
@@ -163,29 +162,12 @@ class SpotMethod(Method, Generic[OptionsT]):
 
     @override
     def predict(self, samples: Samples) -> Prediction:
-        values = self._run(lambda images: self.look(self._module, images), samples, len(samples))
-        return Prediction(names=self._made().targets, values=values.numpy())
+        blueprint, module = self._made()
+        values = self._run(lambda images: self.look(module, images), samples, len(samples))
+        return Prediction(names=blueprint.targets, values=values.numpy())
 
     @override
-    def save(self, folder: Path) -> None:
-        write_facts(folder, asdict(self._made()))
-        save_weights(self._module, folder / _WEIGHTS)
-
-    @override
-    def load(self, folder: Path, context: FitContext) -> None:
-        facts = read_facts(folder)
-        facts["targets"], facts["auxiliary"] = tuple(facts["targets"]), tuple(facts["auxiliary"])
-        self._blueprint = Blueprint(**facts)
-        self._module = self._build(self._blueprint, context).to(context.device)
-        load_weights(self._module, folder / _WEIGHTS)
-        self._module.eval()
-
-    def _made(self) -> Blueprint:
-        if self._blueprint is None:
-            raise ConfigError("this method has learned nothing yet; fit or load it first.")
-        return self._blueprint
-
-    def _build(self, blueprint: Blueprint, context: FitContext) -> nn.Module:
+    def build(self, blueprint: Blueprint, context: FitContext) -> nn.Module:
         with seeded(blueprint.seed):
             backbone = None if blueprint.mode == "frozen" else tuned_encoder(context, self.adapters())
             return self.make_module(blueprint, backbone)
@@ -213,13 +195,13 @@ class SpotMethod(Method, Generic[OptionsT]):
 
     def _run(self, predict: Callable[[Tensor], Tensor], samples: Samples, n: int) -> Tensor:
         """Predict the first ``n`` spots: (n, t) float32 on the CPU."""
-        mode = self._made().mode
-        device = next(self._module.parameters()).device
+        blueprint, module = self._made()
+        device = next(module.parameters()).device
         parts = []
         with torch.no_grad():
             for start in range(0, n, _SPOTS_AT_ONCE):
                 rows = np.arange(start, min(start + _SPOTS_AT_ONCE, n))
-                parts.append(predict(_images(samples, rows, mode).to(device)).float().cpu())
+                parts.append(predict(_images(samples, rows, blueprint.mode).to(device)).float().cpu())
         return torch.cat(parts)
 
 

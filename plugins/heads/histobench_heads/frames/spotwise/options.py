@@ -1,4 +1,4 @@
-"""Options that the methods reading single spots share; no import here is heavy.
+"""Options shared by the methods that read single spots; no import here is heavy.
 
 Numbers marked *protocol* and *cuca* are the published ones, from the specifications of the training protocol and the
 architecture of Yan et al. (2025).
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from histobench import ConfigError
+from histobench_heads.frames.checks import at_least, positive, shares
 
 __all__ = ["AdapterOptions", "ProjectorOptions", "SpotOptions"]
 
@@ -44,14 +45,10 @@ class SpotOptions:
 
     def __post_init__(self) -> None:
         """Refuse numbers that no training can use."""
-        if self.epochs < 1:
-            raise ConfigError(f"epochs must be at least 1, got {self.epochs}.")
+        at_least(self, 1, "epochs", "accumulate")
+        positive(self, "lr")
         if self.batch < 2:
-            raise ConfigError(f"batch must be at least 2, batch normalisation needs it, got {self.batch}.")
-        if self.accumulate < 1:
-            raise ConfigError(f"accumulate must be at least 1, got {self.accumulate}.")
-        if not self.lr > 0:
-            raise ConfigError(f"lr must be positive, got {self.lr}.")
+            raise ConfigError(f"batch must be at least 2, because of batch normalisation, got {self.batch}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +69,15 @@ class ProjectorOptions(SpotOptions):
     batch_norm: bool = True  # cuca, Architecture; foundation_heads, Architectures
 
     def __post_init__(self) -> None:
-        """Refuse widths and shares that make no layer."""
+        """Refuse impossible widths and shares."""
         SpotOptions.__post_init__(self)  # super() does not work in a slotted dataclass
-        _check(self, widths=("hidden", "projection"), shares=("dropout",))
+        at_least(self, 1, "hidden", "projection")
+        shares(self, "dropout")
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: it is a second base of options that have them
 class AdapterOptions:
-    """How an encoder is trained that the method holds; to be put beside `ProjectorOptions`.
+    """How a method trains the encoder that it contains; a second base next to `ProjectorOptions`.
 
     Attributes
     ----------
@@ -103,13 +101,5 @@ class AdapterOptions:
         ConfigError
             Naming the option.
         """
-        _check(self, widths=("lora_rank", "lora_last_blocks", "patch_px"), shares=("lora_dropout",))
-
-
-def _check(options: object, *, widths: tuple[str, ...], shares: tuple[str, ...]) -> None:
-    for name in widths:
-        if getattr(options, name) < 1:
-            raise ConfigError(f"{name} must be at least 1, got {getattr(options, name)}.")
-    for name in shares:
-        if not 0 <= getattr(options, name) < 1:
-            raise ConfigError(f"{name} must be at least 0 and less than 1, got {getattr(options, name)}.")
+        at_least(self, 1, "lora_rank", "lora_last_blocks", "patch_px")
+        shares(self, "lora_dropout")

@@ -1,4 +1,4 @@
-"""The encoder inside the checkpoints that CUCA's authors publish (``cuca.md``, "Parameters in order")."""
+"""The encoder in the checkpoints that CUCA's authors publish (``cuca.md``, "Parameters in order")."""
 
 import re
 from collections.abc import Mapping
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 __all__ = ["Sorted", "projector_options", "sort_encoder"]
 
 _ENCODER = r"backbone\.encoder\.(?:base_model\.model\.)?"
-"""Before the encoder's own names; peft puts the second part around what it adapts."""
+"""Prefix of the encoder's names; peft adds the second part to modules that it adapts."""
 
 _ADAPTER = re.compile(_ENCODER + r"(.*\.(\d+)\..*)\.lora_([AB])\.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sorted:
-    """A checkpoint, its encoder told from its heads.
+    """A checkpoint whose encoder is separated from its heads.
 
     Attributes
     ----------
     tensors
-        By our names; of a frozen encoder only the adapters.
+        Our name → tensor; of a frozen encoder only the adapters.
     left_out
-        Published tensors that are not taken → why.
+        Published tensor that is not used → why.
     options
-        What the adapters' shapes say.
+        Options that follow from the adapters' shapes.
     """
 
     tensors: "dict[str, Tensor]"
@@ -49,7 +49,7 @@ def sort_encoder(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> So
     adapters = [found for name in tensors if (found := _ADAPTER.match(name))]
     if bool(adapters) != (request.mode == "lora"):
         have = "adapters" if adapters else "no adapters"
-        raise DataError(f"the checkpoint holds {have}, which mode {request.mode!r} does not: give its own with --mode.")
+        raise DataError(f"the checkpoint holds {have}, not mode {request.mode!r}: pass the right one with --mode.")
     trains_all = request.mode == "full"
     frozen = [n for n in tensors if not trains_all and re.match(_ENCODER, n) and not _ADAPTER.match(n)]
     kept = {name: tensor for name, tensor in tensors.items() if name not in frozen}
