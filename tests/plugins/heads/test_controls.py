@@ -113,7 +113,7 @@ def test_the_oracle_tells_the_truth_by_name(fold: ToyFold) -> None:
 def test_the_oracle_refuses_samples_without_truth(fold: ToyFold) -> None:
     method = Oracle(OracleOptions())
     method.fit(fold.train, None, CONTEXT)
-    with pytest.raises(DataError, match="the oracle needs samples that carry the truth"):
+    with pytest.raises(DataError, match="the oracle needs samples with the truth"):
         method.predict(replace(unlabelled(fold.test), oracle=None))
 
 

@@ -5,10 +5,10 @@ within the training slides. Validation slides are not used. On the encoder ``col
 
 Every predicted amount has an interval that should contain 90 % of the observations: the prediction plus and minus the
 conformal quantile, per target, of the cross-validation errors on held-out patients (or slides). Its width is the same
-at every spot. It keeps its level if the errors of a new patient are distributed as those of held-out training patients,
-and if one fold fewer changes the fit little. With a handful of patients the former is a guess, which interval scores test.
-Labels have no interval because 0 and 1 are not amounts, nor has enhanced expression, which is learned from other
-molecules than those it is scored on.
+at every spot. It keeps its level if the errors of a new patient are distributed as those of held-out training
+patients, and if one fold fewer changes the fit little. With a handful of patients the former is a guess, which interval
+scores test. Labels have no interval because 0 and 1 are not amounts, nor has enhanced expression, which is learned from
+other molecules than those it is scored on.
 
 References
 ----------
