@@ -385,7 +385,7 @@ def test_a_path_leads_from_one_prompt_to_another(say: Say, study: Path, tmp_path
         (("--prompts", "rows.npy", "--translate", "nan,0"), "must be finite numbers"),
         (("--prompts", "large.npy"), "too large values"),
         (("--prompts", "claims.npy"), "cannot be read as a matrix"),
-        (("--from", "rows.npy:0", "--to", "wide.npy:0"), "must be of one width, got 3 and 7"),
+        (("--from", "rows.npy:0", "--to", "wide.npy:0"), "must have the same width, got 3 and 7"),
     ],
 )
 def test_a_wrong_wish_is_told_in_a_sentence(
