@@ -1,4 +1,4 @@
-"""The leaderboard: a static site made from the records of a study, and the command that makes it."""
+"""The leaderboard: a static site made from the records of a study, and the command that builds it."""
 
 import click
 

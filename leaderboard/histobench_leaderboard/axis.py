@@ -1,4 +1,4 @@
-"""Where scores and intervals stand on a board's drawings."""
+"""Positions of scores and intervals in the drawings of a board."""
 
 import math
 from dataclasses import dataclass
@@ -10,19 +10,19 @@ __all__ = ["Axis", "Span", "axis_of", "span_of"]
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The scores at both ends of a board's drawings."""
+    """The scores at both ends of the axis."""
 
     low: float
     high: float
 
     def place(self, value: float) -> float:
-        """Give the place of a score in per cent of the width."""
+        """Return the position of a score in per cent of the width."""
         return round(100 * (value - self.low) / (self.high - self.low), 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A score and its interval in per cent of the width of the board's axis; cut where it leaves it."""
+    """A score and its interval in per cent of the width of the axis; cut at the ends of the axis."""
 
     dot: float
     low: float | None = None
@@ -37,10 +37,10 @@ class Span:
 
 
 def axis_of(board: Board) -> Axis:
-    """Choose an axis that holds zero and every score of the board, and of its intervals what leaves these legible.
+    """Choose an axis that contains zero, every score, and as much of the intervals as keeps the scores legible.
 
-    Intervals over few patients may be a hundred times as long as the scores are apart, and reach beyond what the metric
-    can be. So the scores take a third of the axis at least, and it ends where the metric does.
+    Intervals over few patients may be a hundred times longer than the scores are apart, and exceed the bounds of the
+    metric. So the scores take at least a third of the axis, and the axis stays within the bounds.
     """
     scores = [0.0, *(row.score for row in board.rows if math.isfinite(row.score))]
     ends = [value for row in board.rows for value in (row.low, row.high) if math.isfinite(value)]
@@ -52,7 +52,7 @@ def axis_of(board: Board) -> Axis:
 
 
 def span_of(row: Standing, axis: Axis) -> Span | None:
-    """Place a row's score and interval; ``None`` where the score is undefined."""
+    """Return the positions of a row's score and interval, or ``None`` if the score is undefined."""
     if not math.isfinite(row.score):
         return None
     dot = axis.place(row.score)

@@ -1,4 +1,4 @@
-"""Learning curves as points in a box, ready to be drawn as inline SVG."""
+"""Learning curves as points for inline SVG."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ from histobench_leaderboard.text import number
 __all__ = ["HEIGHT", "WIDTH", "Chart", "Line", "charts"]
 
 WIDTH, HEIGHT = 320, 140
-"""The box, in the units of the SVG."""
+"""Size of a chart in SVG units."""
 
 
 def _is_hidden(name: str) -> bool:
-    """Leave out what has another axis than losses: learning rates and times."""
+    """Leave out series that do not fit the axis of losses: learning rates and times."""
     return name.rpartition("_")[2] in ("lr", "seconds")
 
 
@@ -39,7 +39,7 @@ class Chart:
 
 
 def charts(epochs: Sequence[Mapping[str, float | None]], best_epoch: int | None) -> list[Chart]:
-    """Draw losses on one chart and validation scores on another; nothing for fewer than two epochs.
+    """Make one chart of losses and one of validation scores; none for fewer than two epochs.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def _chart(
 
 
 def _last(values: Sequence[float]) -> float:
-    """Take the last value there is: a stage of training may end before the others."""
+    """Return the last value: a stage of training may end before the others."""
     return next((value for value in reversed(values) if math.isfinite(value)), math.nan)
 
 

@@ -1,4 +1,4 @@
-"""``histobench leaderboard``; what it needs is imported when it runs."""
+"""``histobench leaderboard``; heavy imports happen when it runs."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ __all__ = ["leaderboard"]
 
 @click.group()
 def leaderboard() -> None:
-    """Make the static site that shows a study's results."""
+    """Build the static site that shows the results of a study."""
 
 
 @leaderboard.command()
@@ -25,11 +25,11 @@ def leaderboard() -> None:
 )
 @click.option("--site", type=click.Path(path_type=Path), help="Folder of the site.  [OUT/site]")
 @click.pass_obj
-def build(app: Any, out: Path, site: Path | None) -> None:  # Any: the platform's, which plugins do not import
-    """Write the site anew from the records; the same records give the same files."""
+def build(app: Any, out: Path, site: Path | None) -> None:  # Any: `histobench.cli.App`, which plugins do not import
+    """Build the site from the records; the same records give the same files."""
     from histobench_leaderboard.site import build_site
 
-    # what the metrics are is said by their cards; without the platform about it the pages go without
+    # titles and meanings of metrics come from their cards; without the platform the pages omit them
     cards = {} if app is None else {card.name: card for card in app.registry.metrics}
     built = build_site(out, site, cards)
     for what, why in built.left_out.items():

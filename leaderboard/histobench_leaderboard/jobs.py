@@ -1,4 +1,4 @@
-"""What a job's page shows, as plain data."""
+"""The content of a job's page as plain data."""
 
 import json
 import math
@@ -64,7 +64,7 @@ class JobPage:
 
 
 def job_page(record: RunRecord, cards: Mapping[str, MetricCard], *, picture: str, no_picture: str) -> JobPage:
-    """Make the page of a job.
+    """Return the page of a job.
 
     Parameters
     ----------
@@ -94,11 +94,11 @@ def job_page(record: RunRecord, cards: Mapping[str, MetricCard], *, picture: str
 
 def _marks(record: RunRecord) -> list[str]:
     job = record.job
-    marks = ["ceiling: was shown the truth"] if job.oracle else ["control"] if job.control else []
+    marks = ["ceiling: was given the truth"] if job.oracle else ["control"] if job.control else []
     if job.leaks:
-        marks.append("leaks: patients stand in training and test")
+        marks.append("leaks: patients are in both training and test")
     if job.stands_in_for:
-        marks.append(f"stands in for {job.stands_in_for}, whose weights were not to be had")
+        marks.append(f"stands in for {job.stands_in_for}, whose weights were not available")
     if job.contamination:
         marks.append(f"encoder pretrained on {' and '.join(job.contamination)}, where tested slides come from")
     return marks
@@ -145,7 +145,7 @@ def _named(slides: Sequence[str], patients: dict[str, str]) -> str:
 
 
 def _slides(record: RunRecord, metrics: Sequence[str], cards: Mapping[str, MetricCard]) -> Table:
-    """Show every metric on every slide, and of one that says several things, all of them."""
+    """Return a table of every metric on every slide, with all columns of metrics that have several."""
     slides = tuple(record.n_spots)
     rows = []
     for metric in metrics:
@@ -160,7 +160,7 @@ def _slides(record: RunRecord, metrics: Sequence[str], cards: Mapping[str, Metri
 
 
 def _columns(metric: str, scores: MetricScores, card: MetricCard | None) -> Iterator[tuple[Cell, ...]]:
-    """Show all that a metric says which speaks by one of its columns: its bias, its chance."""
+    """Yield a row for each column of a metric, such as its bias or chance level."""
     values = scores.table()[1]
     for place, name in enumerate(scores.columns if len(scores.columns) > 1 else ()):
         note = card.meanings.get(name, "") if card else ""
@@ -168,7 +168,7 @@ def _columns(metric: str, scores: MetricScores, card: MetricCard | None) -> Iter
 
 
 def _targets(record: RunRecord, metrics: Sequence[str]) -> Table:
-    metrics = [metric for metric in metrics if not record.scores[metric].columns]  # the others have no score per target
+    metrics = [metric for metric in metrics if not record.scores[metric].columns]  # those have no score per target
     tables = {metric: record.scores[metric].table()[1] for metric in metrics}
     rows = [
         (Cell(text=name), *(_mean(list(tables[metric][:, column])) for metric in metrics))
@@ -183,7 +183,7 @@ def _score(scores: MetricScores, slide: str) -> Cell:
 
 
 def _mean(values: Sequence[float]) -> Cell:
-    """Average what is defined, and say how much is not."""
+    """Return the mean of the defined scores, and the number of undefined ones."""
     scores = np.asarray(values, dtype=np.float64)
     defined = scores[np.isfinite(scores)]
     if not defined.size:

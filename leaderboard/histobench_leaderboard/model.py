@@ -1,4 +1,4 @@
-"""What the front page shows, as plain data: the templates only lay it out."""
+"""The content of the front page as plain data; the templates only lay it out."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ __all__ = ["index_page"]
 def index_page(
     records: Sequence[RunRecord], left_out: Mapping[str, str], cards: Mapping[str, MetricCard] = MappingProxyType({})
 ) -> IndexPage:
-    """Make the front page.
+    """Return the front page.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def index_page(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """What a board's view is made with: the jobs by their ids, and the metrics by their names."""
+    """Jobs by id, and metrics by name."""
 
     by_id: Mapping[str, RunRecord]
     cards: Mapping[str, MetricCard]
@@ -57,7 +57,7 @@ _Key = tuple[Ground, str, str, tuple[str, ...], int]
 
 
 def _by_ground(records: Sequence[RunRecord]) -> dict[_Key, list[Board]]:
-    """Bring together the boards of every metric on one ground; a second one of the same metric starts anew."""
+    """Group the boards of one ground; a second board of the same metric starts a new group."""
     grouped: dict[_Key, list[Board]] = {}
     for metric in sorted({name for record in records for name in record.scores}):
         for board in standings(records, metric):
@@ -125,7 +125,7 @@ def _board(anchor: str, board: Board, known: _Known) -> BoardView:
 
 
 _MOST_COLUMNS = 12
-"""Columns of a metric that are shown; one with more has one a target, or a pair of them."""
+"""The most columns of a metric that are shown; a metric with more has one per target or pair of targets."""
 
 
 def _row(row: Standing, board: Board, *, by_id: Mapping[str, RunRecord], columns: Sequence[str]) -> RowView:

@@ -1,4 +1,4 @@
-"""Write the site: read the records, make every page in a new folder, put that in the old one's place."""
+"""Write the site: read the records, write every page into a new folder, and replace the old folder with it."""
 
 import os
 import re
@@ -24,14 +24,14 @@ from histobench_leaderboard.model import index_page
 __all__ = ["MARKER", "Built", "build_site"]
 
 MARKER = ".histobench-site"
-"""File that says that a folder is a site and may be replaced by a newer one."""
+"""File that marks a folder as a site that a newer one may replace."""
 
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """What was built.
+    """The result of a build.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ def build_site(out: Path, site: Path | None = None, cards: Mapping[str, MetricCa
         If ``site`` holds something that is no site.
     """
     if not (out / "jobs").is_dir():
-        raise StoreError(f"{str(out)!r} holds no study: there is no folder 'jobs' in it.")
+        raise StoreError(f"{str(out)!r} is not a study: it has no folder 'jobs'.")
     site = out / "site" if site is None else site
     _refuse_foreign(site)
     records, left_out = _read(out)
@@ -78,8 +78,8 @@ def _refuse_foreign(site: Path) -> None:
         raise ConfigError(f"the site {str(site)!r} is a file; choose a folder with --site.")
     if site.is_dir() and any(site.iterdir()) and not (site / MARKER).exists():
         raise ConfigError(
-            f"the folder {str(site)!r} holds something else than a leaderboard, and would be replaced; "
-            "choose an empty or a new one with --site."
+            f"the folder {str(site)!r} is not empty and not a leaderboard, so it is not replaced; "
+            "choose an empty or new folder with --site."
         )
 
 
@@ -98,25 +98,25 @@ def _read(out: Path) -> tuple[list[RunRecord], dict[str, str]]:
 
 
 def _without_path(error: DataError, folder: Path) -> str:
-    """Tell an error without the path of this machine, which is nobody's business on a site."""
+    """Return the text of an error without local paths, which must not be published."""
     return str(error).replace(f"{folder}{os.sep}", "")
 
 
 def _check_identity(record: RunRecord, path: Path) -> None:
-    # The id becomes a file name, so one that is no plain name must not get further than this.
+    # The id becomes a file name: refuse an id that is not a plain name.
     if record.job_id != path.parent.name or not _JOB_ID.fullmatch(record.job_id):
-        raise DataError(f"{path} calls itself job {record.job_id!r}, which is not the name of its folder.")
+        raise DataError(f"{path} has the job id {record.job_id!r}, which is not the name of its folder.")
 
 
 @contextmanager
 def _replacing(site: Path) -> Iterator[Path]:
-    """Yield a new folder beside the site that takes its place in the end; on an error the old site stays."""
+    """Yield a new folder that replaces the site at the end; on an error the old site stays."""
     prefix = f".{site.name}-building-"
     fresh, old = (site.parent / f"{prefix}{word}-{os.getpid()}" for word in ("new", "old"))
     try:
         site.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(site.parent / f".{site.name}.lock"):
-            for stale in site.parent.glob(f"{prefix}*"):  # what a killed build has left
+            for stale in site.parent.glob(f"{prefix}*"):  # left by killed builds
                 shutil.rmtree(stale)
             fresh.mkdir()
             try:
@@ -167,11 +167,11 @@ def _write(
 
 
 def _made_by() -> str:
-    return f"made by `histobench leaderboard build` {version('histobench')}, and replaced by the next\n"
+    return f"made by `histobench leaderboard build` {version('histobench')}; the next build replaces this folder\n"
 
 
 def _picture_stays(fresh: Path, old: Path, *, job_id: str) -> bool:
-    """Say if the old site has the picture of this very record, drawn by this version; drawing is what takes time."""
+    """Return whether the old site has the picture of the same record from this version; drawing is slow."""
     name = Path("jobs") / f"{job_id}.json"
     same = [(old / name, fresh / name), (old / MARKER, fresh / MARKER)]
     return (old / name.with_suffix(".png")).is_file() and all(
@@ -180,7 +180,7 @@ def _picture_stays(fresh: Path, old: Path, *, job_id: str) -> bool:
 
 
 def _picture(record: RunRecord, source: Path, *, target: Path) -> tuple[str, str]:
-    """Draw the spot map from the stored predictions; give its file name, or an empty one and the reason."""
+    """Draw the spot map from the stored predictions; return its file name, or an empty one and the reason."""
     if record.status != "done":
         return "", ""
     job = record.job
@@ -190,4 +190,4 @@ def _picture(record: RunRecord, source: Path, *, target: Path) -> tuple[str, str
         drawn = job_picture(results, target, title=title, unit=record.panel.unit if record.panel else "")
     except DataError as error:
         return "", _without_path(error, source)
-    return (target.name if drawn else "", "")  # a space of the method's own has nothing to be drawn
+    return (target.name if drawn else "", "")  # there is no map of a method's own space

@@ -1,30 +1,30 @@
-"""How numbers are written on the site."""
+"""Formatting of numbers on the site."""
 
 import math
 
 __all__ = ["duration", "memory", "number", "signed"]
 
-_MINUS = "−"  # the sign, not the hyphen: both read and sort alike on the page, and this one is as wide as a plus
+_MINUS = "−"  # the minus sign, which is as wide as a plus sign
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Write a score; an undefined one as such."""
+    """Format a score."""
     if value is None or not math.isfinite(value):
         return "undefined"
     text = f"{value:.{digits}f}" if abs(value) < 1000 else f"{value:.{digits + 1}g}"
     if float(text) == 0:
-        text = text.removeprefix("-")  # what rounds to nothing has no sign
+        text = text.removeprefix("-")  # zero has no sign
     return text.replace("-", _MINUS)
 
 
 def signed(value: float | None) -> str:
-    """Write a difference, with its sign."""
+    """Format a difference, with its sign."""
     text = number(value)
     return text if text == "undefined" or text.startswith(_MINUS) else f"+{text}"
 
 
 def duration(seconds: float) -> str:
-    """Write a time with two digits that matter: ``0.4 s``, ``48 s``, ``3 min 20 s``, ``1 h 05 min``."""
+    """Format a time with two significant parts: ``0.4 s``, ``48 s``, ``3 min 20 s``, ``1 h 05 min``."""
     if not math.isfinite(seconds):
         return "unknown"
     if seconds < 10:
@@ -38,5 +38,5 @@ def duration(seconds: float) -> str:
 
 
 def memory(mebibytes: float) -> str:
-    """Write an amount of memory."""
+    """Format an amount of memory."""
     return f"{mebibytes:.0f} MiB" if mebibytes < 1024 else f"{mebibytes / 1024:.1f} GiB"

@@ -1,4 +1,4 @@
-"""What the front page is made of: texts, and numbers to sort by."""
+"""The data of the front page: texts, and numbers to sort by."""
 
 from dataclasses import dataclass
 

@@ -285,7 +285,7 @@ class OnePatient(ToyDataset):
         ({"schemes": (FOREIGN,)}, "no scheme forms a fold from all of its slides"),
         ({"n_slides": 3}, "it lists 4 slides, its card says 3"),
         ({"n_patients": 3}, "more patients than its card says"),
-        ({"has_oracle": False}, "an oracle that its card does not tell of"),
+        ({"has_oracle": False}, "an oracle, but its card does not declare one"),
     ],
 )
 def test_wrong_fact_is_told(facts: dict[str, object], sentence: str) -> None:

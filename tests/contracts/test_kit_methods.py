@@ -225,9 +225,9 @@ def test_wrong_prediction_is_refused(method: type[Method], sentence: str) -> Non
         (Prints, "fit prints 'epoch 1"),
         (CountsFromOne, "epochs count from 0"),
         (ReportsTwice, "reports epochs out of order or twice"),
-        (ReportsText, r"reports \['loss'\] that is no number"),
-        (Pickles, r"saves \['model.pkl'\]; a pickle can run anything"),
-        (SavesHalf, "read back from its folder it predicts otherwise"),
+        (ReportsText, r"reports \['loss'\] that is not a number"),
+        (Pickles, r"saves \['model.pkl'\]; a pickle can run code"),
+        (SavesHalf, "loaded from its folder, it predicts other values"),
     ],
 )
 def test_broken_method_is_told_apart(method: type[Method], sentence: str) -> None:
@@ -244,7 +244,7 @@ class Peeks(Honest):
 
 
 def test_neither_side_of_a_retrieval_may_know_the_other() -> None:
-    with pytest.raises(ContractError, match="places a spot's image by its expression, or back"):
+    with pytest.raises(ContractError, match="the vector of a spot's image depends on its expression"):
         check_method(card(Peeks, targets=("retrieve",)))
 
 

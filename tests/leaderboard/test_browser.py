@@ -100,7 +100,7 @@ def test_a_row_leads_to_its_job_and_the_job_to_its_record(visit):
     page.wait_for_selector("img.map")
     assert page.locator("h1").inner_text() == "cuca on toy, cell_abundance, fold A"
     assert page.locator("img.map").evaluate("image => image.naturalWidth") == 900
-    page.get_by_role("link", name="the record itself").click()
+    page.get_by_role("link", name="the record").click()
     assert '"job_id"' in page.content()
 
 

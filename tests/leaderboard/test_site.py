@@ -122,7 +122,7 @@ def test_a_build_that_fails_keeps_the_old_site(study, site, tmp_path, monkeypatc
 
 def test_a_folder_that_is_no_site_is_not_replaced(study, tmp_path):
     (tmp_path / "thesis.tex").write_text("ten years of work")
-    with pytest.raises(ConfigError, match=r"holds something else than a leaderboard, and would be replaced"):
+    with pytest.raises(ConfigError, match=r"is not empty and not a leaderboard"):
         build_site(study, tmp_path)
     assert (tmp_path / "thesis.tex").exists()
 
@@ -134,7 +134,7 @@ def test_a_site_that_is_a_file_is_refused(study, tmp_path):
 
 
 def test_a_folder_without_jobs_is_refused(tmp_path):
-    with pytest.raises(StoreError, match="holds no study: there is no folder 'jobs' in it"):
+    with pytest.raises(StoreError, match="is not a study: it has no folder 'jobs'"):
         build_site(tmp_path)
 
 
@@ -164,7 +164,7 @@ def test_a_record_that_is_not_its_folders_is_left_out(write_study, tmp_path, job
     path.write_text(path.read_text().replace(path.parent.name, job_id))
     built = build_site(out)
     (why,) = built.left_out.values()
-    assert f"calls itself job {job_id!r}, which is not the name of its folder" in why
+    assert f"has the job id {job_id!r}, which is not the name of its folder" in why
     assert not (tmp_path / "escaped.html").exists()
 
 
@@ -182,7 +182,7 @@ def test_damaged_predictions_cost_only_the_map(write_study, tmp_path):
 
 def test_scores_and_controls_stand_on_the_index(site):
     text = (site / "index.html").read_text()
-    shown = ("under its control", "stands in for virchow2", "ceiling", "2 patients only", "16 of 16", "Failed jobs")
+    shown = ("below its control", "stands in for virchow2", "ceiling", "2 patients only", "16 of 16", "Failed jobs")
     assert [part for part in shown if part not in text] == []
 
 

@@ -1,7 +1,7 @@
-"""The contract kit and the toy dataset, for this project's tests and for everybody else's.
+"""The contract kit and the toy dataset, for the tests of this project and of plugins.
 
-``check_plugin("my-distribution")`` proves in one call that an installed package keeps every promise; a
-``ContractError`` names the first that is broken. Nothing here needs pytest; with it, one test per card tells more::
+``check_plugin("my-distribution")`` checks in one call that an installed package keeps every promise; a
+``ContractError`` names the first broken one. The kit does not need pytest; with pytest, use one test per card::
 
     import pytest
     from histobench.testing import check_metric, check_trial, trials

@@ -1,4 +1,4 @@
-"""Proof that a dataset keeps its promise, on its first slides."""
+"""Checks of a dataset, on its first slides."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,16 +22,16 @@ def check_dataset(card: DatasetCard, /, *, root: Path | None = None, slides: int
     Parameters
     ----------
     root
-        Where its files are, as ``--data-root`` would say.
+        Folder with its files, as for ``--data-root``.
     slides
-        How many slides of each target are read, from the first.
+        Number of slides of each target to read.
 
     Raises
     ------
     ContractError
-        Naming the dataset and the first promise that it does not keep.
+        Naming the dataset and the first broken promise.
     DataError
-        If its files are not there. A target none of whose slides is here is passed over.
+        If none of its slides is available. A target without available slides is skipped.
     """
     check_facts(card, "dataset")
     it = f"dataset {card.name!r}"
@@ -39,7 +39,7 @@ def check_dataset(card: DatasetCard, /, *, root: Path | None = None, slides: int
     dataset = card.build(root)
     known = {target: _check_slides(f"{it}, {target.name}", card, dataset, target) for target in card.targets}
     if not any(known.values()):
-        raise DataError(f"{it}: no slide of any target is here, so there is nothing to check.")
+        raise DataError(f"{it}: no slide of any target is available, so there is nothing to check.")
     for target, listed in known.items():
         if listed:
             _check_target(f"{it}, {target.name}", card, dataset, target=target, slides=listed[:slides])
@@ -122,7 +122,7 @@ def _check_content(where: str, card: DatasetCard, table: SpotTable, target: Targ
     else:
         kind = None if table.targets is None else table.targets.kind
         expect(kind == target.kind, f"{where}: its targets are {kind}, not {target.kind}.")
-    expect(card.has_oracle or table.oracle is None, f"{where}: it has an oracle that its card does not tell of.")
+    expect(card.has_oracle or table.oracle is None, f"{where}: it has an oracle, but its card does not declare one.")
     expect(not card.has_oracle or table.oracle is not None, f"{where}: its card promises an oracle.")
     if target.kind == "label" and table.targets is not None:
         one_hot = np.isin(table.targets.values, (0, 1)).all() and (table.targets.values.sum(axis=1) == 1).all()
@@ -155,13 +155,13 @@ def _check_fingerprints(here: str, dataset: Dataset, target: TargetFact, slides:
 
 
 def _count_folds(here: str, schemes: Sequence[Scheme], slides: Sequence[Slide]) -> int:
-    """Form the folds of every scheme; a `Split` refuses leakage by itself, unless its scheme says that it leaks."""
+    """Form the folds of every scheme; `Split` refuses leakage unless the scheme is marked as leaking."""
     formed = 0
     for scheme in schemes:
         try:
             folds = make_folds(scheme, slides)
         except DataError:
-            continue  # the slides of this machine do not suffice, which is no fault of the dataset
+            continue  # too few slides on this machine, which is not an error of the dataset
         except LeakageError as error:
             expect(False, f"{here}: scheme {scheme.name!r} is not marked as leaking: {error}")
         formed += len(folds.splits)

@@ -1,4 +1,4 @@
-"""A trainable encoder for tests: a thousand weights, any patch size, with blocks that LoRA can be put on."""
+"""A trainable encoder for tests: a thousand weights, any patch size, and blocks for LoRA."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ class ToyEncoder:
 
     @property
     def geometry(self) -> PatchGeometry:
-        """Patches of the size asked for."""
+        """Patches of the requested size."""
         return self._geometry
 
     @property
@@ -49,11 +49,11 @@ class ToyEncoder:
         return embedded.cpu().numpy()
 
     def module(self) -> nn.Module:
-        """Make a fresh module."""
+        """Return a new module."""
         return _Colours(self._dim)
 
     def lora_targets(self, last_blocks: int) -> Sequence[str]:
-        """Name both linear layers of the last blocks."""
+        """Return the names of both linear layers of the last blocks."""
         return [f"blocks.{block}.{layer}" for block in range(2)[-last_blocks:] for layer in ("up", "down")]
 
 
@@ -80,6 +80,6 @@ class _Block(nn.Module):
         self.down = nn.Linear(dim, dim)
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Add what two layers make of the vectors: (n, dim) to (n, dim)."""
+        """Add the output of two layers to the vectors: (n, dim) to (n, dim)."""
         changed: Tensor = self.down(nn.functional.gelu(self.up(vectors)))
         return vectors + changed

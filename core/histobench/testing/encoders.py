@@ -1,4 +1,4 @@
-"""Proof that an encoder keeps its promise, on three generated patches."""
+"""Checks of an encoder, on three generated patches."""
 
 from typing import TypeGuard
 
@@ -21,17 +21,17 @@ _PATCHES = 3
 def check_encoder(card: EncoderCard, /, *, geometry: PatchGeometry | None = None) -> None:
     """Prove that an encoder keeps the contract.
 
-    Of a family (``timm:<name>``) only the card is looked at; check a member, ``card.expand("resnet18")``.
+    Of a family (``timm:<name>``) only the card is checked; check a member, ``card.expand("resnet18")``, as well.
 
     Parameters
     ----------
     geometry
-        The patch to build it for; ``None`` for its own, as it is published.
+        The patch to build it for; ``None`` for its published one.
 
     Raises
     ------
     ContractError
-        Naming the encoder and the first promise that it does not keep.
+        Naming the encoder and the first broken promise.
     WeightsError
         If its weights are not on this machine.
     """

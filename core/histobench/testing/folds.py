@@ -1,4 +1,4 @@
-"""One fold of the toy dataset, ready to be handed to a method."""
+"""One fold of the toy dataset, as the input of a method."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ _TRAIN, _VAL, _TEST = slice(0, 2), slice(2, 3), slice(3, 4)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToyFold:
-    """Two patients to train on, one to select on, one to test on; sixty spots each."""
+    """Two patients for training, one for validation, one for test; sixty spots each."""
 
     train: LabelledSamples
     val: LabelledSamples
@@ -33,7 +33,7 @@ class ToyFold:
 
 
 def toy_fold(kind: Kind = "cell_abundance", /, *, patch_px: int = 32, beside: Sequence[Auxiliary] = ()) -> ToyFold:
-    """Make a fold whose samples carry everything that a method may ask for.
+    """Return a fold whose samples have everything that a method may ask for.
 
     Patches are (n, patch_px, patch_px, 3) uint8; embeddings are (n, 24) float32: colour statistics of each patch's
     quarters, projected by a fixed matrix. Genes are chosen on the two training slides.
@@ -41,7 +41,7 @@ def toy_fold(kind: Kind = "cell_abundance", /, *, patch_px: int = 32, beside: Se
     Parameters
     ----------
     beside
-        What a method trains with beside the targets that it predicts.
+        Side targets that the method trains with.
     """
     toy = ToyDataset()
     read = "gene_expression" if TASKS[kind].from_counts else kind
@@ -61,7 +61,7 @@ def toy_fold(kind: Kind = "cell_abundance", /, *, patch_px: int = 32, beside: Se
 
 
 def unlabelled(samples: LabelledSamples, /) -> Samples:
-    """Take away everything that only ``fit`` may see, the oracle too."""
+    """Remove everything that only ``fit`` may use, and the oracle."""
     return Samples(
         slide_ids=samples.slide_ids,
         spot_ids=samples.spot_ids,
@@ -75,7 +75,7 @@ def unlabelled(samples: LabelledSamples, /) -> Samples:
 
 
 def _shown(table: SpotTable, panel: Panel, genes: tuple[str, ...]) -> tuple[Targets, Counts | None]:
-    """Read what a slide is to be learned by, and the counts that the task shows beside it."""
+    """Return the targets of a slide, and the counts that the task gives to the method."""
     if TASKS[panel.kind].holds_out_counts:
         given = hide(table, panel, genes)
         return given.given, given.counts
@@ -144,6 +144,6 @@ def _stack(parts: Sequence[Targets]) -> Targets:
 
 
 def _choose(oracle: Targets, names: tuple[str, ...]) -> Targets:
-    """Keep the oracle's columns of these names, in their order."""
+    """Return the oracle's columns of these names, in this order."""
     columns = [oracle.names.index(name) for name in names]
     return Targets(kind=oracle.kind, names=names, values=oracle.values[:, columns])

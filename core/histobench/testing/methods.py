@@ -1,4 +1,4 @@
-"""Proof that a method keeps its promise, on the toy dataset and in seconds."""
+"""Checks of a method, on the toy dataset and in seconds."""
 
 from dataclasses import MISSING, fields, is_dataclass
 
@@ -13,7 +13,7 @@ __all__ = ["check_method", "check_trial", "trials"]
 
 
 def trials(card: MethodCard, /) -> list[Trial]:
-    """List a method's trials: its first kind of target in every mode, the other kinds in the cheapest mode."""
+    """Return a method's trials: its first kind of target in every mode, the other kinds in the cheapest mode."""
     modes: list[Mode | None] = list(card.encoder.modes) if card.encoder else [None]
     cheapest = min(modes, key=lambda mode: mode not in (None, "frozen"))
     first = [Trial(card=card, kind=card.targets[0], mode=mode) for mode in modes]
@@ -23,7 +23,7 @@ def trials(card: MethodCard, /) -> list[Trial]:
 def check_method(card: MethodCard, /) -> None:
     """Prove that a method keeps the contract: its card, its options, and every one of its trials.
 
-    With pytest, a test per trial tells more::
+    With pytest, use one test per trial::
 
         @pytest.mark.parametrize("trial", trials(MY_CARD), ids=str)
         def test_contract(trial):
@@ -32,7 +32,7 @@ def check_method(card: MethodCard, /) -> None:
     Raises
     ------
     ContractError
-        Naming the method and the first promise that it does not keep.
+        Naming the method and the first broken promise.
     """
     _check_card(card)
     for trial in trials(card):
@@ -42,13 +42,13 @@ def check_method(card: MethodCard, /) -> None:
 def check_trial(trial: Trial, /) -> None:
     """Prove that a method keeps the contract in one trial.
 
-    It trains on two toy patients, predicts a third, does so again with the same seed, is saved and read back; the
-    encoder is the toy one, whatever the slot names.
+    It trains on two toy patients, predicts a third, repeats this with the same seed, is saved and loaded; the
+    encoder is always the toy encoder.
 
     Raises
     ------
     ContractError
-        Naming the method and the first promise that it does not keep.
+        Naming the method and the first broken promise.
     """
     _check_card(trial.card)
     check_behaviour(trial)

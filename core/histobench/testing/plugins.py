@@ -1,4 +1,4 @@
-"""Proof that all of a distribution's plugins keep their promises."""
+"""Checks of all plugins of a distribution."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ CardT = TypeVar("CardT", bound=Card)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """A card that was checked; ``skipped`` says why it could not be."""
+    """A checked card; ``skipped`` is the reason if it could not be checked."""
 
     kind: str
     name: str
@@ -29,24 +29,24 @@ class Checked:
 
 
 def check_plugin(distribution: str, /, *, root: Path | None = None) -> list[Checked]:
-    """Prove that an installed distribution's plugins load and that every card of theirs keeps its contract.
+    """Prove that the plugins of an installed distribution load and that all of their cards keep the contract.
 
     Parameters
     ----------
     distribution
-        Its name as ``pip list`` shows it.
+        Its name in ``pip list``.
     root
-        Where the files of its datasets are.
+        Folder with the files of its datasets.
 
     Returns
     -------
     list of Checked
-        Every card; those whose weights or files are not on this machine are marked as skipped.
+        Every card; cards without weights or files on this machine are marked as skipped.
 
     Raises
     ------
     ContractError
-        Naming the first promise that is not kept.
+        Naming the first broken promise.
     UnknownNameError
         If no such distribution has plugins.
     """

@@ -1,4 +1,4 @@
-"""One trial of a method: it trains on two toy patients, predicts a third, and is watched while it does."""
+"""One trial of a method: it trains on two toy patients and predicts a third, under observation."""
 
 import tempfile
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ from histobench.testing.folds import toy_fold, unlabelled
 __all__ = ["EPOCHS", "PATCH_PX", "Trial", "check_behaviour"]
 
 EPOCHS = 2
-"""Epochs of a trial, where the method has such an option."""
+"""Epochs of a trial, if the method has this option."""
 
 PATCH_PX = 32
 """Side of the patches of a trial, in pixels."""
@@ -46,13 +46,13 @@ class Trial:
     mode: Mode | None
 
     def __str__(self) -> str:
-        """Name the trial: ``cuca cell_abundance full``."""
+        """Return the name of the trial: ``cuca cell_abundance full``."""
         return " ".join(part for part in (self.card.name, self.kind, self.mode) if part)
 
 
 @dataclass(slots=True, kw_only=True)
 class _Bench:
-    """A trial with its data, as the runner would hand them over, and the numbers that the method reports."""
+    """A trial with the data that a job would pass on, and the numbers that the method reports."""
 
     it: str
     trial: Trial
@@ -62,11 +62,11 @@ class _Bench:
     numbers: list[tuple[int, Mapping[str, float]]] = field(default_factory=list)
 
     def new(self) -> Method:
-        """Build the method with its quick options, made smaller still."""
+        """Build the method with its quick options, further reduced."""
         return self.trial.card.build(_options(self.trial))
 
     def context(self, seed: int) -> FitContext:
-        """Make a context, with the toy encoder where the method trains one."""
+        """Return a context, with the toy encoder if the method trains one."""
         return FitContext(
             seed=seed,
             mode=self.trial.mode or "frozen",
@@ -84,7 +84,7 @@ class _Bench:
         return method
 
     def predict(self, method: Method, samples: Samples) -> list[Float]:
-        """Predict, check what came out as the runner does, and give its tables, a row a spot in each."""
+        """Predict, check the answer as a job does, and return its tables, each with one row per spot."""
         with untouched(f"{self.it}: predict", *columns(samples)):
             answer = method.predict(samples)
         wanted = _ANSWERS.get(self.trial.kind, Prediction)
@@ -92,7 +92,7 @@ class _Bench:
         if isinstance(answer, Prediction):
             answer.check_against(len(samples), self.train.targets.names)
             unasked = sorted(set(answer.beside) - set(self.train.beside))
-            expect(not unasked, f"{self.it}: it predicts {unasked} beside its targets, which it did not train with.")
+            expect(not unasked, f"{self.it}: it predicts the side targets {unasked}, which it did not train with.")
             return [answer.values] if answer.latent is None else [answer.values, answer.latent]
         expect(len(answer) == len(samples), f"{self.it}: it answers for {len(answer)} of {len(samples)} spots.")
         if isinstance(answer, Pairing):
@@ -101,14 +101,14 @@ class _Bench:
 
 
 def check_behaviour(trial: Trial, /) -> None:
-    """Train, predict, repeat, save and load, and hold the method to what the contract says of each.
+    """Train, predict, repeat, save and load, and check the contract at each step.
 
     Raises
     ------
     ContractError
-        Naming the method and the first promise that it does not keep.
+        Naming the method and the first broken promise.
     ShapeError
-        If it predicts other spots or targets than it was asked for, or values that are not finite.
+        If it predicts wrong spots or targets, or values that are not finite.
     """
     bench = _bench(trial)
     method = bench.fit(bench.val, seed=1)
@@ -124,7 +124,7 @@ def check_behaviour(trial: Trial, /) -> None:
 
 
 def _check_without_optional(bench: _Bench) -> None:
-    """Train once more without what the method only trains with where a dataset has it."""
+    """Train again without the optional side targets."""
     card = bench.trial.card
     if card.optional:
         without = [_required_only(samples, card) for samples in (bench.train, bench.val)]
@@ -144,7 +144,7 @@ def _bench(trial: Trial) -> _Bench:
     train, val, test = (_feed(trial, side) for side in (fold.train, fold.val, fold.test))
     asked = unlabelled(test)
     if trial.kind == "generate":
-        asked = replace(asked, patches=None)  # they are what is to be drawn
+        asked = replace(asked, patches=None)  # the patches to draw
     return _Bench(
         it=f"method {card.name!r} ({trial.kind}, {trial.mode or 'no encoder'})",
         trial=trial,
@@ -155,7 +155,7 @@ def _bench(trial: Trial) -> _Bench:
 
 
 def _options(trial: Trial) -> Options:
-    """Give the method's quick options, made smaller still."""
+    """Return the method's quick options, further reduced."""
     card = trial.card
     preset = "quick" if "quick" in card.presets else "published"
     small = {f"{card.name}.patch_px": PATCH_PX} if hasattr(card.options(), "patch_px") else {}
@@ -170,12 +170,12 @@ def _patch_px(trial: Trial) -> int:
 
 
 def _trains(trial: Trial) -> bool:
-    """Say if the method is handed the network itself: to train it, or to look at what it draws."""
+    """Return whether the method receives the network: to train it, or to embed its own drawings."""
     return trial.mode in ("lora", "full") or (trial.kind == "generate" and trial.mode is not None)
 
 
 def _feed(trial: Trial, samples: LabelledSamples) -> LabelledSamples:
-    """Keep of the toy samples what the runner would give in this mode."""
+    """Return the toy samples with the inputs that a job would pass in this mode."""
     draws = trial.kind == "generate"
     sees_patches = _trains(trial) or draws or (trial.mode is None and trial.card.patch is not None)
     return replace(
@@ -192,7 +192,7 @@ def _check_report(bench: _Bench) -> None:
     expect(not epochs or epochs[0] == 0, f"{bench.it}: epochs count from 0, the first reported is {epochs[:1]}.")
     for _, numbers in bench.numbers:
         odd = [name for name, value in numbers.items() if not isinstance(value, float)]
-        expect(not odd, f"{bench.it}: it reports {odd[:1]} that is no number.")
+        expect(not odd, f"{bench.it}: it reports {odd[:1]} that is not a number.")
 
 
 def _check_again(bench: _Bench, method: Method, prediction: list[Float]) -> None:
@@ -201,19 +201,19 @@ def _check_again(bench: _Bench, method: Method, prediction: list[Float]) -> None
 
 
 def _check_parts(bench: _Bench, method: Method, prediction: list[Float]) -> None:
-    """One spot can be predicted; a method whose item is a spot predicts it alike in any company."""
+    """Check that one spot can be predicted alone, with the same result if the method's unit is a spot."""
     rows = np.array([7])
     alone = bench.predict(method, bench.test.take(rows))
     if bench.trial.card.unit == "spot":
         pairs = zip(alone, prediction, strict=True)
-        # a pixel may be rounded the other way
+        # pixels may be rounded differently
         slack = 1.0 if bench.trial.kind == "generate" else 1e-5
         alike = all(np.allclose(one, whole[rows], rtol=1e-4, atol=slack) for one, whole in pairs)
-        expect(alike, f"{bench.it}: its card says that spots stand alone, but a spot's prediction needs the others.")
+        expect(alike, f"{bench.it}: its card's unit is a spot, but the prediction of a spot depends on the others.")
 
 
 def _check_sides(bench: _Bench, method: Method, prediction: list[Float]) -> None:
-    """Where spots are to be retrieved, neither side may know the other: each is placed without it."""
+    """Check for ``retrieve`` that the vectors of images do not depend on expression, and the reverse."""
     counts, embeddings = bench.test.counts, bench.test.embeddings
     if bench.trial.kind != "retrieve" or counts is None or embeddings is None:
         return
@@ -221,7 +221,7 @@ def _check_sides(bench: _Bench, method: Method, prediction: list[Float]) -> None
     image = bench.predict(method, swapped)[0]
     expression = bench.predict(method, replace(bench.test, embeddings=embeddings[::-1].copy()))[1]
     same = _same(prediction, [image, expression])
-    expect(same, f"{bench.it}: it places a spot's image by its expression, or back, which is to be found.")
+    expect(same, f"{bench.it}: the vector of a spot's image depends on its expression, or the reverse.")
 
 
 def _check_seed(bench: _Bench, prediction: list[Float]) -> None:
@@ -237,12 +237,12 @@ def _check_saved(bench: _Bench, method: Method, prediction: list[Float]) -> None
         with untouched(f"{bench.it}: save"):
             method.save(folder)
         pickles = [path.name for path in folder.rglob("*") if path.suffix in _PICKLES]
-        expect(not pickles, f"{bench.it}: it saves {pickles[:1]}; a pickle can run anything when it is read.")
+        expect(not pickles, f"{bench.it}: it saves {pickles[:1]}; a pickle can run code when it is loaded.")
         loaded = bench.new()
         with untouched(f"{bench.it}: load"):
             loaded.load(folder, bench.context(seed=3))
         again = bench.predict(loaded, bench.test)
-    expect(_same(prediction, again), f"{bench.it}: read back from its folder it predicts otherwise.")
+    expect(_same(prediction, again), f"{bench.it}: loaded from its folder, it predicts other values.")
 
 
 def _same(one: list[Float], other: list[Float]) -> bool:

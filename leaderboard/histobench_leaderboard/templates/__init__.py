@@ -1,1 +1,1 @@
-"""The site's templates, with their style and script, which are written into every page."""
+"""The templates of the site, and the style and script that are part of every page."""

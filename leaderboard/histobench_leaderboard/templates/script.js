@@ -1,5 +1,5 @@
 "use strict";
-// Sort a table by the column whose header is pressed; undefined numbers stay last either way.
+// Sort a table by the column whose header is pressed; undefined numbers are always last.
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const headers = [...table.tHead.rows[0].cells];
@@ -29,7 +29,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-// Show one metric of a section at a time; without script all of them stand below each other.
+// Show one metric of a section at a time; without script all are shown below each other.
 for (const group of document.querySelectorAll(".metrics")) {
   const buttons = [...group.querySelectorAll("button")];
   const show = (chosen) => buttons.forEach((button) => {

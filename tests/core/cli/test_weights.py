@@ -88,7 +88,7 @@ def test_what_is_left_out_and_what_follows_is_told(say: Say, tmp_path: Path, nam
         ({"net.weight": torch.ones(5, 3), "net.bias": torch.ones(5)}, "weight is (5, 3) and must be (5, 2)"),
         ({"net.weight": torch.ones(5, 2), "net.bias": torch.ones(4)}, "bias is (4,) and must be (5,)"),
         ({"other": torch.ones(5, 2)}, "it has no tensor 'net.weight'"),
-        ({"net.weight": torch.ones(4, 2), "net.bias": torch.ones(4)}, "predicts 4 targets, and 5 names are given"),
+        ({"net.weight": torch.ones(4, 2), "net.bias": torch.ones(4)}, "predicts 4 targets, but 5 names are given"),
         ({"net.weight": torch.full((5, 2), torch.nan)}, "'net.weight' holds values that are not finite"),
         ({**line(5), "weight": torch.ones(5, 2)}, "'net.weight' and 'weight' of the checkpoint are both 'weight'"),
         ({"net.weight": 3}, "under 'net.weight' holds int"),
