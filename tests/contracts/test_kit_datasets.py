@@ -217,7 +217,7 @@ def test_target_without_slides_is_passed_over() -> None:
 
 
 def test_dataset_without_files_is_not_judged() -> None:
-    with pytest.raises(DataError, match="no slide of any target is here"):
+    with pytest.raises(DataError, match="no slide of any target is available"):
         check_dataset(card(AllLeftOut))
 
 

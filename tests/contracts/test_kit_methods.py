@@ -214,7 +214,7 @@ def test_wrong_prediction_is_refused(method: type[Method], sentence: str) -> Non
     ("method", "sentence"),
     [
         (BareArray, "predict must return a Prediction"),
-        (Company, "a spot's prediction needs the others"),
+        (Company, "the prediction of a spot depends on the others"),
         (Unsettled, "two predictions of the same spots differ"),
         (Scribbles, "predict changes what it is given"),
         (ScalesTargets, "fit changes what it is given"),

@@ -195,7 +195,7 @@ def test_another_task_and_other_genes_are_refused(registry: Registry, tmp_path: 
     file = pickled(tmp_path / "network-snapshot.pkl", theirs(*networks()))
     with pytest.raises(DataError, match="which cannot retrieve: convert it with --kind generate"):
         convert(registry, file, kind="retrieve")
-    with pytest.raises(DataError, match="predicts 12 targets, and 3 names are given"):
+    with pytest.raises(DataError, match="predicts 12 targets, but 3 names are given"):
         convert(registry, file, targets=GENES[:3])
     request = ConvertRequest(options=OPTIONS, kind="generate", targets=GENES)
     with pytest.raises(DataError, match="holds no training spots to predict generate from; use --kind retrieve"):
