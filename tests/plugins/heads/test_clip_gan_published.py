@@ -173,7 +173,7 @@ def changed(change: Callable[[Parts], object]) -> Parts:
         ),
         (
             lambda parts: [parts.pop(name) for name in list(parts) if name.startswith("mapping.clip")],
-            "not prompted by a contrastive model's embedding",
+            "not prompted by the embedding of a contrastive model",
         ),
         (
             lambda parts: [parts.pop(name) for name in list(parts) if name.startswith("synthesis")],
