@@ -71,7 +71,7 @@ CARD = next(card for card in CARDS if card.name == "vit-small")
 
 @pytest.fixture(scope="module")
 def slides(tmp_path_factory: pytest.TempPathFactory, measured: bool) -> list[tuple[SlideImage, SpotTable]]:
-    """Return the result of the work, its seconds and its CPU seconds, which other processes affect less."""
+    """Two slides of her2st if available and time is measured, otherwise drawn ones; few spots if nothing is timed."""
     root = Path(os.environ.get("HISTOBENCH_TEST_DATA", REPOSITORY.parent / "shared" / "data")) / "her2st"
     if not measured or not root.is_dir():
         folder = tmp_path_factory.mktemp("slides")
