@@ -19,6 +19,7 @@ from histobench.study.jobs import Machine
 from histobench.study.planning import plan_study
 from histobench.study.queue import run_study
 from histobench.study.samples import open_assembler
+from histobench.study.tasks import task_module, training_samples
 
 
 @pytest.fixture(autouse=True)
@@ -39,12 +40,11 @@ def test_overhead_of_the_runner_per_job(benchmark: BenchmarkFixture, tmp_path: P
     def bare() -> None:
         for spec in specs:
             assembler = open_assembler(spec, registry, None)
-            slides = assembler.slides()
+            slides, task = assembler.slides(), task_module(spec.kind)
             method = card.build(card.options())
-            method.fit(assembler.labelled([slides[name] for name in spec.train]), None, FitContext(seed=0))
+            method.fit(training_samples(assembler, spec.train), None, FitContext(seed=0))
             for name in spec.test:
-                samples, _ = assembler.unlabelled(slides[name])
-                method.predict(samples)
+                task.ask(method, task.make_samples(assembler, slides[name]).shown())
 
     def whole(out: Path) -> None:
         outcomes = run_study(jobs, Workspace(out=out, registry=registry, metrics=(metric.name,)), None)
