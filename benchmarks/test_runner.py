@@ -14,12 +14,12 @@ from histobench.contracts.registry import Registry
 from histobench.images.embedding import slide_embeddings, slide_patches
 from histobench.results.records import job_id
 from histobench.study.config import RunConfig
-from histobench.study.job import Workspace
 from histobench.study.jobs import Machine
 from histobench.study.planning import plan_study
 from histobench.study.queue import run_study
 from histobench.study.samples import open_assembler
 from histobench.study.tasks import task_module, training_samples
+from histobench.study.workspace import Workspace
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from histobench.results.records import JobSpec
     from histobench.study.config import RunConfig
     from histobench.study.grid import Plan
-    from histobench.study.job import Workspace
     from histobench.study.queue import Outcome
+    from histobench.study.workspace import Workspace
 
 __all__ = ["execute", "list_gpus", "plan", "prepare", "run", "settle_device"]
 
@@ -124,9 +124,9 @@ def prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[R
     import os
 
     from histobench.study.config import RunConfig
-    from histobench.study.job import Workspace, now
     from histobench.study.jobs import Machine
     from histobench.study.planning import plan_study
+    from histobench.study.workspace import Workspace, now
 
     config = RunConfig.read(file, {name: value for name, value in given.items() if value != {}})
     for broken in app.registry.broken:

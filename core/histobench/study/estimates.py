@@ -13,9 +13,9 @@ from histobench.data import LabelledSamples
 from histobench.results.provenance import limit_threads
 from histobench.results.records import JobSpec
 from histobench.study.checkpoint_evaluation import load_checkpoint
-from histobench.study.job import Workspace
 from histobench.study.samples import fit_context, open_assembler
 from histobench.study.tasks import task_module, training_samples
+from histobench.study.workspace import Workspace
 
 __all__ = ["Timer", "estimate_seconds", "probes_of"]
 

@@ -10,15 +10,12 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
 from histobench.contracts.cards import MetricCard
 from histobench.contracts.options import options_from_json
 from histobench.contracts.protocols import FitContext, Method
-from histobench.contracts.registry import Registry
 from histobench.contracts.tasks import TASKS
 from histobench.data import SlideResult
 from histobench.data.panels import Panel
@@ -32,39 +29,9 @@ from histobench.study.checkpoint_evaluation import load_checkpoint
 from histobench.study.samples import Assembler, fit_context, open_assembler
 from histobench.study.tasks import open_reading, task_module, training_samples
 from histobench.study.tasks.generate import view_real_patches
+from histobench.study.workspace import Workspace, now
 
-__all__ = ["Progress", "Workspace", "failure", "now", "rescore", "run_job"]
-
-Progress = Callable[[JobSpec, int, Mapping[str, float]], None]
-"""Receives a job, an epoch, and its named numbers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workspace:
-    """What all jobs of a study share; it is sent to worker processes.
-
-    Attributes
-    ----------
-    registry
-        The installed plugins, once a process: a worker process loads its own when it receives the workspace.
-    metrics
-        Names of the metrics to score with.
-    since
-        When the study began, ISO 8601: a job that failed before is tried again, one that failed since is not.
-    progress
-        Called after every epoch; only where jobs run in this process.
-    """
-
-    out: Path
-    registry: Registry
-    metrics: tuple[str, ...]
-    data_root: Path | None = None
-    since: str = ""
-    progress: Progress | None = None
-
-    def metric_cards(self) -> list[MetricCard]:
-        """Return the cards of the metrics to score with."""
-        return [self.registry.metrics.get(name) for name in self.metrics]
+__all__ = ["failure", "rescore", "run_job"]
 
 
 def run_job(job_id: str, spec: JobSpec, workspace: Workspace) -> RunRecord:
@@ -251,8 +218,3 @@ def failure(job_id: str, spec: JobSpec, *, started: str, error: str, watch: Watc
         started=started,
         finished=now(),
     )
-
-
-def now() -> str:
-    """Return the time as records store it: UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

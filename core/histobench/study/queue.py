@@ -10,7 +10,8 @@ from histobench.errors import DataError
 from histobench.results.records import JobSpec, RunRecord
 from histobench.results.store import Store
 from histobench.study.executors import in_turn
-from histobench.study.job import Workspace, failure, now, rescore, run_job
+from histobench.study.job import failure, rescore, run_job
+from histobench.study.workspace import Workspace, now
 
 __all__ = ["Outcome", "Work", "run_study"]
 

@@ -9,9 +9,10 @@ from histobench.contracts.registry import Registry
 from histobench.results.records import JobSpec, job_id
 from histobench.results.store import Store, read_predictions
 from histobench.study.config import RunConfig
-from histobench.study.job import Workspace, run_job
+from histobench.study.job import run_job
 from histobench.study.jobs import Machine
 from histobench.study.planning import plan_study
+from histobench.study.workspace import Workspace
 
 
 def lora_job(**more: object) -> JobSpec:
