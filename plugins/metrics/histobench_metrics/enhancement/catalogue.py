@@ -1,33 +1,30 @@
 """Cards of enhanced expression."""
 
+from functools import partial
+
 from histobench import lazy_value
 from histobench_metrics.cards import enhancement
 from histobench_metrics.enhancement.columns import CONTRAST, MEANINGS
 
 __all__ = ["CARDS"]
 
+_hidden_correlation = partial(enhancement, higher_is_better=True, lowest=-1.0, highest=1.0, needs=("hidden",))
+_oracle_correlation = partial(enhancement, higher_is_better=True, lowest=-1.0, highest=1.0, needs=("oracle",))
+
 CARDS = (
-    enhancement(
+    _hidden_correlation(
         name="heldout-pearson",
         title="Pearson over spots of the enhanced and the held-out share of molecules, weighted by molecules held out",
         build=lazy_value("histobench_metrics.enhancement.heldout_pearson:heldout_pearson"),
         citation="Batson, Royer & Webber (2019), bioRxiv 786269; Townes et al. (2019), Genome Biol. 20:295",
-        needs=("hidden",),
-        higher_is_better=True,
         ranks=True,
-        lowest=-1.0,
-        highest=1.0,
         undefined="a gene whose held-out share does not vary; 0 where it varies and is enhanced to one value",
     ),
-    enhancement(
+    _hidden_correlation(
         name="heldout-pearson[log]",
         title="Pearson over spots of enhanced and held-out ln(1 + counts per 10,000)",
         build=lazy_value("histobench_metrics.enhancement.heldout_pearson:heldout_log_pearson"),
         citation="expression protocol, section 12; Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
-        needs=("hidden",),
-        higher_is_better=True,
-        lowest=-1.0,
-        highest=1.0,
         gamed_by="the number of a spot's molecules, the same for every gene",
         undefined="either side constant up to rounding, or fewer than two spots",
     ),
@@ -42,16 +39,12 @@ CARDS = (
         reached=False,
         undefined="a gene without held-out molecules, or with molecules exactly in proportion to its mean",
     ),
-    enhancement(
+    _hidden_correlation(
         name="masked-pearson",
         title="Pearson of shares of molecules over the spots in which the gene was masked, weighted by molecules",
         build=lazy_value("histobench_metrics.enhancement.masked_pearson:masked_pearson"),
         citation="Batson & Royer (2019), ICML, 524-533; Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
-        needs=("hidden",),
         revision="2",  # was of logarithms, which follow the number of molecules
-        higher_is_better=True,
-        lowest=-1.0,
-        highest=1.0,
         undefined="either side constant over the masked spots, or fewer than three of them",
     ),
     enhancement(
@@ -65,27 +58,19 @@ CARDS = (
         unit="target",
         undefined="fewer than three masked spots",
     ),
-    enhancement(
+    _oracle_correlation(
         name="oracle-pearson",
         title="Pearson over spots of the enhanced and the true share of molecules, where the truth is known",
         build=lazy_value("histobench_metrics.enhancement.oracle_pearson:oracle_pearson"),
         citation="Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
         revision="2",  # of shares; 1 was of logarithms
-        needs=("oracle",),
-        higher_is_better=True,
-        lowest=-1.0,
-        highest=1.0,
         undefined="a gene whose true share does not vary; 0 where it varies and is enhanced to one value",
     ),
-    enhancement(
+    _oracle_correlation(
         name="oracle-pearson[log]",
         title="Pearson over spots of enhanced and true ln(1 + counts per 10,000), where the truth is known",
         build=lazy_value("histobench_metrics.enhancement.oracle_pearson:oracle_log_pearson"),
         citation="Pearson (1895), Proc. R. Soc. Lond. 58:240-242",
-        needs=("oracle",),
-        higher_is_better=True,
-        lowest=-1.0,
-        highest=1.0,
         undefined="a gene whose truth does not vary; 0 where it varies and is enhanced to one value",
     ),
     enhancement(

@@ -1,5 +1,7 @@
 """Cards of generated patches."""
 
+from functools import partial
+
 from histobench import lazy_value
 from histobench_metrics.cards import generation
 from histobench_metrics.generative.columns import (
@@ -18,18 +20,19 @@ __all__ = ["CARDS"]
 _OF_PATCHES = ("share of patches",)
 _ANY_PROMPT = "good patches of other prompts"
 
+_features_error = partial(generation, higher_is_better=False, lowest=0.0, needs=("features",))
+_features_share = partial(generation, higher_is_better=True, lowest=0.0, highest=1.0, needs=("features",))
+_features_correlation = partial(generation, higher_is_better=True, lowest=-1.0, highest=1.0, needs=("features",))
+
 CARDS = (
-    generation(
+    _features_error(
         name="fid",
         title="Frechet distance of generated and real patches' features, with its bias for few patches",
         build=lazy_value("histobench_metrics.generative.fid:fid"),
         citation="Heusel et al. (2017), NeurIPS 30; Chong & Forsyth (2020), CVPR, 6070-6079",
-        needs=("features",),
-        higher_is_better=False,
         columns=FRECHET,
         meanings=MEANINGS["fid"],
         headline=FRECHET[0],
-        lowest=0.0,
         gamed_by=_ANY_PROMPT,
         undefined="fewer than two spots; its bias with fewer than four",
     ),
@@ -46,29 +49,21 @@ CARDS = (
         gamed_by=_ANY_PROMPT,
         undefined="fewer than two spots",
     ),
-    generation(
+    _features_share(
         name="image-precision",
         title="share of generated patches within the manifold (k = 3) of the real ones",
         build=lazy_value("histobench_metrics.generative.image_manifold:image_precision"),
         citation="Kynkaanniemi et al. (2019), NeurIPS 32",
-        needs=("features",),
-        higher_is_better=True,
         columns=_OF_PATCHES,
-        lowest=0.0,
-        highest=1.0,
         gamed_by="one good patch, whatever the prompt",
         undefined="fewer than five spots",
     ),
-    generation(
+    _features_share(
         name="image-recall",
         title="share of real patches within the manifold (k = 3) of the generated ones",
         build=lazy_value("histobench_metrics.generative.image_manifold:image_recall"),
         citation="Kynkaanniemi et al. (2019), NeurIPS 32",
-        needs=("features",),
-        higher_is_better=True,
         columns=_OF_PATCHES,
-        lowest=0.0,
-        highest=1.0,
         gamed_by=_ANY_PROMPT,
         undefined="fewer than five spots",
     ),
@@ -85,77 +80,59 @@ CARDS = (
         gamed_by="one common patch, whatever the prompt",
         undefined="fewer than seven spots",
     ),
-    generation(
+    _features_share(
         name="image-coverage",
         title="share of real patches with a generated one nearer than their fifth real neighbour",
         build=lazy_value("histobench_metrics.generative.image_manifold:image_coverage"),
         citation="Naeem et al. (2020), ICML, 7176-7185",
-        needs=("features",),
-        higher_is_better=True,
         columns=_OF_PATCHES,
-        lowest=0.0,
-        highest=1.0,
         gamed_by=_ANY_PROMPT,
         undefined="fewer than seven spots",
     ),
-    generation(
+    _features_correlation(
         name="clip-score",
         title="cosine of generated patch and prompt in the method's own space, with other prompts' and real patches'",
         build=lazy_value("histobench_metrics.generative.clip_score:clip_score"),
         citation="Hessel et al. (2021), EMNLP, 7514-7528; generative metrics, section 1",
-        needs=("features",),
-        higher_is_better=True,
         columns=CLIP_SCORES,
         headline=CLIP_SCORES[0],
         revision="2",
-        lowest=-1.0,
-        highest=1.0,
         gamed_by="vectors that all point one way",
         undefined="a method without a space of its own, or no spots",
     ),
-    generation(
+    _features_error(
         name="contrastive-entropy",
         title="cross-entropy (nats) of finding each generated patch's real one among others, by centred cosine / 0.07",
         build=lazy_value("histobench_metrics.generative.contrastive_entropy:contrastive_entropy"),
         citation="generative metrics, section 1; van den Oord, Li & Vinyals (2018), arXiv:1807.03748",
-        needs=("features",),
-        higher_is_better=False,
         columns=ENTROPIES,
         meanings=MEANINGS["contrastive-entropy"],
         headline=ENTROPIES[0],
-        lowest=0.0,
         reached=False,
         gamed_by="patches that say nothing, which lose less than patches that are wrong",
         unit="nats",
         undefined="fewer than two spots",
     ),
-    generation(
+    _features_error(
         name="contrastive-entropy[clip-gan]",
         title="cross-entropy (nats) of finding each generated patch's real one among others, by raw products",
         build=lazy_value("histobench_metrics.generative.contrastive_entropy:published_contrastive_entropy"),
         citation="generative metrics, section 1 (ce_hard, ce_soft)",
-        needs=("features",),
-        higher_is_better=False,
         columns=ENTROPIES,
         headline=ENTROPIES[0],
-        lowest=0.0,
         reached=False,
         gamed_by="patches that say nothing, which lose less than patches that are wrong",
         unit="nats",
         undefined="fewer than two spots",
     ),
-    generation(
+    _features_correlation(
         name="conditional-ceiling",
         title="Pearson of the prompt and the expression read off generated patches, with that of real ones",
         build=lazy_value("histobench_metrics.generative.conditional_ceiling:conditional_ceiling"),
         citation="histobench; Ravuri & Vinyals (2019), NeurIPS 32 (classification accuracy score), with a regression",
-        needs=("features",),
-        higher_is_better=True,
         columns=CEILING,
         meanings=MEANINGS["conditional-ceiling"],
         headline=CEILING[0],
-        lowest=-1.0,
-        highest=1.0,
         undefined="no target varies on both sides",
     ),
     generation(
@@ -173,18 +150,15 @@ CARDS = (
         gamed_by="patches that look like nothing",
         undefined="fewer than twenty spots",
     ),
-    generation(
+    _features_error(
         name="nuclei-difference",
         title="squared difference of the nuclei counted in each generated patch and the real one",
         build=lazy_value("histobench_metrics.generative.nuclei_difference:nuclei_difference"),
         citation="generative metrics, section 1; Ruifrok & Johnston (2001), Anal. Quant. Cytol. Histol. 23:291-299",
-        needs=("features",),
-        higher_is_better=False,
         columns=NUCLEI,
         meanings=MEANINGS["nuclei-difference"],
         headline=NUCLEI[0],
         pools="never",  # slides are stained differently
-        lowest=0.0,
         gamed_by="any patch with as many nuclei",
         undefined="no spots",
     ),
