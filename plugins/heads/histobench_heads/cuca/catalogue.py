@@ -1,19 +1,16 @@
 """The cards of CUCA and CUCAMLP."""
 
-from histobench import EncoderSlot, MethodCard, lazy
+from histobench import EncoderSlot, lazy
 from histobench_heads.cuca.options import CucaMlpOptions, CucaOptions
 from histobench_heads.cuca.published import REPRODUCTIONS
-from histobench_heads.frames.cards import CUCA_CITATION, CUCA_LICENCE, CUCA_URL, FROZEN_SLOT
+from histobench_heads.frames.cards import FROZEN_SLOT, cuca_publication
 
 __all__ = ["CUCA", "CUCA_MLP"]
 
 
-CUCA = MethodCard(
+CUCA = cuca_publication(
     name="cuca",
     title="CUCA: cell-type abundances with a gene autoencoder as a companion in training",
-    url=CUCA_URL,
-    licence=CUCA_LICENCE,
-    citation=CUCA_CITATION,
     build=lazy("histobench_heads.cuca.method:Cuca"),
     options=CucaOptions,
     targets=("cell_abundance",),
@@ -44,12 +41,9 @@ CUCA = MethodCard(
 )
 """With its published loss weights."""
 
-CUCA_MLP = MethodCard(
+CUCA_MLP = cuca_publication(
     name="cuca-mlp",
     title="CUCAMLP: CUCA's heads and gene autoencoder on frozen embeddings",
-    url=CUCA_URL,
-    licence=CUCA_LICENCE,
-    citation=CUCA_CITATION,
     build=lazy("histobench_heads.cuca.method:CucaMlp"),
     options=CucaMlpOptions,
     targets=("cell_abundance",),

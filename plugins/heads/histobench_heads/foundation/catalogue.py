@@ -1,19 +1,16 @@
 """Heads on foundation models."""
 
-from histobench import EncoderSlot, MethodCard, lazy
+from histobench import EncoderSlot, lazy
 from histobench_heads.foundation.options import FmMlpOptions, LinearOptions, MlpOptions
 from histobench_heads.foundation.published import LINEAR_PROBE_REPRODUCTIONS
-from histobench_heads.frames.cards import CONTINUOUS, CUCA_CITATION, CUCA_LICENCE, CUCA_URL, FROZEN_SLOT
+from histobench_heads.frames.cards import CONTINUOUS, FROZEN_SLOT, cuca_publication
 
 __all__ = ["FMMLP", "LINEAR_PROBE", "MLP"]
 
 
-LINEAR_PROBE = MethodCard(
+LINEAR_PROBE = cuca_publication(
     name="linear-probe",
     title="LinearProbing: one linear layer on frozen embeddings, trained by gradient descent",
-    url=CUCA_URL,
-    licence=CUCA_LICENCE,
-    citation=CUCA_CITATION,
     build=lazy("histobench_heads.foundation.method:LinearProbing"),
     options=LinearOptions,
     targets=CONTINUOUS,
@@ -32,12 +29,9 @@ LINEAR_PROBE = MethodCard(
 )
 """One layer."""
 
-MLP = MethodCard(
+MLP = cuca_publication(
     name="mlp",
     title="MLP: two hidden layers on frozen embeddings",
-    url=CUCA_URL,
-    licence=CUCA_LICENCE,
-    citation=CUCA_CITATION,
     build=lazy("histobench_heads.foundation.method:Mlp"),
     options=MlpOptions,
     targets=CONTINUOUS,
@@ -56,12 +50,9 @@ MLP = MethodCard(
 )
 """Two hidden layers."""
 
-FMMLP = MethodCard(
+FMMLP = cuca_publication(
     name="fmmlp",
     title="FMMLP: an MLP behind a foundation model whose last blocks are adapted with it",
-    url=CUCA_URL,
-    licence=CUCA_LICENCE,
-    citation=CUCA_CITATION,
     build=lazy("histobench_heads.foundation.method:Mlp"),
     options=FmMlpOptions,
     targets=CONTINUOUS,

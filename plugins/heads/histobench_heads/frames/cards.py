@@ -1,17 +1,18 @@
 """Facts that several cards share; no import here is heavy."""
 
-from histobench import EncoderSlot, Kind
+from functools import partial
+
+from histobench import EncoderSlot, Kind, MethodCard
 
 __all__ = [
     "ALL_KINDS",
     "CONTINUOUS",
-    "CUCA_CITATION",
-    "CUCA_LICENCE",
-    "CUCA_URL",
     "FROZEN_SLOT",
     "HBCIS_MEAN",
     "HBCIS_STD",
     "OURS",
+    "control",
+    "cuca_publication",
 ]
 
 ALL_KINDS: tuple[Kind, ...] = ("cell_abundance", "gene_expression", "label")
@@ -23,14 +24,16 @@ CONTINUOUS: tuple[Kind, ...] = ("cell_abundance", "gene_expression")
 OURS = "Apache-2.0"
 """Licence of methods without published code."""
 
-CUCA_URL = "https://github.com/lyotvincent/CUCA"
-"""The code of CUCA's authors."""
+control = partial(MethodCard, licence=OURS, control=True)
+"""Make the card of a control."""
 
-CUCA_LICENCE = "GPL-3.0 (the authors' code; this is a clean-room implementation from its specification)"
-"""Licence of CUCA."""
-
-CUCA_CITATION = "Yan et al. (2025), Bioinformatics (ISMB/ECCB 2025); code doi:10.5281/zenodo.15087256"
-"""Paper of CUCA."""
+cuca_publication = partial(
+    MethodCard,
+    url="https://github.com/lyotvincent/CUCA",
+    licence="GPL-3.0 (the authors' code; this is a clean-room implementation from its specification)",
+    citation="Yan et al. (2025), Bioinformatics (ISMB/ECCB 2025); code doi:10.5281/zenodo.15087256",
+)
+"""Make the card of a method from the CUCA publication: CUCA itself or one of its comparisons."""
 
 FROZEN_SLOT = EncoderSlot(
     default="virchow2",

@@ -1,15 +1,23 @@
 """The cards of hist2scRNA and of its lightweight form."""
 
+from functools import partial
+
 from histobench import MethodCard, PatchGeometry, lazy
 from histobench_heads.frames.cards import FROZEN_SLOT
 from histobench_heads.hist2scrna.options import Hist2ScrnaLightOptions, Hist2ScrnaOptions
 
 __all__ = ["HIST2SCRNA", "HIST2SCRNA_LIGHT"]
 
-_URL = "https://github.com/raktim-mondol/hist2RNA"
-_LICENCE = "MIT (the authors' code; this is a clean-room implementation from its specification)"
-_CITATION = "Mondol et al. (2025), hist2scRNA in hist2RNA's repository; the bulk model: Cancers 15:2569 (2023)"
-
+_publication = partial(
+    MethodCard,
+    url="https://github.com/raktim-mondol/hist2RNA",
+    licence="MIT (the authors' code; this is a clean-room implementation from its specification)",
+    citation="Mondol et al. (2025), hist2scRNA in hist2RNA's repository; the bulk model: Cancers 15:2569 (2023)",
+    targets=("gene_expression", "label"),
+    auxiliary=("counts",),
+    optional=("label",),
+    convert=lazy("histobench_heads.hist2scrna.published:convert"),
+)
 
 # what a few hundred training steps cannot learn: the sequencing depth of a spot, the abundance of a gene
 _QUICK = {"size_offset": True, "start_at_mean": True}
@@ -19,23 +27,13 @@ def _patch(options: Hist2ScrnaOptions) -> PatchGeometry:
     return PatchGeometry(patch_px=options.patch_px)
 
 
-_CONVERT = lazy("histobench_heads.hist2scrna.published:convert")
-
-
-HIST2SCRNA = MethodCard(
+HIST2SCRNA = _publication(
     name="hist2scrna",
     title="hist2scRNA: counts by ZINB and cell class, by a vision transformer and graph attention between spots",
-    url=_URL,
-    licence=_LICENCE,
-    citation=_CITATION,
     build=lazy("histobench_heads.hist2scrna.method:Hist2Scrna"),
     options=Hist2ScrnaOptions,
-    targets=("gene_expression", "label"),
-    auxiliary=("counts",),
-    optional=("label",),
     unit="neighbourhood",
     patch=_patch,
-    convert=_CONVERT,
     parameters={
         "384 wide, 6 blocks, 6 heads; 2,000 genes, 10 classes": 27_806_714,
         "the same without graph": 25_832_954,
@@ -55,19 +53,12 @@ HIST2SCRNA = MethodCard(
 )  # fmt: skip
 """The full model, with the defaults of the published command line."""
 
-HIST2SCRNA_LIGHT = MethodCard(
+HIST2SCRNA_LIGHT = _publication(
     name="hist2scrna-light",
     title="hist2scRNA lightweight: counts by ZINB and cell class from embeddings",
-    url=_URL,
-    licence=_LICENCE,
-    citation=_CITATION,
     build=lazy("histobench_heads.hist2scrna.light:Hist2ScrnaLight"),
     options=Hist2ScrnaLightOptions,
-    targets=("gene_expression", "label"),
-    auxiliary=("counts",),
-    optional=("label",),
     encoder=FROZEN_SLOT,
-    convert=_CONVERT,
     parameters={
         "embedding 2,048 wide; 2,000 genes, 10 classes": 20_716_410,
         "embedding 1,024 wide; 2,000 genes, 10 classes": 19_667_834,
