@@ -354,9 +354,9 @@ def test_the_image_branch_may_rebuild_the_embedding(tissue: tuple[LabelledSample
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 0}, "'epochs' must be at least 1, got 0"),
-        ({"neighbours": 0}, "'neighbours' must be at least 1, got 0"),
-        ({"radius_um": 0.0}, "'radius_um' must be positive, got 0.0"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"neighbours": 0}, "neighbours must be at least 1, got 0"),
+        ({"radius_um": 0.0}, "radius_um must be positive, got 0.0"),
         ({"gene_weight": -1.0}, "must not be negative nor all 0, got"),
         ({"gene_weight": 0.0, "image_weight": 0.0, "combined_weight": 0.0}, "must not be negative nor all 0, got"),
         ({"branch": "image", "use_img_loss": True}, "with 'use_img_loss' the image branch rebuilds embeddings"),

@@ -98,10 +98,10 @@ def test_samples_without_embeddings_are_refused(fold: ToyFold) -> None:
 
 @pytest.mark.parametrize("name", ["epochs", "batch", "patience", "bag_spots"])
 def test_options_below_one_are_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"option '{name}' must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match=f"{name} must be at least 1, got 0"):
         Hist2RnaOptions(**{name: 0})
 
 
 def test_a_learning_rate_of_nothing_is_refused() -> None:
-    with pytest.raises(ConfigError, match="option 'lr' must be positive, got 0"):
+    with pytest.raises(ConfigError, match="lr must be positive, got 0"):
         Hist2RnaOptions(lr=0.0)

@@ -161,7 +161,7 @@ def test_the_window_may_be_wider_than_the_patch() -> None:
 
 
 def test_a_side_of_nothing_is_refused() -> None:
-    with pytest.raises(ConfigError, match="stnet: option 'window_px' must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match="window_px must be at least 1, got 0"):
         StNetOptions(window_px=0)
 
 

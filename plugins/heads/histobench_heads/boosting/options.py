@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from histobench import ConfigError
+from histobench_heads.frames.checks import at_least
 
 __all__ = ["BoostingOptions"]
 
@@ -40,9 +41,7 @@ class BoostingOptions:
 
     def __post_init__(self) -> None:
         """Refuse a forest that cannot grow."""
-        for name in ("trees", "depth", "spots_per_leaf", "components", "patience"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        at_least(self, 1, "trees", "depth", "spots_per_leaf", "components", "patience")
         for name in ("lr", "share_of_spots", "share_of_components"):
             if not 0 < getattr(self, name) <= 1:
                 raise ConfigError(f"{name} must be above 0 and at most 1, got {getattr(self, name)}.")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from histobench import ConfigError
+from histobench_heads.frames.checks import at_least, positive
 
 __all__ = ["MeanOptions", "NearestOptions", "OracleOptions", "PositionOptions", "ShuffledOptions"]
 
@@ -31,8 +31,7 @@ class ShuffledOptions:
 
     def __post_init__(self) -> None:
         """Refuse a penalty without a logarithm."""
-        if not self.penalty > 0:
-            raise ConfigError(f"penalty must be positive, got {self.penalty}.")
+        positive(self, "penalty")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,5 +53,4 @@ class PositionOptions:
 
     def __post_init__(self) -> None:
         """Refuse an average over nothing."""
-        if self.neighbours < 1:
-            raise ConfigError(f"neighbours must be at least 1, got {self.neighbours}.")
+        at_least(self, 1, "neighbours")

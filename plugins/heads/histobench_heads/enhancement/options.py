@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from histobench import ConfigError
+from histobench_heads.frames.checks import at_least, positive
 
 __all__ = ["LatentOptions", "NeighbourMeanOptions"]
 
@@ -21,8 +21,7 @@ class LatentOptions:
 
     def __post_init__(self) -> None:
         """Refuse a latent without dimensions."""
-        if self.components < 1:
-            raise ConfigError(f"components must be at least 1, got {self.components}.")
+        at_least(self, 1, "components")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,5 +39,4 @@ class NeighbourMeanOptions(LatentOptions):
     def __post_init__(self) -> None:
         """Refuse a radius that is not positive."""
         LatentOptions.__post_init__(self)  # super() does not work in a slotted dataclass
-        if self.radius_um is not None and not self.radius_um > 0:
-            raise ConfigError(f"radius_um must be positive, got {self.radius_um}.")
+        positive(self, "radius_um")

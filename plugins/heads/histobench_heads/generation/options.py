@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from histobench import ConfigError
+from histobench_heads.frames.checks import at_least
 
 __all__ = ["LookUpOptions", "NearestPromptOptions"]
 
@@ -24,9 +24,7 @@ class LookUpOptions:
 
     def __post_init__(self) -> None:
         """Refuse patches without pixels and an empty store."""
-        for name in ("patch_px", "most"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        at_least(self, 1, "patch_px", "most")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +45,4 @@ class NearestPromptOptions(LookUpOptions):
     def __post_init__(self) -> None:
         """Refuse to compare nothing."""
         LookUpOptions.__post_init__(self)  # super() does not work in a slotted dataclass
-        for name in ("components", "n_genes"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} must be at least 1, got {value}.")
+        at_least(self, 1, "components", "n_genes")

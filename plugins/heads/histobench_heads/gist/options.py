@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from histobench import ConfigError
+from histobench_heads.frames.checks import at_least, positive
 
 __all__ = ["GistOptions"]
 
@@ -69,14 +70,8 @@ class GistOptions:
 
     def __post_init__(self) -> None:
         """Refuse numbers that no training can use, and an output that is not expression."""
-        for name in ("epochs", "hidden", "latent", "n_genes", "neighbours"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"gist: option {name!r} must be at least 1, got {value}.")
-        for name in ("lr", "clip", "radius_um"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigError(f"gist: option {name!r} must be positive, got {value}.")
+        at_least(self, 1, "epochs", "hidden", "latent", "n_genes", "neighbours")
+        positive(self, "lr", "clip", "radius_um")
         weights = (self.gene_weight, self.image_weight, self.combined_weight)
         if min(weights) < 0 or not any(weights):
             raise ConfigError(f"gist: the weights of the loss must not be negative nor all 0, got {weights}.")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from histobench import ConfigError
+from histobench_heads.frames.checks import at_least, positive
 
 __all__ = ["Hist2RnaOptions"]
 
@@ -42,8 +42,5 @@ class Hist2RnaOptions:
 
     def __post_init__(self) -> None:
         """Refuse numbers that no training can use."""
-        for name in ("epochs", "batch", "patience", "bag_spots"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"hist2rna: option {name!r} must be at least 1, got {getattr(self, name)}.")
-        if not self.lr > 0:
-            raise ConfigError(f"hist2rna: option 'lr' must be positive, got {self.lr}.")
+        at_least(self, 1, "epochs", "batch", "patience", "bag_spots")
+        positive(self, "lr")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from histobench import ConfigError
+from histobench_heads.frames.checks import at_least, positive
 
 __all__ = ["CcaOptions"]
 
@@ -31,9 +31,5 @@ class CcaOptions:
 
     def __post_init__(self) -> None:
         """Refuse a space without dimensions and a penalty that is not positive."""
-        for name in ("components", "pairs", "n_genes"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} must be at least 1, got {value}.")
-        if not self.penalty > 0:
-            raise ConfigError(f"penalty must be positive, got {self.penalty}.")
+        at_least(self, 1, "components", "pairs", "n_genes")
+        positive(self, "penalty")

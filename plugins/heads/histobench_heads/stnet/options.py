@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from histobench import ConfigError
+from histobench_heads.frames.checks import at_least
 from histobench_heads.frames.spotwise.options import SpotOptions
 
 __all__ = ["CUCAS_SETTINGS", "StNetOptions"]
@@ -66,6 +66,4 @@ class StNetOptions(SpotOptions):
     def __post_init__(self) -> None:
         """Refuse a patch or window without pixels."""
         SpotOptions.__post_init__(self)  # super() does not work in a slotted dataclass
-        for name in ("patch_px", "window_px"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"stnet: option {name!r} must be at least 1, got {getattr(self, name)}.")
+        at_least(self, 1, "patch_px", "window_px")
