@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from histobench.cli import App
     from histobench.contracts.cards import MethodCard
     from histobench.contracts.published import Reproduction
-    from histobench.study.grid import Plan
+    from histobench.study.grid import Planned
 
 __all__ = ["RECORD_HEADER", "record_cells", "reproduce"]
 
@@ -134,7 +134,7 @@ def _tell(app: "App", card: "MethodCard", record: "Reproduction", *, value: floa
     )
 
 
-def _tell_differences(app: "App", record: "Reproduction", planned: "Plan", *, failed: int) -> None:
+def _tell_differences(app: "App", record: "Reproduction", planned: "Planned", *, failed: int) -> None:
     if failed:
         app.output.result(f"  {failed} folds failed; run the same command to try them again")
     for sentence in (record.note, *planned.notices, *planned.reasons()):

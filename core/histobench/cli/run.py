@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from histobench.reports.mlflow import MlflowTracker
     from histobench.results.records import JobSpec
     from histobench.study.config import RunConfig
-    from histobench.study.grid import Plan
+    from histobench.study.grid import Planned
     from histobench.study.queue import Outcome
     from histobench.study.workspace import Workspace
 
@@ -81,7 +81,8 @@ def run(app: "App", /, file: Path | None, **given: Any) -> None:  # Any: values 
     if failures:
         app.output.warn(f"{failures} of {len(jobs)} jobs failed; run the same command to try them again.")
     if planned.damaged:
-        app.output.error(f"left out because damaged: {_damaged(planned)}.")
+        damaged = "; ".join(f"{item.dataset}, {item.what}" for item in planned.damaged)
+        app.output.error(f"left out because damaged: {damaged}.")
         sys.exit(2)
     sys.exit(1 if failures else 0)
 
@@ -119,7 +120,7 @@ def plan(app: "App", /, file: Path | None, probe: bool, **given: Any) -> None:  
     sys.exit(2 if planned.damaged else 0)
 
 
-def prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[RunConfig, Workspace, Plan]":
+def prepare(app: "App", file: Path | None, given: Mapping[str, Any]) -> "tuple[RunConfig, Workspace, Planned]":
     """Plan a study from a YAML file and given settings, and print what is left out."""
     import os
 
@@ -261,10 +262,6 @@ def _estimate(app: "App", specs: "list[JobSpec]", workspace: "Workspace") -> flo
     except Exception as error:  # noqa: BLE001 -- third-party code may raise anything
         app.output.warn(f"no estimate for {specs[0].method}: {explain(error)}")
         return None
-
-
-def _damaged(planned: "Plan") -> str:
-    return "; ".join(f"{item.dataset}, {item.what}" for item in planned.left_out if item.damaged)
 
 
 def _duration(seconds: float) -> str:

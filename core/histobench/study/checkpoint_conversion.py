@@ -1,4 +1,4 @@
-"""From a publisher's file to one of ours: read safely, renamed by the method, proven on the method's own module."""
+"""Convert a publisher's checkpoint: read it safely, let the method rename its tensors, load it to prove it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,24 +26,24 @@ __all__ = ["Wanted", "convert_file"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a user asks to have converted.
+    """A conversion that a user requests.
 
     Attributes
     ----------
     source, out
-        The publisher's file, and where ours goes.
+        The publisher's file, and the file to write.
     kind
-        What it predicts.
+        Kind of target that it predicts.
     targets
-        Names of its output columns; may be empty.
+        Names of its output columns, if known.
     encoder
-        ``name`` or ``name@mode``; empty for the method's published one.
+        ``name`` or ``name@mode``; empty for the published encoder of the method.
     dataset
-        Whose published options the method had; empty for the defaults.
+        Dataset whose published options the method used; empty for the defaults.
     of_dataset
         Names and order of the dataset's columns, for each of its targets of this kind.
     settings
-        Options that were other than published.
+        Options that differed from the published ones.
     """
 
     source: Path
@@ -62,10 +62,10 @@ def convert_file(card: MethodCard, registry: Registry, wanted: Wanted) -> tuple[
     Raises
     ------
     HistobenchError
-        For a file that is damaged, would run code, or is not this method's; the tensors at fault are named.
+        If the file is damaged, would execute code, or does not belong to this method; names the tensors at fault.
     """
     if card.convert is None:
-        raise ConfigError(f"method {card.name!r} converts no published checkpoint.")
+        raise ConfigError(f"method {card.name!r} cannot convert published checkpoints.")
     if wanted.kind not in card.targets:
         raise ConfigError(f"{card.name} predicts {', '.join(card.targets)}, not {wanted.kind}.")
     tensors = read_foreign(wanted.source)
@@ -106,14 +106,14 @@ def convert_file(card: MethodCard, registry: Registry, wanted: Wanted) -> tuple[
 def _choice(card: MethodCard, registry: Registry, asked: str) -> EncoderChoice | None:
     if card.encoder is None:
         if asked:
-            raise ConfigError(f"{card.name} takes no encoder, and {asked!r} was given.")
+            raise ConfigError(f"{card.name} does not take an encoder, but {asked!r} was given.")
         return None
     name, _, mode = asked.partition("@")
     known = next((one for one in card.encoder.modes if one == mode), None)
     if mode and known is None:
         raise ConfigError(f"{card.name} takes an encoder {' or '.join(card.encoder.modes)}, not {mode!r}.")
     name, known = name or card.encoder.default, known or card.encoder.default_mode
-    if known == "frozen":  # nothing of it is in the checkpoint: its width is all that must be known
+    if known == "frozen":  # the checkpoint has no weights of it: only its width matters
         first = (
             name
             if name in registry.encoders.cards
@@ -137,7 +137,7 @@ def _dim(choice: EncoderChoice | None, trained: TrainableEncoder | None) -> int:
 
 
 def _prefix(encoder: TrainableEncoder) -> str:
-    """Give the modules that all tensors of an encoder stand in."""
+    """Return the prefix that the names of all tensors of an encoder share."""
     names = [name.split(".")[:-1] for name in encoder.module().state_dict()]
     shared = []
     for parts in zip(*names, strict=False):
@@ -166,10 +166,12 @@ def _write(
     tensors: Mapping[str, Tensor],
     wanted: Wanted,
 ) -> None:
-    """Write beside the place asked for, let the method load it, and only then give it its name."""
+    """Write a temporary file, let the method load it, and only then rename it to the requested name."""
     if not wanted.out.name or wanted.out.resolve() == wanted.source.resolve():
-        raise ConfigError(f"the result needs a file of its own, got {str(wanted.out)!r}; name another with --out.")
-    # apart from each other in memory, because safetensors refuses tensors that share it
+        raise ConfigError(
+            f"the result needs another file name than the source, got {str(wanted.out)!r}; name another with --out."
+        )
+    # copied, because safetensors refuses tensors that share memory
     apart = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
     try:
         wanted.out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Evaluating a converted checkpoint instead of training: what planning asks of its header, and a job of its file."""
+"""Evaluate a converted checkpoint instead of training: its header for planning, its file for the job."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,25 +28,25 @@ __all__ = [
 ]
 
 WEIGHTS = "weights"
-"""What stands in an option's place in ``--set METHOD.weights=FILE``."""
+"""The name in ``--set METHOD.weights=FILE``, which is not an option of the method."""
 
 _NAMED = 3
 
 
 def asked_checkpoints(config: RunConfig, methods: Sequence[MethodCard]) -> dict[str, Checkpoint]:
-    """Open the converted files that a study asks for: method → file.
+    """Open the converted checkpoints of a study: method → checkpoint.
 
     Raises
     ------
     HistobenchError
-        If a file is not there, damaged, or another method's.
+        If a file is missing, damaged, or belongs to another method.
     """
     found: dict[str, Checkpoint] = {}
     for card in methods:
         if f"{card.name}.{WEIGHTS}" not in config.settings:
             continue
         file = config.settings[f"{card.name}.{WEIGHTS}"]
-        if not isinstance(file, str) or not file:  # an unset shell variable must not train what was to be evaluated
+        if not isinstance(file, str) or not file:  # an unset shell variable must not start a training
             raise ConfigError(f"{card.name}.{WEIGHTS} must name a file of converted weights, got {file!r}.")
         checkpoint = open_checkpoint(Path(file))
         if checkpoint.header.method != card.name:
@@ -56,18 +56,18 @@ def asked_checkpoints(config: RunConfig, methods: Sequence[MethodCard]) -> dict[
 
 
 def checkpoint_options(card: MethodCard, checkpoint: Checkpoint, config: RunConfig) -> Options:
-    """Give the options that the checkpoint's method was built with; ``--set`` wins.
+    """Return the options that the checkpoint's method was built with, overridden by ``--set``.
 
     Raises
     ------
     ConfigError
-        If one of them is not understood.
+        If an option or its value is not valid.
     """
     return options_from_json(card, {**checkpoint.header.options, **settings_of(card, config)})
 
 
 def notice(checkpoint: Checkpoint) -> str:
-    """Say what a reader of its scores must know."""
+    """Return what a reader of its scores must know."""
     header = checkpoint.header
     return (
         f"{header.method} is evaluated with published weights ({header.source}, converted file {checkpoint.identity}), "
@@ -76,13 +76,13 @@ def notice(checkpoint: Checkpoint) -> str:
 
 
 def compare_targets(checkpoint: Checkpoint, kind: Kind, dataset: str, tables: Sequence[SpotTable]) -> list[str]:
-    """Compare what a checkpoint predicts with what was observed; say of every slide which genes it lacks.
+    """Compare a checkpoint's targets with those observed; return a sentence for each slide that lacks genes.
 
     Raises
     ------
     DataError
-        If the dataset does not have a target of the checkpoint's (half of them, where it reads them), or for cell types
-        and labels has others.
+        If the dataset lacks a target of the checkpoint (or half of the genes that it only reads), or has other cell
+        types or labels.
     """
     names = checkpoint.header.targets
     observed = {table.slide.id: _columns(table, kind) for table in tables}
@@ -95,19 +95,21 @@ def compare_targets(checkpoint: Checkpoint, kind: Kind, dataset: str, tables: Se
     if absent or more:
         what = f"{dataset} does not have {_few(absent)}" if absent else f"it does not predict {_few(more)} of {dataset}"
         raise DataError(f"{str(checkpoint.path)!r} predicts {len(names)} targets that are not those observed: {what}.")
-    told = []
+    notes = []
     for slide, columns in observed.items():
         n_lacking = sum(name not in columns for name in names)
         if n_lacking:
-            told.append(f"{dataset}: slide {slide} lacks {n_lacking} of the {len(names)} genes; they count zero there.")
-    return told
+            notes.append(
+                f"{dataset}: slide {slide} lacks {n_lacking} of the {len(names)} genes; they count zero there."
+            )
+    return notes
 
 
 def checkpoint_panel(spec: JobSpec, *, unit: str) -> Panel | None:
-    """Give the genes that the job's checkpoint predicts.
+    """Return the panel of genes that the job's checkpoint predicts.
 
-    ``None`` where there is no checkpoint, the dataset fixes the targets, or a checkpoint only reads the genes: the
-    panel is then the controls', so that these are ranked beside it.
+    ``None`` without a checkpoint, if the dataset fixes the targets, or if the checkpoint only reads the genes: the
+    panel is then that of the controls, so that they are ranked together.
     """
     if not spec.checkpoint or not TASKS[spec.kind].from_counts or TASKS[spec.kind].only_reads_genes:
         return None
@@ -115,17 +117,17 @@ def checkpoint_panel(spec: JobSpec, *, unit: str) -> Panel | None:
 
 
 def checkpoint_genes(spec: JobSpec) -> tuple[str, ...]:
-    """Name the genes that the job's checkpoint reads, seen in training or not; none without a checkpoint."""
+    """Return the genes that the job's checkpoint reads; empty without a checkpoint."""
     return _opened(spec).header.targets if spec.checkpoint and TASKS[spec.kind].from_counts else ()
 
 
 def load_checkpoint(method: Method, spec: JobSpec, context: FitContext) -> str:
-    """Let a fresh method load the job's checkpoint, and say what must be known of it.
+    """Load the job's checkpoint into a new method, and return what a reader of its scores must know.
 
     Raises
     ------
     DataError
-        If the file is not the one that was planned with.
+        If the file has changed since planning.
     """
     checkpoint = _opened(spec)
     with unpacked(checkpoint.header, checkpoint.path) as folder:
@@ -134,9 +136,9 @@ def load_checkpoint(method: Method, spec: JobSpec, context: FitContext) -> str:
 
 
 def in_order(predicted: Prediction, names: tuple[str, ...]) -> Prediction:
-    """Put the columns into the order of the dataset, by name, and leave out what is predicted beside them."""
+    """Bring the columns into the order of the dataset, by name, and drop predictions of side targets."""
     if set(predicted.names) != set(names) or len(predicted.names) != len(names):
-        return predicted  # the runner refuses it, and says how it differs
+        return predicted  # the job refuses it, and reports the difference
     columns = [predicted.names.index(name) for name in names]
     parameters: Mapping[str, Float] = {name: values[:, columns] for name, values in predicted.parameters.items()}
     return replace(predicted, names=names, values=predicted.values[:, columns], parameters=parameters, beside={})

@@ -1,7 +1,7 @@
 """Settings of a study: from the command line and YAML into one checked `RunConfig`, and into a method's options.
 
-The one mechanism of configuration: whatever the source, an unknown key is an error with a suggestion, and a value is
-coerced to the declared type or refused.
+An unknown key is an error with a suggestion, and a value is converted to the declared type or refused, whatever the
+source.
 """
 
 from collections.abc import Mapping
@@ -23,30 +23,30 @@ __all__ = ["RunConfig", "method_options", "settings_of"]
 
 
 class RunConfig(BaseModel):
-    """A study: what is crossed with what, and where it runs.
+    """The settings of a study: the axes of the grid, and where it runs.
 
     Attributes
     ----------
     methods
-        Names, or ``all``; the controls are added by themselves.
+        Names, or ``all``; the controls are always added.
     datasets
-        Empty takes the one whose card says that it is the default.
+        Empty for the default dataset.
     encoders
-        ``name`` or ``name@mode``; empty takes each method's published one.
+        ``name`` or ``name@mode``; empty for the published encoder of each method.
     targets
-        ``kind`` or ``kind:variant``; empty takes the dataset's default.
+        ``kind`` or ``kind:variant``; empty for the default of the dataset.
     settings
         ``METHOD.OPTION`` → value.
     preset
         ``published`` or one of the methods' named sets of options.
     embed_precision
-        In which frozen encoders compute; ``None`` takes each one's own on a GPU, and single precision on a CPU.
+        Precision of frozen encoders; ``None`` for that of the encoder's card on a GPU, and fp32 on a CPU.
     gradient_checkpointing
         True to save memory where an encoder is trained: its blocks are computed again in the backward pass.
     allow_upsampling
-        True to enlarge slides that are coarser than a frozen encoder wants; every result of it is marked.
+        True to enlarge slides that are coarser than a frozen encoder was trained at, and mark the results.
     judge
-        Encoder whose features judge generated patches; ``None`` takes the first that offers itself.
+        Encoder whose features judge generated patches; ``None`` for the default.
     threads
         CPU threads of one job; ``None`` shares the cores among the workers.
     """
@@ -77,7 +77,7 @@ class RunConfig(BaseModel):
     tracking: bool = True
 
     def precision_of(self, own: Precision, device: str) -> Precision:
-        """Say in which precision a frozen encoder computes, given its own: few CPUs have halves, all emulate them."""
+        """Return the precision of a frozen encoder: ``own`` is its card's; CPUs take fp32, as they emulate halves."""
         return self.embed_precision or ("fp32" if device.startswith("cpu") else own)
 
     @field_validator("methods", "datasets", "encoders", "targets", "folds", "metrics", "seeds", mode="before")
@@ -94,12 +94,12 @@ class RunConfig(BaseModel):
 
     @classmethod
     def read(cls, file: Path | None, overrides: Mapping[str, object]) -> Self:
-        """Read a YAML file, if any, and let the given (not ``None``) settings override it.
+        """Read a YAML file, if any, overridden by the given settings that are not ``None``.
 
         Raises
         ------
         ConfigError
-            If the file is missing, no YAML, or has a key or value that is not understood.
+            If the file is missing or is not YAML, or if a key or value is not valid.
         """
         known = {field.alias or name for name, field in cls.model_fields.items()}
         settings = {} if file is None else _read_yaml(file)
@@ -118,10 +118,10 @@ class RunConfig(BaseModel):
 
 
 def method_options(card: MethodCard, config: RunConfig, *, dataset: str, kind: Kind, mode: Mode | None) -> Options:
-    """Settle a method's options.
+    """Return a method's options.
 
-    Later ones win: the dataclass's defaults, the published ones of the kind of target and of the dataset, the preset
-    (and its additions for the mode and the kind), ``--epochs``, ``--set``.
+    Later sources override earlier ones: the dataclass's defaults, the published values for the kind of target and
+    for the dataset, the preset (and its additions for the mode and the kind), ``--epochs``, ``--set``.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def method_options(card: MethodCard, config: RunConfig, *, dataset: str, kind: K
 
 
 def settings_of(card: MethodCard, config: RunConfig) -> dict[str, Setting]:
-    """Give what ``--set`` says of a method's options; ``weights`` names a file of weights and is none."""
+    """Return the options of a method that ``--set`` gives; ``weights`` names a file and is not an option."""
     own = {
         key.removeprefix(f"{card.name}."): value
         for key, value in config.settings.items()

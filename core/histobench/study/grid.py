@@ -1,10 +1,10 @@
 """From datasets to tasks: slides that can be read, cut into folds, with a reason for everything that is left out."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from histobench.contracts.cards import DatasetCard, MethodCard, MetricCard, TargetFact
+from histobench.contracts.cards import DatasetCard, MetricCard, TargetFact
 from histobench.contracts.protocols import Dataset
 from histobench.contracts.tasks import TASKS
 from histobench.data import Auxiliary, Kind, Slide, Split
@@ -12,16 +12,16 @@ from histobench.data.splits import Folds, Scheme, make_folds
 from histobench.errors import ConfigError, DataError, HistobenchError, did_you_mean, explain
 from histobench.results.records import JobSpec
 from histobench.study.config import RunConfig
-from histobench.study.selection import asked_scheme, asked_targets
+from histobench.study.selection import Asked, asked_scheme, asked_targets
 from histobench.study.side_targets import SOURCES, source_of
-from histobench.weights.converted import Checkpoint
+from histobench.weights.slots import EncoderChoice, judging_encoder
 
-__all__ = ["LeftOut", "Plan", "Task", "read_tasks"]
+__all__ = ["Finding", "LeftOut", "Planned", "Task", "read_tasks", "reasons"]
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something of a dataset that is not in the grid, and why; ``damaged`` if a file is to blame and can be mended."""
+    """A part of a dataset that is not in the grid, and why; ``damaged`` if the user can repair a file."""
 
     dataset: str
     what: str
@@ -29,54 +29,64 @@ class LeftOut:
     damaged: bool = False
 
 
-@dataclass(slots=True)
-class Plan:
+Finding = JobSpec | LeftOut | str
+"""What planning finds, one after another: a job, something that is left out, or a notice (a sentence)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
     """The grid.
 
     Attributes
     ----------
     jobs
-        In the order in which they should be done: cheap controls first.
+        In the order in which they should run: cheap controls first.
     left_out
-        Slides, folds and pairs that are not in it.
+        Slides, folds and pairs of method and encoder that are not in the grid.
     notices
         What a reader of the results must know, a sentence each.
     metrics
         The cards to score with.
-    checkpoints
-        Method → converted checkpoint that is evaluated instead of training it.
-    judge
-        Encoder that judges generated patches, and the identity of its weights; empty where nothing is generated.
     """
 
-    jobs: list[JobSpec] = field(default_factory=list)
-    left_out: list[LeftOut] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-    metrics: list[MetricCard] = field(default_factory=list)
-    checkpoints: dict[str, Checkpoint] = field(default_factory=dict)
-    judge: tuple[str, str] = ("", "")
+    jobs: tuple[JobSpec, ...]
+    left_out: tuple[LeftOut, ...]
+    notices: tuple[str, ...]
+    metrics: tuple[MetricCard, ...]
 
     @property
-    def damaged(self) -> bool:
-        """Say if the user has something to mend."""
-        return any(item.damaged for item in self.left_out)
+    def damaged(self) -> tuple[LeftOut, ...]:
+        """What is left out because of files that the user can repair."""
+        return tuple(item for item in self.left_out if item.damaged)
 
     def reasons(self) -> list[str]:
-        """Say what is left out and why, a sentence for each reason."""
-        by_reason: dict[tuple[str, str], list[str]] = {}
-        for item in self.left_out:
-            by_reason.setdefault((item.dataset, item.why), []).append(item.what)
-        return [f"{dataset}: {', '.join(dict.fromkeys(things))}: {why}" for (dataset, why), things in by_reason.items()]
+        """Describe what is left out and why, one sentence for each reason."""
+        return reasons(self.left_out)
 
-    def notice(self, sentence: str) -> None:
-        """Keep a sentence once."""
-        if sentence not in self.notices:
-            self.notices.append(sentence)
+
+def reasons(left_out: Iterable[LeftOut]) -> list[str]:
+    """Describe what is left out and why, one sentence for each reason."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for item in left_out:
+        by_reason.setdefault((item.dataset, item.why), []).append(item.what)
+    return [f"{dataset}: {', '.join(dict.fromkeys(things))}: {why}" for (dataset, why), things in by_reason.items()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One dataset and target with its usable slides, cut into folds; and every kind that is asked of the dataset."""
+    """One dataset and target, with its usable slides cut into folds.
+
+    Attributes
+    ----------
+    kinds
+        Every kind of target that is requested of the dataset.
+    edition
+        Hash of the slides' values of the target.
+    beside
+        Side target → the target that it is read from, and its edition.
+    judge
+        Encoder that judges generated patches; ``None`` where no patches are generated.
+    """
 
     dataset: DatasetCard
     kinds: frozenset[Kind]
@@ -85,49 +95,76 @@ class Task:
     splits: tuple[Split, ...]
     edition: str
     beside: dict[Auxiliary, tuple[str, str]]
+    judge: EncoderChoice | None
 
 
-def read_tasks(plan: Plan, config: RunConfig, card: DatasetCard, methods: Sequence[MethodCard]) -> Iterator[Task]:
-    """Yield the dataset's tasks; whatever a stranger's dataset raises is told as its error."""
+def read_tasks(asked: Asked, card: DatasetCard) -> Iterator[Task | LeftOut | str]:
+    """Yield the dataset's tasks, what is left out of each, and notices.
+
+    Raises
+    ------
+    HistobenchError
+        If no fold can be formed or a requested one does not exist; any exception of a third-party dataset becomes a
+        `DataError`.
+    """
     try:
-        dataset = card.build(config.data_root)
-        targets = asked_targets(config, card, methods)
+        dataset = card.build(asked.config.data_root)
+        targets = asked_targets(asked.config, card, asked.methods)
         kinds = frozenset(target.kind for target in targets)
         for target in targets:
-            yield replace(_task(plan, config, card, dataset, target), kinds=kinds)
+            yield from _read_task(asked, card, dataset, target, kinds)
     except HistobenchError:
         raise
     except Exception as error:
         raise DataError(f"dataset {card.name!r} cannot be read: {explain(error)}") from error
 
 
-def _task(plan: Plan, config: RunConfig, card: DatasetCard, dataset: Dataset, target: TargetFact) -> Task:
-    scheme = asked_scheme(config, card)
-    slides = list(_usable_slides(plan, card, dataset, target))
+def _read_task(
+    asked: Asked, card: DatasetCard, dataset: Dataset, target: TargetFact, kinds: frozenset[Kind]
+) -> Iterator[Task | LeftOut | str]:
+    scheme = asked_scheme(asked.config, card)
+    slides, left_out = [], []
+    for found in _read_slides(card, dataset, target):
+        if isinstance(found, Slide):
+            slides.append(found)
+            continue
+        if isinstance(found, LeftOut):
+            left_out.append(found)
+        yield found
     try:
         folds = make_folds(scheme, slides)
     except DataError as error:
-        raise DataError(" ".join([str(error), *(f"Left out: {reason}." for reason in plan.reasons())])) from error
-    for fold, why in folds.unavailable.items():
-        plan.left_out.append(LeftOut(card.name, f"fold {fold} of {scheme.name}", why))
-    for fold, what in folds.shrunken.items():
-        plan.notice(f"{card.name}, {scheme.name}: fold {fold} is not the published one here: {what}.")
-    if scheme.leaks:
-        plan.notice(f"scheme {scheme.name!r} leaks: slides of one patient stand in training and test.")
+        raise DataError(" ".join([str(error), *(f"Left out: {reason}." for reason in reasons(left_out))])) from error
+    yield from _describe_folds(card, scheme, folds)
     used = [slide for slide in slides if any(slide in split.train + split.val + split.test for split in folds.splits)]
-    return Task(
+    splits = _asked_splits(asked.config, card, folds)
+    edition, beside = _edition(dataset, used, target.read_from), _beside(card, dataset, used, target)
+    judge = judging_encoder(asked.registry, asked.config.judge) if TASKS[target.kind].is_judged else None
+    if judge is not None:
+        yield f"generated patches are judged by features of {judge.card.name!r}; choose another with --judge ENCODER."
+    yield Task(
         dataset=card,
-        kinds=frozenset((target.kind,)),
+        kinds=kinds,
         target=target,
         scheme=scheme,
-        splits=_folds(config, card, folds),
-        edition=_edition(dataset, used, target.read_from),
-        beside=_beside(card, dataset, used, target),
+        splits=splits,
+        edition=edition,
+        beside=beside,
+        judge=judge,
     )
 
 
+def _describe_folds(card: DatasetCard, scheme: Scheme, folds: Folds) -> Iterator[LeftOut | str]:
+    for fold, why in folds.unavailable.items():
+        yield LeftOut(card.name, f"fold {fold} of {scheme.name}", why)
+    for fold, what in folds.shrunken.items():
+        yield f"{card.name}, {scheme.name}: fold {fold} is not the published one here: {what}."
+    if scheme.leaks:
+        yield f"scheme {scheme.name!r} leaks: it has slides of one patient in training and test."
+
+
 def _edition(dataset: Dataset, used: Iterable[Slide], target: str) -> str:
-    """Hash what these slides' values of one target are read from."""
+    """Hash the files that the slides' values of one target are read from."""
     lines = "\n".join(f"{slide.id} {slide.patient} {dataset.fingerprint(slide, target)}" for slide in used)
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
@@ -135,7 +172,7 @@ def _edition(dataset: Dataset, used: Iterable[Slide], target: str) -> str:
 def _beside(
     card: DatasetCard, dataset: Dataset, used: Iterable[Slide], target: TargetFact
 ) -> dict[Auxiliary, tuple[str, str]]:
-    """Say what a method can train with here beside the target: its source and that one's edition."""
+    """Find the side targets that a method can train with here: the target that each is read from, and its edition."""
     editions: dict[str, str] = {}
     found: dict[Auxiliary, tuple[str, str]] = {}
     for name in SOURCES:
@@ -146,28 +183,28 @@ def _beside(
             having = {slide.id for slide in dataset.slides(source)}
             shown = [slide for slide in used if slide.id in having]
             editions[source] = _edition(dataset, shown, source) if shown else ""
-        if editions[source]:  # a dataset may have labels, and none of these slides
+        if editions[source]:  # a dataset may have labels, but not for these slides
             found[name] = (source, editions[source])
     return found
 
 
-def _usable_slides(plan: Plan, card: DatasetCard, dataset: Dataset, target: TargetFact) -> Iterator[Slide]:
-    """Yield the slides that can be read; one that is damaged costs only itself."""
+def _read_slides(card: DatasetCard, dataset: Dataset, target: TargetFact) -> Iterator[Slide | LeftOut | str]:
+    """Yield the slides that can be read, the others with the reason, and notes; a damaged slide does not stop this."""
     for slide_id, why in dataset.left_out(target.read_from).items():
-        plan.left_out.append(LeftOut(card.name, f"slide {slide_id}", why))
+        yield LeftOut(card.name, f"slide {slide_id}", why)
     for slide in dataset.slides(target.read_from):
         try:
             dataset.table(slide, target.read_from)
             dataset.image(slide)
-        except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
-            plan.left_out.append(LeftOut(card.name, f"slide {slide.id}", explain(error), damaged=True))
+        except Exception as error:  # noqa: BLE001 -- a third-party dataset may raise anything
+            yield LeftOut(card.name, f"slide {slide.id}", explain(error), damaged=True)
             continue
         for note in dataset.notes(slide, target.read_from):
-            plan.notice(f"{card.name}: {note}")
+            yield f"{card.name}: {note}"
         yield slide
 
 
-def _folds(config: RunConfig, card: DatasetCard, folds: Folds) -> tuple[Split, ...]:
+def _asked_splits(config: RunConfig, card: DatasetCard, folds: Folds) -> tuple[Split, ...]:
     if not config.folds:
         return folds.splits
     known = {split.fold: split for split in folds.splits}

@@ -1,4 +1,4 @@
-"""The jobs of one method on one encoder and task: everything that decides their results, and by that their ids."""
+"""The jobs of one method on one encoder and task, with everything that decides their results and ids."""
 
 import hashlib
 import itertools
@@ -12,12 +12,13 @@ from histobench.contracts.cards import Card, MethodCard
 from histobench.contracts.options import options_to_json
 from histobench.contracts.protocols import Options
 from histobench.contracts.tasks import TASKS
-from histobench.data import Auxiliary, Slide, Split
+from histobench.data import Slide
 from histobench.images import is_upsampled
 from histobench.results.records import JobSpec
 from histobench.study.checkpoint_evaluation import checkpoint_options
 from histobench.study.config import RunConfig, method_options
-from histobench.study.grid import Plan, Task
+from histobench.study.grid import Task
+from histobench.study.selection import Asked
 from histobench.weights.converted import Checkpoint
 from histobench.weights.locate import weights_hash
 from histobench.weights.slots import EncoderChoice
@@ -28,29 +29,36 @@ PLATFORM_REVISION = "1"
 """Raised when a change of core (panels, splits, patches, the training loop) can move a score."""
 
 PLATFORM = f"{version('histobench')} revision {PLATFORM_REVISION}"
-"""The platform as it stands in every job's identity."""
+"""The platform, as part of every job's identity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What of a machine decides the last bits of a result: the device, as Fabric spells it, and threads of a job."""
+    """What of a machine decides the last bits of a result: the device, as Fabric names it, and a job's threads."""
 
     device: str = "cpu"
     threads: int = 1
 
 
 def specify(
-    plan: Plan, config: RunConfig, machine: Machine, task: Task, *, method: MethodCard, choice: EncoderChoice | None
-) -> Iterator[JobSpec]:
-    """Yield a job for every fold and seed; published weights, which no seed decides, are evaluated once a fold."""
-    mode = choice.mode if choice else None
-    checkpoint = plan.checkpoints.get(method.name)
+    asked: Asked, machine: Machine, task: Task, *, method: MethodCard, choice: EncoderChoice | None
+) -> Iterator[JobSpec | str]:
+    """Yield notices and a job for every fold and seed; published weights do not depend on a seed: one job a fold."""
+    config, mode = asked.config, choice.mode if choice else None
+    checkpoint = asked.checkpoints.get(method.name)
     options = (
         checkpoint_options(method, checkpoint, config)
         if checkpoint
         else method_options(method, config, dataset=task.dataset.name, kind=task.target.kind, mode=mode)
     )
+    given = _given(checkpoint, task, method, options)
     for split, seed in itertools.product(task.splits, config.seeds[:1] if checkpoint else config.seeds):
+        seen = choice.contamination(task.dataset, [slide.patient for slide in split.test]) if choice else ()
+        if choice and seen:
+            yield (
+                f"{choice.card.name!r} was pretrained on {' and '.join(seen)}, which contains slides of "
+                f"{task.dataset.name}: its scores may be too good, and every result is marked."
+            )
         yield JobSpec(
             method=method.name,
             encoder=choice.card.name if choice else None,
@@ -73,9 +81,9 @@ def specify(
             device=machine.device,
             threads=machine.threads,
             edition=task.edition,
-            **_pretrained(plan, task, choice, split),
-            beside={} if checkpoint else _beside(method, task),
-            **_given(plan, task, checkpoint, method, options),
+            weights=choice.weights_hash() if choice else "",
+            contamination=seen,
+            **given,
             control=method.control,
             oracle=method.needs_oracle,
             versions=_versions(task, method, choice),
@@ -83,40 +91,21 @@ def specify(
 
 
 def coarse_slides(choice: EncoderChoice | None, task: Task) -> list[Slide]:
-    """List the slides that a frozen encoder would see enlarged."""
+    """List the slides that would be enlarged for a frozen encoder."""
     if choice is None or choice.mode != "frozen":
         return []
     slides = {slide for split in task.splits for slide in (*split.train, *split.val, *split.test)}
     return [slide for slide in slides if is_upsampled(choice.card.geometry, slide.mpp)]
 
 
-def _pretrained(
-    plan: Plan, task: Task, choice: EncoderChoice | None, split: Split
-) -> dict[str, Any]:  # Any: fields of a job of different types
-    """Say which weights an encoder has, and what of the test they have seen; announce the latter."""
-    if choice is None:
-        return {}
-    seen = choice.contamination(task.dataset, [slide.patient for slide in split.test])
-    if seen:
-        plan.notice(
-            f"{choice.card.name!r} was pretrained on {' and '.join(seen)}, where slides of {task.dataset.name} come "
-            "from: its scores may be too good, and every result says so."
-        )
-    return {"weights": choice.weights_hash(), "contamination": seen}
-
-
-def _beside(method: MethodCard, task: Task) -> dict[Auxiliary, tuple[str, str]]:
-    return {name: task.beside[name] for name in (*method.auxiliary, *method.optional) if name in task.beside}
-
-
 def _starts_from(method: MethodCard, options: Options) -> dict[str, str]:
-    """Hash the files that training starts from: their names in the options say nothing of what is in them."""
+    """Hash the files that training starts from, because the options hold only their names."""
     named = {option: getattr(options, option) for option in method.starts_from}
     return {option: _content_hash(Path(given)) for option, given in named.items() if given and Path(given).exists()}
 
 
 def _content_hash(path: Path) -> str:
-    """Hash a file, or all files of a folder and where they lie in it."""
+    """Hash a file, or all files of a folder with their paths in it."""
     if path.is_file():
         return weights_hash(path)
     files = sorted(file for file in path.rglob("*") if file.is_file())
@@ -129,15 +118,19 @@ def _ids(slides: Iterable[Slide]) -> tuple[str, ...]:
 
 
 def _given(
-    plan: Plan, task: Task, checkpoint: Checkpoint | None, method: MethodCard, options: Options
+    checkpoint: Checkpoint | None, task: Task, method: MethodCard, options: Options
 ) -> dict[str, Any]:  # Any: fields of a job of different types
-    """Say which weights a job evaluates or starts from, by content, and which encoder judges what is generated."""
+    """Name the weights that a job evaluates or starts from, by content, its side targets, and its judge."""
+    given: dict[str, Any] = {}
     if checkpoint is None:
-        weights: dict[str, Any] = {"starts_from": _starts_from(method, options)}
+        side_targets = (*method.auxiliary, *method.optional)
+        given["beside"] = {name: task.beside[name] for name in side_targets if name in task.beside}
+        given["starts_from"] = _starts_from(method, options)
     else:
-        weights = {"checkpoint": checkpoint.identity, "checkpoint_file": str(checkpoint.path.resolve())}
-    judge = dict(zip(("judge", "judge_weights"), plan.judge, strict=True)) if TASKS[task.target.kind].is_judged else {}
-    return {**weights, **judge}
+        given |= {"checkpoint": checkpoint.identity, "checkpoint_file": str(checkpoint.path.resolve())}
+    if task.judge is not None:
+        given |= {"judge": task.judge.card.name, "judge_weights": task.judge.weights_hash()}
+    return given
 
 
 def _seen(
@@ -148,7 +141,7 @@ def _seen(
     choice: EncoderChoice | None,
     options: Options,
 ) -> dict[str, Any]:  # Any: fields of a job of different types
-    """Decide the patch: a method's own wish counts where it trains what looks at the patch; and how it is embedded."""
+    """Choose the patch and its embedding; the method decides the patch where it trains the network that reads it."""
     if choice is None or choice.mode != "frozen" or TASKS[task.target.kind].is_judged:
         wanted = choice.geometry(options) if choice else None
         patch = method.patch(options) if method.patch is not None else wanted

@@ -1,32 +1,34 @@
 """From a study to its jobs, with a reason for everything that is left out.
 
-Nothing is trained or embedded here, and no encoder is built; the slides' tables are read, because a damaged one must
-be named before a job depends on it.
+Nothing is trained or embedded here, and no encoder is built. The tables of the slides are read, because a damaged slide
+must be reported before a job depends on it.
 """
 
-from histobench.contracts.cards import MethodCard
+from collections.abc import Iterator
+
+from histobench.contracts.cards import DatasetCard, EncoderSlot, MethodCard
 from histobench.contracts.registry import Registry
 from histobench.contracts.tasks import TASKS
 from histobench.errors import ConfigError, DataError
-from histobench.study.checkpoint_evaluation import asked_checkpoints, compare_targets, notice
+from histobench.results.records import JobSpec
+from histobench.study.checkpoint_evaluation import compare_targets, notice
 from histobench.study.config import RunConfig
-from histobench.study.grid import LeftOut, Plan, Task, read_tasks
+from histobench.study.grid import Finding, LeftOut, Planned, Task, read_tasks, reasons
 from histobench.study.jobs import Machine, coarse_slides, specify
-from histobench.study.selection import (
-    ALL,
-    asked_datasets,
-    asked_methods,
-    asked_metrics,
-    refuse_unused_settings,
-)
+from histobench.study.selection import ALL, Asked, resolve
 from histobench.weights.converted import Checkpoint
-from histobench.weights.slots import EncoderChoice, asked_encoder, converted_encoder, judging_encoder, published_encoder
+from histobench.weights.slots import EncoderChoice, asked_encoder, converted_encoder, published_encoder
 
-__all__ = ["plan_study"]
+__all__ = ["grid", "plan_study"]
 
 
-def plan_study(config: RunConfig, registry: Registry, machine: Machine) -> Plan:
-    """Lay out a study.
+def plan_study(config: RunConfig, registry: Registry, machine: Machine) -> Planned:
+    """Resolve a study's names, then lay out its grid; see `resolve` and `grid` for what they raise."""
+    return grid(resolve(config, registry), machine)
+
+
+def grid(asked: Asked, machine: Machine) -> Planned:
+    """Lay out the jobs of a study, cheap controls first.
 
     Parameters
     ----------
@@ -36,91 +38,119 @@ def plan_study(config: RunConfig, registry: Registry, machine: Machine) -> Plan:
     Raises
     ------
     HistobenchError
-        For anything the user named that is not there: plugin, option, fold, data folder, weights.
+        If none of the requested methods can run, or something that the user named is missing: a fold, a data folder,
+        an encoder's weights. Where several datasets are requested, an unusable one is left out with the reason.
     """
-    plan = Plan()
-    methods = asked_methods(config, registry)
-    refuse_unused_settings(config, methods)
-    plan.metrics = asked_metrics(config, registry)
-    plan.checkpoints = asked_checkpoints(config, methods)
-    datasets = asked_datasets(config, registry)
-    for dataset in datasets:
-        try:
-            for task in read_tasks(plan, config, dataset, methods):
-                if TASKS[task.target.kind].is_judged and not any(plan.judge):
-                    plan.judge = _judge(plan, registry, config.judge)
-                for method in methods:
-                    for choice in _choices(plan, config, registry, method, task):
-                        plan.jobs += specify(plan, config, machine, task, method=method, choice=choice)
-        except (DataError, ConfigError) as error:
-            if len(datasets) == 1:
-                raise
-            plan.left_out.append(
-                LeftOut(dataset.name, "all of it", str(error))
-            )  # the other datasets are still worth running
-    asked = {card.name for card in methods if ALL in config.methods or card.name in config.methods}
-    if not any(job.method in asked for job in plan.jobs):
-        reasons = "; ".join(plan.reasons())
-        raise ConfigError(f"nothing of what was asked for can be run: {reasons}.")
-    if config.judge and not any(plan.judge):
-        plan.notice(f"--judge {config.judge} judges nothing: no method of this study generates patches.")
-    plan.jobs.sort(key=lambda job: not job.control)
-    return plan
+    found = [finding for card in asked.datasets for finding in _plan_dataset(asked, machine, card)]
+    jobs = [one for one in found if isinstance(one, JobSpec)]
+    left_out = [one for one in found if isinstance(one, LeftOut)]
+    notices = [one for one in found if isinstance(one, str)]
+    methods = asked.config.methods
+    if not any(ALL in methods or job.method in methods for job in jobs):
+        raise ConfigError(f"none of the requested methods can run: {'; '.join(reasons(left_out))}.")
+    if asked.config.judge and not any(one.judge for one in found if isinstance(one, Task)):
+        notices.append(f"--judge {asked.config.judge} judges nothing: no method of this study generates patches.")
+    return Planned(
+        jobs=tuple(sorted(jobs, key=lambda job: not job.control)),
+        left_out=tuple(left_out),
+        notices=tuple(dict.fromkeys(notices)),
+        metrics=asked.metrics,
+    )
 
 
-def _choices(
-    plan: Plan, config: RunConfig, registry: Registry, method: MethodCard, task: Task
-) -> list[EncoderChoice | None]:
-    """Choose the encoders a method runs on here; none, with the reason on the plan, if it does not fit."""
-    checkpoint = plan.checkpoints.get(method.name)
+def _plan_dataset(asked: Asked, machine: Machine, card: DatasetCard) -> Iterator[Finding | Task]:
+    try:
+        for found in read_tasks(asked, card):
+            yield found
+            if isinstance(found, Task):
+                for method in asked.methods:
+                    yield from _plan_method(asked, machine, found, method)
+    except (DataError, ConfigError) as error:
+        if len(asked.datasets) == 1:
+            raise
+        yield LeftOut(card.name, "all of it", str(error))  # the other datasets are still worth running
+
+
+def _plan_method(asked: Asked, machine: Machine, task: Task, method: MethodCard) -> Iterator[Finding]:
+    slot, checkpoint = method.encoder, asked.checkpoints.get(method.name)
     why_not = _why_not(method, task) if checkpoint is None else _why_no_evaluation(checkpoint, task)
     if why_not:
-        # nobody asked for a control by name, nor for a target that another method brought along
-        if not method.control and (config.targets or not task.kinds.intersection(method.targets)):
-            plan.left_out.append(LeftOut(task.dataset.name, f"{method.name} on {task.target.name}", why_not))
-        return []
-    slot = method.encoder
+        # the user did not ask for a control by name, nor for a target that another method brought along
+        if not method.control and (asked.config.targets or not task.kinds.intersection(method.targets)):
+            yield LeftOut(task.dataset.name, f"{method.name} on {task.target.name}", why_not)
+        return
+    chosen: list[EncoderChoice | None] = []
     if checkpoint is not None:
-        _compare(plan, config, checkpoint, task)
+        yield from _compare(asked, checkpoint, task)
         header = checkpoint.header
-        return [None if slot is None else converted_encoder(registry, slot, header.encoder, header.mode)]
-    if slot is None:
-        return [None]
-    choices: list[EncoderChoice] = []
-    if slot.fixed or not config.encoders:
-        choices.append(published_encoder(registry, slot))
+        chosen = [converted_encoder(asked.registry, slot, header.encoder, header.mode) if slot else None]
+    elif slot is None:
+        chosen = [None]
     else:
-        for asked in config.encoders:
-            choice = asked_encoder(registry, slot, asked)
-            if isinstance(choice, str):
-                plan.left_out.append(LeftOut(task.dataset.name, f"{method.name} on encoder {asked}", choice))
+        for found in _choose_encoders(asked, task, method, slot):
+            if isinstance(found, EncoderChoice):
+                chosen.append(found)
             else:
-                choices.append(choice)
-    fitting = [choice for choice in choices if _is_fine_enough(plan, config, method, task, choice)]
+                yield found
+    for choice in chosen:
+        yield from specify(asked, machine, task, method=method, choice=choice)
+
+
+def _choose_encoders(
+    asked: Asked, task: Task, method: MethodCard, slot: EncoderSlot
+) -> Iterator[EncoderChoice | LeftOut | str]:
+    """Yield the encoders that a method runs on, and a reason for each that does not fit."""
+    choices = []
+    for name in () if slot.fixed else asked.config.encoders:
+        choice = asked_encoder(asked.registry, slot, name)
+        if isinstance(choice, str):
+            yield LeftOut(task.dataset.name, f"{method.name} on encoder {name}", choice)
+        else:
+            choices.append(choice)
+    if slot.fixed or not asked.config.encoders:
+        choices = [published_encoder(asked.registry, slot)]
+    fitting = []
+    for choice in choices:
+        coarse = _check_magnification(asked.config, method, task, choice)
+        if coarse is not None:
+            yield coarse
+        if not isinstance(coarse, LeftOut):
+            fitting.append(choice)
     for choice in fitting:
-        _announce(plan, method, choice)
-        if TASKS[task.target.kind].is_judged and choice.card.name == plan.judge[0]:
-            plan.notice(
-                f"{method.name} learns through {choice.card.name!r}, which judges it as well: its scores flatter, and "
-                "--judge ENCODER takes another."
-            )
-    return [*fitting]
+        yield from _notices(method, task, choice)
+        yield choice
 
 
-def _is_fine_enough(plan: Plan, config: RunConfig, method: MethodCard, task: Task, choice: EncoderChoice) -> bool:
-    """Say if slides are as fine as a frozen encoder wants, or may be enlarged; tell of those that are not."""
+def _check_magnification(
+    config: RunConfig, method: MethodCard, task: Task, choice: EncoderChoice
+) -> LeftOut | str | None:
+    """Return ``None`` if the slides are as fine as a frozen encoder needs, else a notice that they are enlarged.
+
+    Without permission to enlarge them, the encoder is left out.
+    """
     coarse = coarse_slides(choice, task)
     if not coarse:
-        return True
+        return None
     found = f"{', '.join(sorted({slide.id for slide in coarse}))}: up to {max(s.mpp or 0 for s in coarse):.3g}"
     wanted = f"{choice.card.geometry.mpp:g} µm per pixel that {choice.card.name!r} was trained at"
     if config.allow_upsampling:
-        plan.notice(f"{task.dataset.name}: slides are enlarged to the {wanted} ({found}); every result says so.")
-        return True
+        return f"{task.dataset.name}: slides are enlarged to the {wanted} ({found}); every result is marked."
     what = f"{method.name} on encoder {choice.card.name}"
     why = f"slides are coarser than the {wanted} ({found}); --allow-upsampling enlarges them and marks every result"
-    plan.left_out.append(LeftOut(task.dataset.name, what, why))
-    return False
+    return LeftOut(task.dataset.name, what, why)
+
+
+def _notices(method: MethodCard, task: Task, choice: EncoderChoice) -> Iterator[str]:
+    if choice.stands_in_for:
+        yield (
+            f"{method.name} runs on {choice.card.name!r} ({choice.mode}) because the weights of its published encoder "
+            f"{choice.stands_in_for!r} are missing; every result is marked."
+        )
+    if task.judge is not None and choice.card.name == task.judge.card.name:
+        yield (
+            f"{method.name} learns through {choice.card.name!r}, which judges it as well, so its scores are too good; "
+            "choose another judge with --judge ENCODER."
+        )
 
 
 def _why_not(method: MethodCard, task: Task) -> str | None:
@@ -139,25 +169,11 @@ def _why_no_evaluation(checkpoint: Checkpoint, task: Task) -> str | None:
     return None if predicts == task.target.kind else f"its weights predict {predicts}"
 
 
-def _compare(plan: Plan, config: RunConfig, checkpoint: Checkpoint, task: Task) -> None:
-    """Refuse a checkpoint of other targets than are observed, and announce its evaluation."""
-    dataset = task.dataset.build(config.data_root)
+def _compare(asked: Asked, checkpoint: Checkpoint, task: Task) -> Iterator[str]:
+    """Refuse a checkpoint whose targets differ from the observed ones; yield what readers of its scores must know."""
+    dataset = task.dataset.build(asked.config.data_root)
     tested = {slide.id: slide for split in task.splits for slide in split.test}
     tables = [dataset.table(slide, task.target.read_from) for slide in tested.values()]
-    for sentence in (notice(checkpoint), *compare_targets(checkpoint, task.target.kind, task.dataset.name, tables)):
-        plan.notice(sentence)
-
-
-def _announce(plan: Plan, method: MethodCard, choice: EncoderChoice) -> None:
-    if choice.stands_in_for:
-        plan.notice(
-            f"{method.name} runs on {choice.card.name!r} ({choice.mode}): the weights of its published encoder "
-            f"{choice.stands_in_for!r} are not here; every result says so."
-        )
-
-
-def _judge(plan: Plan, registry: Registry, asked: str | None) -> tuple[str, str]:
-    """Choose the encoder whose features judge generated patches, and announce it."""
-    choice = judging_encoder(registry, asked)
-    plan.notice(f"generated patches are judged by features of {choice.card.name!r}; --judge ENCODER takes another.")
-    return choice.card.name, choice.weights_hash()
+    lacking = compare_targets(checkpoint, task.target.kind, task.dataset.name, tables)
+    yield notice(checkpoint)
+    yield from lacking

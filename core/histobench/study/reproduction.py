@@ -1,4 +1,4 @@
-"""Published numbers run again: what is missing for it, and the same average of the same scores."""
+"""Reproduction of published numbers: what is missing, and the published average of the scores."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,14 +17,14 @@ __all__ = ["encoder_asked", "missing", "reproduced"]
 
 
 def encoder_asked(card: MethodCard, published: Reproduction) -> str:
-    """Name the encoder that the number was made with, as ``--encoders`` spells it; empty for a method without one."""
+    """Return the encoder behind the number, as ``--encoders`` takes it; empty for a method without an encoder."""
     if card.encoder is None or published.encoder:
         return published.encoder
     return f"{card.encoder.default}@{card.encoder.default_mode}"
 
 
 def missing(card: MethodCard, published: Reproduction, registry: Registry, data_root: Path | None) -> list[str]:
-    """List everything that is not here and without which the number cannot be made again, a sentence each."""
+    """List everything that is missing for a reproduction of the number, a sentence each."""
     return [
         *_missing_of_dataset(published, registry, data_root),
         *(
@@ -37,9 +37,9 @@ def missing(card: MethodCard, published: Reproduction, registry: Registry, data_
 
 
 def reproduced(records: Sequence[RunRecord], metric: str, view: View) -> float:
-    """Average scores as publications do: over folds or slides target by target, then over targets; NaN is skipped.
+    """Average scores as publications do: over folds or slides for each target, then over targets; NaN is skipped.
 
-    Where folds have panels of their own, targets are averaged within each fold first.
+    If the folds have different panels, targets are averaged within each fold first.
     """
     rows = [row for record in records for row in _rows(record, metric, view)]
     if not rows:
@@ -67,7 +67,7 @@ def _missing_of_dataset(published: Reproduction, registry: Registry, data_root: 
 def _missing_slides(card: DatasetCard, published: Reproduction, target: str, data_root: Path | None) -> list[str]:
     try:
         slides = card.build(data_root).slides(target)
-    except Exception as error:  # noqa: BLE001 -- a stranger's dataset may raise anything
+    except Exception as error:  # noqa: BLE001 -- a third-party dataset may raise anything
         return [f"{card.name} cannot be read: {explain(error)}"]
     found = []
     for what, n_here, n_published in (
@@ -75,14 +75,14 @@ def _missing_slides(card: DatasetCard, published: Reproduction, target: str, dat
         ("patients", len({slide.patient for slide in slides}), published.patients),
     ):
         if n_here < n_published:
-            found.append(f"{n_here} of {n_published} {what} of {card.name} are here")
+            found.append(f"only {n_here} of {n_published} {what} of {card.name} are available")
     return found
 
 
 def _missing_released(published: Reproduction) -> list[str]:
-    """Ask for the converted weights of a number that was not trained for here; they bring their encoder along."""
+    """Check for the converted weights of a number that was not trained; they include their encoder."""
     file = Path(str(published.settings["weights"]))
-    return [] if file.is_file() else [f"{file.name!r}, the released weights converted, is not in this folder"]
+    return [] if file.is_file() else [f"{file.name!r}, the converted released weights, is not in this folder"]
 
 
 def _missing_encoder(card: MethodCard, published: Reproduction, registry: Registry) -> list[str]:
@@ -95,7 +95,7 @@ def _missing_encoder(card: MethodCard, published: Reproduction, registry: Regist
     if isinstance(choice, str):
         return [f"{card.name} cannot take encoder {published.encoder!r}: {choice}"]
     stands_in = choice.stands_in_for
-    return [f"the weights of {stands_in!r} are not here, and {choice.card.name!r} is no match"] if stands_in else []
+    return [f"the weights of {stands_in!r} are missing ({choice.card.name!r} is another encoder)"] if stands_in else []
 
 
 def _rows(record: RunRecord, metric: str, view: View) -> list[npt.NDArray[np.float64]]:
@@ -110,6 +110,6 @@ def _means(rows: Sequence[npt.NDArray[np.float64]] | npt.NDArray[np.float64]) ->
 
 
 def _mean(values: npt.NDArray[np.float64]) -> float:
-    """Average what is defined; NaN, without a warning, where nothing is."""
+    """Average the defined values; NaN, without a warning, if there are none."""
     defined = values[np.isfinite(values)]
     return float(defined.mean()) if len(defined) else float("nan")

@@ -1,7 +1,7 @@
 """A method's encoder slot: which encoder fills it, in which mode, and where its weights are.
 
-A scratch encoder never stands in silently for one whose weights are missing: the choice carries the name of the
-encoder that it stands in for into every result.
+A scratch encoder never replaces an encoder with missing weights silently: the choice carries the name of the replaced
+encoder into every result.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderChoice:
-    """An encoder for a method's slot, and the published one it stands in for, if it does."""
+    """An encoder for a method's slot, and the name of the published encoder that it replaces, if any."""
 
     card: EncoderCard
     mode: Mode
@@ -31,23 +31,23 @@ class EncoderChoice:
     stands_in_for: str | None = None
 
     def geometry(self, options: Options) -> PatchGeometry:
-        """Give the patch to cut.
+        """Return the patch to cut.
 
-        A frozen encoder is given the magnification that it was trained at. One that is trained reads 224 pixels of the
-        full-resolution image, as every published abundance method does, resized to the method's ``patch_px``.
+        A frozen encoder receives the magnification that it was trained at. An encoder in training reads 224 pixels of
+        the full-resolution image, as every published abundance method does, resized to the method's ``patch_px``.
         """
         if self.mode == "frozen":
             return self.card.geometry
         return PatchGeometry(patch_px=getattr(options, "patch_px", self.card.geometry.patch_px))
 
     def contamination(self, dataset: DatasetCard, patients: Iterable[str]) -> tuple[str, ...]:
-        """Name the collections through which the encoder has seen, unlabelled, what it is tested on.
+        """Return the image collections that were used in pretraining and contain the test slides.
 
         Parameters
         ----------
         patients
-            Those whose slides are tested. An encoder that says whose slides it has seen is clean on other patients of
-            that dataset.
+            The patients of the test slides. If an encoder lists the patients that it has seen, it is clean on the other
+            patients of that dataset.
         """
         seen = set(self.card.pretrained_on or ())
         shared = [name for name in dict.fromkeys((dataset.name, *dataset.drawn_from)) if name in seen]
@@ -64,12 +64,12 @@ class EncoderChoice:
 
 
 def published_encoder(registry: Registry, slot: EncoderSlot) -> EncoderChoice:
-    """Choose the published encoder, or the slot's scratch encoder where its weights are not to be had.
+    """Choose the published encoder, or the slot's scratch encoder if its weights are not available.
 
     Raises
     ------
     WeightsError
-        If they are not, and the slot names no scratch encoder.
+        If they are not available and the slot has no scratch encoder.
     """
     try:
         return _resolve(registry, slot.default, slot.default_mode)
@@ -81,14 +81,14 @@ def published_encoder(registry: Registry, slot: EncoderSlot) -> EncoderChoice:
 
 
 def asked_encoder(registry: Registry, slot: EncoderSlot, asked: str) -> EncoderChoice | str:
-    """Choose the ``name`` or ``name@mode`` that the user asked for, or say why this slot cannot take it.
+    """Choose the ``name`` or ``name@mode`` that the user requested, or return the reason why it does not fit the slot.
 
     Raises
     ------
     UnknownNameError
         If there is no such encoder or mode.
     WeightsError
-        If its weights are not to be had: what was asked for by name is never replaced.
+        If its weights are not available: an encoder that was requested by name is never replaced.
     """
     name, _, mode = asked.partition("@")
     if mode and mode not in MODES:
@@ -107,14 +107,14 @@ def asked_encoder(registry: Registry, slot: EncoderSlot, asked: str) -> EncoderC
 def converted_encoder(registry: Registry, slot: EncoderSlot, name: str, mode: Mode | None) -> EncoderChoice:
     """Choose the encoder that a published checkpoint was trained with, and never another in its place.
 
-    Of one that was trained in full the checkpoint holds every weight: nothing else is needed of it but its network.
+    If the encoder was trained in full, the checkpoint has all its weights, and only its network is needed.
 
     Raises
     ------
     ConfigError
-        If the slot cannot take it so.
+        If the encoder does not fit the slot.
     WeightsError
-        If weights are needed that are not in the checkpoint, and are not to be had.
+        If weights that are not in the checkpoint are not available either.
     """
     if mode == "full":
         variants = registry.encoders.variants(name.partition(".")[0])  # other weights of the same network
@@ -123,11 +123,11 @@ def converted_encoder(registry: Registry, slot: EncoderSlot, name: str, mode: Mo
     if isinstance(choice, str):
         raise ConfigError(f"the checkpoint's encoder {name!r} does not fit: {choice}.")
     if choice.mode != "full" and choice.stands_in_for:
-        _find_weights(registry.encoders.get(choice.stands_in_for))  # raises, and says where they belong
+        _find_weights(registry.encoders.get(choice.stands_in_for))  # raises, with the place where they belong
     if choice.mode == "lora" and choice.weights is None:
         raise ConfigError(
-            f"the checkpoint holds adapters alone, and {name!r} has no weights of its own beneath them: give the "
-            f"encoder that was adapted."
+            f"the checkpoint has only adapters, and {name!r} has no pretrained weights to adapt: name the encoder "
+            f"that was adapted."
         )
     return choice
 
@@ -135,17 +135,17 @@ def converted_encoder(registry: Registry, slot: EncoderSlot, name: str, mode: Mo
 def judging_encoder(registry: Registry, asked: str | None) -> EncoderChoice:
     """Choose the frozen encoder whose features judge generated patches.
 
-    Without one asked for, it is the first whose card offers itself and whose weights are to be had, before one that
-    needs none.
+    By default it is the first encoder whose card allows this and whose weights are available; one that needs no
+    weights comes last.
 
     Raises
     ------
     ConfigError
-        If none offers itself.
+        If no installed encoder allows this.
     UnknownNameError
-        If there is no encoder of the name asked for.
+        If there is no encoder with the requested name.
     WeightsError
-        If its weights are not to be had.
+        If its weights are not available.
     """
     if asked is not None:
         return _resolve(registry, asked, "frozen")
@@ -155,11 +155,11 @@ def judging_encoder(registry: Registry, asked: str | None) -> EncoderChoice:
                 return _resolve(registry, card.name, "frozen")
             except WeightsError:
                 continue
-    raise ConfigError("no encoder offers itself to judge generated patches: name one with --judge ENCODER.")
+    raise ConfigError("no installed encoder is meant to judge generated patches: name one with --judge ENCODER.")
 
 
 def _natural_mode(slot: EncoderSlot, card: EncoderCard) -> Mode:
-    """Take the published mode, but train what starts from scratch and freeze what cannot be trained."""
+    """Return the published mode, but train a scratch encoder, and freeze an encoder that cannot be trained."""
     if not card.trainable and "frozen" in slot.modes:
         return "frozen"
     if card.weights is None and slot.scratch_mode in slot.modes:
@@ -170,7 +170,7 @@ def _natural_mode(slot: EncoderSlot, card: EncoderCard) -> Mode:
 
 
 def _resolve(registry: Registry, name: str, mode: Mode) -> EncoderChoice:
-    """Find an encoder and its weights; a bare ``resnet18`` is its first variant whose weights can be had."""
+    """Find an encoder and its weights; a bare ``resnet18`` is its first variant with available weights."""
     variants = [] if name in registry.encoders.cards else registry.encoders.variants(name)
     candidates = variants or [registry.encoders.get(name)]
     for card in candidates:
@@ -193,7 +193,7 @@ def _find_weights(card: EncoderCard) -> Path | None:
     except WeightsError:
         raise
     except Exception as error:
-        raise WeightsError(f"the weights of {card.name!r} cannot be looked for: {explain(error)}") from error
+        raise WeightsError(f"the weights of {card.name!r} cannot be located: {explain(error)}") from error
     if not path.is_file():
         raise WeightsError(f"the weights of {card.name!r} should be at {str(path)!r}, and there is no such file.")
     return path

@@ -52,8 +52,8 @@ def test_everything_that_is_missing_is_said_at_once(say: Say, tmp_path: Path) ->
         "5 things are missing",
         "offers the targets cell_abundance, gene_expression, not rna",
         "offers the schemes leave-one-patient-out, not random",
-        "4 of 5 slides of toy-slides are here",
-        "4 of 9 patients of toy-slides are here",
+        "only 4 of 5 slides of toy-slides are available",
+        "only 4 of 9 patients of toy-slides are available",
         "metric 'guess' is not installed",
     ):
         assert words in said.err

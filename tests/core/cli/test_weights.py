@@ -175,7 +175,7 @@ def test_checkpoint_is_not_written_over(say: Say, tmp_path: Path, names: Path) -
     before = file.read_bytes()
     said = say("weights", "convert", "plane", file, "--out", file, "--targets", names)
     assert said.code == 2
-    assert "the result needs a file of its own" in said.err
+    assert "the result needs another file name" in said.err
     assert file.read_bytes() == before
 
 
@@ -202,13 +202,13 @@ def test_method_without_checkpoints_says_so(say: Say, tmp_path: Path) -> None:
     file = saved(tmp_path, line(5))
     said = say("weights", "convert", "silent", file, "--out", tmp_path / "ours.safetensors")
     assert said.code == 2
-    assert "'silent' converts no published checkpoint" in said.err
+    assert "'silent' cannot convert published checkpoints" in said.err
 
 
 def test_encoder_for_a_method_without_one_is_refused(say: Say, tmp_path: Path, names: Path) -> None:
     said = convert(say, saved(tmp_path, line(5)), "--targets", names, "--encoder", "resnet18")
     assert said.code == 2
-    assert "plane takes no encoder" in said.err
+    assert "plane does not take an encoder" in said.err
 
 
 # evaluating

@@ -58,7 +58,7 @@ def test_a_plan_marks_every_job_of_such_an_encoder_and_says_so() -> None:
     marked = {job.encoder: job.contamination for job in plan.jobs}
     assert marked.pop("vit-tiny") == ("synthetic",)
     assert set(marked.values()) == {()}
-    said = "'vit-tiny' was pretrained on synthetic, where slides of synthetic come from: its scores may be too good"
+    said = "'vit-tiny' was pretrained on synthetic, which contains slides of synthetic: its scores may be too good"
     assert len([sentence for sentence in plan.notices if said in sentence]) == 1
 
 

@@ -7,7 +7,7 @@ import pytest
 from histobench.contracts.registry import Registry
 from histobench.results.records import job_id
 from histobench.study.config import RunConfig
-from histobench.study.grid import Plan
+from histobench.study.grid import Planned
 from histobench.study.jobs import Machine
 from histobench.study.planning import plan_study
 
@@ -17,7 +17,7 @@ def registry() -> Registry:
     return Registry.load()
 
 
-def planned(registry: Registry, root: Path, *, threads: int = 1, **settings: object) -> Plan:
+def planned(registry: Registry, root: Path, *, threads: int = 1, **settings: object) -> Planned:
     config = RunConfig.model_validate({"datasets": ["her2st"], "data_root": root, "methods": ["cuca"], **settings})
     return plan_study(config, registry, Machine(threads=threads))
 

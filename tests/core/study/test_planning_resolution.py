@@ -8,7 +8,7 @@ from histobench.contracts.registry import Registry
 from histobench.errors import ConfigError
 from histobench.results.records import JobSpec, job_id
 from histobench.study.config import RunConfig
-from histobench.study.grid import Plan
+from histobench.study.grid import Planned
 from histobench.study.jobs import Machine
 from histobench.study.planning import plan_study
 
@@ -26,12 +26,12 @@ def uni(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "uni" / "model.safetensors").write_bytes(b"weights")
 
 
-def planned(registry: Registry, root: Path, *, device: str = "cpu", **settings: object) -> Plan:
+def planned(registry: Registry, root: Path, *, device: str = "cpu", **settings: object) -> Planned:
     given = {"datasets": ["her2st"], "data_root": root, "methods": ["ridge"], "encoders": ["uni@frozen"], **settings}
     return plan_study(RunConfig.model_validate(given), registry, Machine(device=device))
 
 
-def ridge(plan: Plan) -> JobSpec:
+def ridge(plan: Planned) -> JobSpec:
     return next(job for job in plan.jobs if job.method == "ridge")
 
 
