@@ -121,7 +121,7 @@ def store_error(folder: Path, error: OSError) -> StoreError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StoreError(f"the disk under {where} is full; free some space and run the same command again.")
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
-        return StoreError(f"the output folder {where} is, or lies under, a file; choose another with --out.")
+        return StoreError(f"the output folder {where} is a file, or is below a file; choose another with --out.")
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return StoreError(f"the output folder {where} cannot be written to; choose another with --out.")
     return StoreError(f"the output folder {where} cannot be used: {error}.")

@@ -33,7 +33,7 @@ class JobPage:
     facts, versions
         Pairs of a name and a text.
     slides
-        A row a metric and a column a test slide; beneath a metric that says several things, a row for each.
+        A row per metric and a column per test slide; a metric with several columns has a row for each.
     targets
         A row a target: mean over slides of every metric.
     targets
@@ -69,7 +69,7 @@ def job_page(record: RunRecord, cards: Mapping[str, MetricCard], *, picture: str
     Parameters
     ----------
     cards
-        Metrics that are installed: they say what the record's metrics are.
+        Cards of the installed metrics, which explain the metrics of the record.
     """
     job = record.job
     metrics = sorted(record.scores, key=lambda name: (not record.scores[name].ranks, name))

@@ -23,9 +23,9 @@ def index_page(
     Parameters
     ----------
     left_out
-        Files that are no record → why.
+        File that is not a record → reason.
     cards
-        Metrics that are installed: they say what the records' metrics are.
+        Cards of the installed metrics, which explain the metrics of the records.
     """
     by_id = {record.job_id: record for record in records}
     grounds = _by_ground(records)

@@ -36,7 +36,7 @@ class Built:
     Attributes
     ----------
     left_out
-        Files that are no record → why.
+        File that is not a record → reason.
     """
 
     index: Path
@@ -54,14 +54,14 @@ def build_site(out: Path, site: Path | None = None, cards: Mapping[str, MetricCa
     site
         Folder of the site, ``<out>/site`` by default; an older site there is replaced as a whole.
     cards
-        Metrics that are installed: they say on the pages what the records' metrics are.
+        Cards of the installed metrics, which explain the metrics on the pages.
 
     Raises
     ------
     StoreError
         If there are no jobs, or the site cannot be written.
     ConfigError
-        If ``site`` holds something that is no site.
+        If ``site`` has files that are not a site.
     """
     if not (out / "jobs").is_dir():
         raise StoreError(f"{str(out)!r} is not a study: it has no folder 'jobs'.")

@@ -38,7 +38,7 @@ class RowView:
     per_unit
         Patient or slide → score, as text.
     columns
-        What the metric says beside its score, in the order of the board's columns.
+        The other columns of the metric, in the order of the board's columns.
     """
 
     role: str
@@ -89,9 +89,9 @@ class BoardView:
     headline
         The column that is the score; empty where that is the mean of all.
     describes
-        True if its order is no ranking.
+        True if its order is not a ranking.
     columns
-        All that the metric says → what that means.
+        Column of the metric → its meaning.
     """
 
     id: str
@@ -116,9 +116,9 @@ class Section:
     Attributes
     ----------
     apart
-        What tells it from other sections of the same dataset, target and scheme.
+        How it differs from other sections of the same dataset, target and scheme.
     told
-        What is asked, where the name of the target does not say it.
+        The question to the method, where the name of the target does not explain it.
     """
 
     id: str

@@ -163,8 +163,8 @@ def test_honest_encoder_passes() -> None:
 @pytest.mark.parametrize(
     ("encoder", "sentence"),
     [
-        (Centred, "depends on the patches beside it"),
-        (Placed, "depends on the patches beside it|depends on its place"),
+        (Centred, "depends on the other patches"),
+        (Placed, "depends on the other patches|depends on its place"),
         (Blind, "embeds different patches alike"),
         (Noisy, "embeds the same patches differently"),
         (Wide, r"embeddings must be \(3, 24\), got \(3, 3\)"),
@@ -173,7 +173,7 @@ def test_honest_encoder_passes() -> None:
         (Greedy, "changes what it is given"),
         (Anonymous, "its identity is empty"),
         (Restless, "two identities"),
-        (OtherDim, "its card says 24 dimensions, it has 12"),
+        (OtherDim, "the card states 24 dimensions, it has 12"),
         (NoLayers, "names no layer"),
         (WrongLayers, "no linear layer 'blocks.9.up'"),
         (AllLayers, "the last two blocks have no more layers"),
@@ -191,8 +191,8 @@ def test_broken_encoder_is_told_apart(encoder: type[Encoder], sentence: str) -> 
 @pytest.mark.parametrize(
     ("facts", "sentence"),
     [
-        ({"geometry": PatchGeometry(patch_px=64)}, "wants other patches than its card says"),
-        ({"params": 7}, "its card says 7 parameters, it has"),
+        ({"geometry": PatchGeometry(patch_px=64)}, "takes other patches than the card states"),
+        ({"params": 7}, "the card states 7 parameters, it has"),
         ({"dim": None, "name": "toy encoder"}, "lower-case kebab"),
     ],
 )

@@ -101,7 +101,7 @@ def test_honest_metric_passes() -> None:
         (weighted_by_place, "the order of the spots changes the score"),
         (weighted_by_column, "the order of the targets changes the score"),
         (in_place, "changes what it is given"),
-        (relative_to_all, "the score of a target depends on the targets beside it"),
+        (relative_to_all, "the score of a target depends on the other targets"),
         (infinite_when_constant, "an undefined score is NaN, never infinite"),
         (negative, "a score is outside"),
         (offset, "not its card's best, 0.0"),
@@ -229,7 +229,7 @@ def test_metric_that_says_how_it_is_gamed_may_be() -> None:
 @pytest.mark.parametrize(
     ("facts", "sentence"),
     [
-        ({"gamed_by": "zeros"}, "it cannot rank, for it is gamed by zeros"),
+        ({"gamed_by": "zeros"}, "it cannot rank because it is gamed by zeros"),
         ({"expensive": True}, "it ranks, and cannot"),
     ],
 )

@@ -173,7 +173,7 @@ def test_damaged_predictions_cost_only_the_map(write_study, tmp_path):
     job = _job(out, "ridge")
     (out / "jobs" / job / "predictions.h5").write_bytes(b"no hdf5")
     page = (build_site(out).index.parent / "jobs" / f"{job}.html").read_text()
-    assert "There is no map:" in page
+    assert "No map:" in page
     assert "<img" not in page
 
 

@@ -78,9 +78,11 @@ def _check_slides(here: str, card: DatasetCard, dataset: Dataset, target: Target
     expect(not both, f"{here}: slide {both[:1]} is both listed and left out.")
     expect(all(why.strip() for why in left_out.values()), f"{here}: a slide is left out without a reason.")
     published = card.n_slides if card.n_slides is not None else len(ids)
-    expect(len(ids) <= published, f"{here}: it lists {len(ids)} slides, its card says {card.n_slides}.")
+    expect(len(ids) <= published, f"{here}: it lists {len(ids)} slides, the card states {card.n_slides}.")
     patients = len({slide.patient for slide in slides})
-    expect(card.n_patients is None or patients <= card.n_patients, f"{here}: it has more patients than its card says.")
+    expect(
+        card.n_patients is None or patients <= card.n_patients, f"{here}: it has more patients than the card states."
+    )
     return slides
 
 
@@ -100,7 +102,7 @@ def _check_table(here: str, card: DatasetCard, dataset: Dataset, *, target: Targ
     with untouched(f"{where}: table"):
         table = dataset.table(slide, target.name)
     expect(table.slide == slide, f"{where}: its table is of another slide, {table.slide.id!r}.")
-    expect(table.lattice == card.lattice, f"{where}: its lattice is {table.lattice}, its card says {card.lattice}.")
+    expect(table.lattice == card.lattice, f"{where}: its lattice is {table.lattice}, the card states {card.lattice}.")
     places = np.unique(table.array, axis=0)
     expect(len(places) == len(table.spot_ids), f"{where}: two spots share a place on the lattice.")
     finite = np.isfinite(table.xy_um).all() and np.isfinite(table.xy_px).all()

@@ -43,8 +43,8 @@ def check_encoder(card: EncoderCard, /, *, geometry: PatchGeometry | None = None
         card.find_weights()
     encoder = card.build(geometry)
     side = encoder.geometry.patch_px
-    expect(encoder.geometry == (geometry or card.geometry), f"{it}: it wants other patches than its card says.")
-    expect(card.dim in (None, encoder.dim), f"{it}: its card says {card.dim} dimensions, it has {encoder.dim}.")
+    expect(encoder.geometry == (geometry or card.geometry), f"{it}: it takes other patches than the card states.")
+    expect(card.dim in (None, encoder.dim), f"{it}: the card states {card.dim} dimensions, it has {encoder.dim}.")
     patches = np.random.default_rng(0).integers(0, 256, (_PATCHES, side, side, 3), dtype=np.uint8)
     patches[1:] //= np.arange(2, _PATCHES + 1, dtype=np.uint8)[:, None, None, None]
     embeddings = _embed(it, encoder, patches)
@@ -69,7 +69,7 @@ def _check_embeddings(it: str, encoder: Encoder, patches: UInt8, embeddings: Flo
     scale = float(np.abs(embeddings).max()) or 1.0
     alone = np.concatenate([_embed(it, encoder, patches[i : i + 1]) for i in range(len(patches))])
     near = np.allclose(alone, embeddings, rtol=1e-3, atol=1e-4 * scale)
-    expect(near, f"{it}: the embedding of a patch depends on the patches beside it.")
+    expect(near, f"{it}: the embedding of a patch depends on the other patches.")
     turned = _embed(it, encoder, np.ascontiguousarray(patches[::-1]))
     near = np.allclose(turned[::-1], embeddings, rtol=1e-3, atol=1e-4 * scale)
     expect(near, f"{it}: the embedding of a patch depends on its place in the batch.")
@@ -85,11 +85,11 @@ def _check_identity(it: str, encoder: Encoder, other: Encoder, patches: UInt8, e
 
 def _check_module(it: str, card: EncoderCard, encoder: Encoder, patches: UInt8) -> None:
     if not _is_trainable(encoder):
-        raise ContractError(f"{it}: its card says that it is trainable, but it has no module() or lora_targets().")
+        raise ContractError(f"{it}: the card states that it is trainable, but it has no module() or lora_targets().")
     with seeded(1):
         module = encoder.module()
     params = sum(p.numel() for p in module.parameters())
-    expect(card.params in (None, params), f"{it}: its card says {card.params} parameters, it has {params}.")
+    expect(card.params in (None, params), f"{it}: the card states {card.params} parameters, it has {params}.")
     embedded = module.train()(torch.from_numpy(patches))
     shape = (len(patches), encoder.dim)
     expect(embedded.shape == shape, f"{it}: its module must return {shape}, got {tuple(embedded.shape)}.")

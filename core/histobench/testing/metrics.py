@@ -35,7 +35,7 @@ def check_metric(card: MetricCard, /) -> None:
     it = f"metric {card.name!r}"
     expect(bool(card.kinds), f"{it}: its card scores no kind of target.")
     expect(card.lowest < card.highest, f"{it}: its bounds {card.lowest} and {card.highest} leave no room.")
-    expect(not (card.ranks and card.gamed_by), f"{it}: it cannot rank, for it is gamed by {card.gamed_by}.")
+    expect(not (card.ranks and card.gamed_by), f"{it}: it cannot rank because it is gamed by {card.gamed_by}.")
     expect(not (card.ranks and card.expensive), f"{it}: it ranks, and cannot be left out for its cost.")
     for kind in card.kinds:
         judge = _Judge(card, f"{it} ({kind})", card.build())
@@ -84,7 +84,7 @@ class _Judge:
         return scores
 
     def overall(self, spots: ScoredSpots) -> float:
-        """Give the one number that a board shows; NaN if nothing is defined."""
+        """Return the one number that a board shows; NaN if nothing is defined."""
         scores = self(spots)
         if self.card.headline:
             return float(scores[self.columns(spots).index(self.card.headline)])
@@ -133,7 +133,7 @@ def _check_alone(judge: _Judge, spots: ScoredSpots) -> None:
     for column in range(_TARGETS):
         alone = judge(spots.take(np.arange(_SPOTS), np.array([column])))
         alike = np.allclose(alone, together[column], atol=_SLACK, equal_nan=True)
-        expect(alike, f"{judge.it}: the score of a target depends on the targets beside it.")
+        expect(alike, f"{judge.it}: the score of a target depends on the other targets.")
 
 
 def _check_awkward(judge: _Judge, spots: ScoredSpots, *, independent: bool) -> None:
@@ -152,11 +152,11 @@ def _check_awkward(judge: _Judge, spots: ScoredSpots, *, independent: bool) -> N
 
 
 def _check_ignorance(judge: _Judge, spots: ScoredSpots) -> None:
-    """Hold predictions that know nothing of the spots against the best of the mean of training and of shuffled spots.
+    """Compare predictions without knowledge of the spots with the better of the training mean and shuffled spots.
 
-    The spots lie at random, so that the neighbour's truth is no better than any other spot's. What luck may add is as
-    much as the shuffles differ among themselves, and a twentieth of what a good prediction is better,
-    which is room for the bias of an estimator.
+    The positions of the spots are random, so that the truth of a neighbour is no better than that of any other spot.
+    The tolerance is the spread among the shuffles, plus a twentieth of the advantage of a good prediction, for the
+    bias of an estimator.
     """
     draw = np.random.default_rng(2)
     shuffles = [judge.overall(spots.saying(spots.observed[draw.permutation(_MANY)])) for _ in range(_SHUFFLES)]
@@ -168,7 +168,7 @@ def _check_ignorance(judge: _Judge, spots: ScoredSpots) -> None:
     for what, predicted in _ignorant(spots, draw):
         ignorant = judge.overall(spots.saying(predicted))
         told = f"{judge.it}: {what} scores {ignorant:.4g}, better than the controls' {best:.4g} by more than chance."
-        expect(not judge.beats(ignorant, best, by=luck), f"{told} If that is its nature, say so in gamed_by.")
+        expect(not judge.beats(ignorant, best, by=luck), f"{told} If this is intended, describe it in gamed_by.")
     above = judge.beats(honest, best)
     expect(above, f"{judge.it}: a good prediction scores {honest:.4g}, no better than the controls' {best:.4g}.")
 

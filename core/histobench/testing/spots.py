@@ -1,4 +1,4 @@
-"""Spots on which the contract kit scores metrics: prediction, observation, and all that a metric may need beside."""
+"""Spots on which the contract kit scores metrics: prediction, observation, and what else a metric may need."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -30,7 +30,7 @@ class ScoredSpots:
     place
         (n,) number of each spot on the lattice, row by row.
     training
-        What other spots of the same kind say of each target.
+        Values of each target at other spots of the same kind.
     kind
         What the task asks for at a spot.
     elsewhere
@@ -120,7 +120,7 @@ class ScoredSpots:
 
 
 def draw_spots(card: MetricCard, kind: Kind, *, n: int, noise: float = 1.0, absent: float = 1 / 3) -> ScoredSpots:
-    """Draw n spots of five targets that lie at random, and a noisy prediction of them.
+    """Draw n spots of five targets at random positions, and a noisy prediction of them.
 
     Classes for labels; vectors for what is retrieved; molecules that differ between regions for what is enhanced;
     counts for a metric of counts; else amounts of differing means, a share of them absent: zero.
@@ -165,7 +165,7 @@ def _draw_table(draw: np.random.Generator, kind: Kind, *, place: Int, absent: fl
 
 
 def _depths(place: Int) -> Float:
-    """Give every spot some molecules: (n,) between 500 and 1,500."""
+    """Draw the number of molecules of every spot: (n,) between 500 and 1,500."""
     return 500.0 + (place * 37) % 1000
 
 

@@ -58,7 +58,7 @@ class ToyDataset:
         return {}
 
     def notes(self, slide: Slide, target: str) -> tuple[str, ...]:
-        """Have nothing to say: no spot is dropped."""
+        """Return no notes: no spot is dropped."""
         _kind(target)
         self._number(slide)
         return ()
@@ -129,7 +129,7 @@ def _kind(target: str) -> Kind:
 
 
 def _expression() -> Float:
-    """Give each field's (3, 30) mean counts per unit; the same for every slide."""
+    """Return each field's (3, 30) mean counts per unit; the same for every slide."""
     rates: Float = np.random.default_rng(7).gamma(0.6, 12.0, (len(FIELDS), len(GENES))) + 0.5
     return rates
 

@@ -95,5 +95,7 @@ def _lora_targets(encoder: TrainableEncoder, module: nn.Module, last_blocks: int
         raise ConfigError("this encoder names no linear layer to adapt; use mode 'full' or 'frozen'.")
     unknown = sorted(set(targets) - linear)
     if unknown:
-        raise ConfigError(f"the encoder wants adapters on {unknown[0]!r}, which is no linear layer of its module.")
+        raise ConfigError(
+            f"the encoder asks for adapters on {unknown[0]!r}, which is not a linear layer of its module."
+        )
     return targets

@@ -76,13 +76,13 @@ def read_facts(path: Path) -> PretrainedFacts:
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path}: the weights cannot be read: {error}; make them again.") from error
     if text is None:
-        raise WeightsError(f"{path} does not say how it was pretrained: `histobench pretrain` did not make it.")
+        raise WeightsError(f"{path} does not describe its pretraining: `histobench pretrain` did not make it.")
     try:
         return PretrainedFacts.model_validate_json(text)
     except ValidationError as error:
-        raise WeightsError(f"{path}: what it says of its pretraining is of another histobench: {_first(error)}.") from (
-            error
-        )
+        raise WeightsError(
+            f"{path}: the description of its pretraining is of another version of histobench: {_first(error)}."
+        ) from (error)
 
 
 def _first(error: ValidationError) -> str:

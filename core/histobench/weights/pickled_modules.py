@@ -200,7 +200,7 @@ def _tensor(value: Any, storages: dict[int, Tensor]) -> Tensor:
     if isinstance(value, _Record) and value.origin in _PARAMETERS:
         value = value.given[0]
     if not isinstance(value, _Record) or value.origin not in _TENSORS:
-        raise ValueError(f"a parameter is no tensor, but {getattr(value, 'origin', type(value).__name__)}")
+        raise ValueError(f"a parameter is not a tensor but {getattr(value, 'origin', type(value).__name__)}")
     held, start, size, stride = value.given[:4]
     size = size.given[0] if isinstance(size, _Record) and size.origin == _SIZE else size
     if id(held) not in storages:

@@ -1,4 +1,4 @@
-"""The methods that histobench brings along, and the controls that give their scores a scale."""
+"""The methods of histobench, and the controls that give their scores a scale."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -13,6 +13,6 @@ __all__ = ["register_methods"]
 
 @hookimpl
 def register_methods() -> "Iterable[MethodCard]":
-    """Give the cards of all methods in this package."""
+    """Register the cards of all methods."""
     cards: Iterable[MethodCard] = lazy_value("histobench_heads.catalogue:METHODS")()
     return cards

@@ -1,4 +1,4 @@
-"""Every method of this package; a method's card stands in the catalogue of its own folder.
+"""All methods of this package; the card of a method is in the catalogue of its folder.
 
 To add a method, write a folder with its card in a ``catalogue.py`` and put the card into `METHODS`.
 """

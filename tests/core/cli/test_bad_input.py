@@ -78,7 +78,7 @@ def test_yaml_list_is_refused(say: Say, tmp_path: Path) -> None:
 def test_output_folder_that_is_a_file_is_refused(say: Say, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.write_text("precious")
-    refused(say("run", "--methods", "mean", "--out", out), "is, or lies under, a file")
+    refused(say("run", "--methods", "mean", "--out", out), "is a file, or is below a file")
     assert out.read_text() == "precious"
 
 

@@ -98,7 +98,7 @@ def test_hidden_files_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_file_in_the_folders_place_is_told(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file")
-    with pytest.raises(StoreError, match="is, or lies under, a file; choose another with --out"):
+    with pytest.raises(StoreError, match="is a file, or is below a file; choose another with --out"):
         check_folder(tmp_path / "out")
 
 

@@ -131,7 +131,7 @@ def test_an_encoder_without_layers_to_adapt_is_refused() -> None:
 
 
 def test_a_target_that_is_no_linear_layer_is_refused() -> None:
-    with pytest.raises(ConfigError, match="adapters on 'blocks', which is no linear layer"):
+    with pytest.raises(ConfigError, match="adapters on 'blocks', which is not a linear layer"):
         tuned_encoder(replace(CONTEXT, encoder=Encoder("blocks")))
 
 

@@ -116,7 +116,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     stamp = out.stat().st_mtime_ns
     assert make_weights(asked(), out, tell=told.append) == first
     assert out.stat().st_mtime_ns == stamp
-    assert told == [f"{out} holds this very pretraining already."]
+    assert told == [f"{out} is the result of this pretraining already."]
     assert list(tmp_path.iterdir()) == [out]
 
 
@@ -128,7 +128,7 @@ def test_another_pretraining_is_not_written_over(tmp_path: Path) -> None:
 
 def test_a_file_made_otherwise_is_no_pretrained_encoder(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(1)}, tmp_path / "w.safetensors")
-    with pytest.raises(WeightsError, match="does not say how it was pretrained"):
+    with pytest.raises(WeightsError, match="does not describe its pretraining"):
         read_facts(tmp_path / "w.safetensors")
 
 
@@ -213,5 +213,5 @@ def test_options_are_checked(method: str, values: dict[str, object], sentence: s
 
 
 def test_mae_wants_a_vision_transformer(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="this encoder is no vision transformer; take dino or simclr"):
+    with pytest.raises(ConfigError, match="this encoder is not a vision transformer; use dino or simclr"):
         make_weights(replace(asked(), options=settle_options("mae", {})), tmp_path / "w.safetensors")

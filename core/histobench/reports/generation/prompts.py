@@ -106,7 +106,7 @@ def count_genes(path: Path, counts: Counts, genes: tuple[str, ...], *, least: fl
     if not n_found or n_found < least * len(genes):
         own = f"it has genes such as {counts.names[0]!r}" if counts.names else "it has no genes"
         raise DataError(
-            f"{found}; the others, such as {lacking[0]!r}, would be read as not expressed. Give a file with at least "
+            f"{found}; the others, such as {lacking[0]!r}, would be read as not expressed. Use a file with at least "
             f"{least:.0%} of them under the same names ({own}), or lower that share with --min-genes."
         )
     return f"{found}; the others, such as {lacking[0]!r}, are read as not expressed." if lacking else f"{found}."

@@ -118,7 +118,7 @@ def score(
         found, passed, side_warnings = _score_table(side, cards, None)
         means = {metric: SideScore.of(table) for metric, table in found.items()}
         beside[name] = SideScores(kind=first.kind, n_targets=len(first.names), scores=means, passed_over=passed)
-        warnings += [f"{name}, predicted beside: {sentence}" for sentence in side_warnings]
+        warnings += [f"side target {name}: {sentence}" for sentence in side_warnings]
     return Evaluation(scores=scores, beside=beside, passed_over=passed_over, warnings=tuple(warnings))
 
 

@@ -107,7 +107,7 @@ def make_weights(
     identity = _identity(asked, corpus, beginning_hash)
     done = _done(out, identity)
     if done is not None:
-        tell(f"{out} holds this very pretraining already.")
+        tell(f"{out} is the result of this pretraining already.")
         return done
     context = FitContext(
         seed=asked.seed,

@@ -198,7 +198,9 @@ def _dino_head(dim: int, options: DinoOptions) -> DINOProjectionHead:
 def _transformer(encoder: nn.Module) -> VisionTransformer:
     found = next((part for part in encoder.modules() if isinstance(part, VisionTransformer)), None)
     if found is None or not isinstance(encoder, Normalising):
-        raise ConfigError("method 'mae' hides tokens, and this encoder is no vision transformer; take dino or simclr.")
+        raise ConfigError(
+            "method 'mae' hides tokens, and this encoder is not a vision transformer; use dino or simclr."
+        )
     if found.num_prefix_tokens != 1 or found.no_embed_class:
         raise ConfigError("method 'mae' wants a vision transformer with a class token and no registers; take dino.")
     return found

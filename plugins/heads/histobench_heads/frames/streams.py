@@ -12,7 +12,7 @@ __all__ = ["spot_streams"]
 
 
 def spot_streams(samples: Samples, seed: int) -> Iterator[np.random.Generator]:
-    """Give each spot's generator in turn, which the seed and the names of slide and spot decide."""
+    """Yield a generator for each spot, seeded by the seed and the names of slide and spot."""
     for slide, spot in zip(samples.slide_ids, samples.spot_ids, strict=True):
         name = hashlib.sha256(f"{slide}/{spot}".encode()).digest()
         yield generator(seed, *(int(word) for word in np.frombuffer(name, dtype=np.uint32)))

@@ -16,7 +16,7 @@ __all__ = ["REPRODUCTIONS", "convert"]
 _ORIGINAL = {"faithful": True, "final_relu": True}
 """Batches and output of the original repository; the defaults of the card are CUCA's."""
 
-_ROWS = "; published rows stand in the arbitrary order of a set, on which the batches and so the predictions depend"
+_ROWS = "; published rows have the arbitrary order of a set, on which the batches and so the predictions depend"
 
 # mean over types of the released weights, by donor and slide (abundance_protocol, section 10)
 _RELEASED = {"A50": (0.2839, 0.3674), "A37": (0.3016, 0.2709, 0.2336, 0.3235)}

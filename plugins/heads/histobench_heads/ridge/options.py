@@ -16,7 +16,7 @@ class HestRidgeOptions:
     components
         Principal components of the embeddings that are kept.
     standardise
-        Give every dimension of the embedding variance 1 before; the specification is silent.
+        Scale every dimension of the embedding to variance 1 first; the specification does not mention it.
     """
 
     components: int = 256  # datasets, section 5

@@ -23,7 +23,7 @@ def memorisation(predicted: Float, observed: Float, /, *, context: ScoreContext)
     (3,) float64
         See `MEMORISATION`: by how much their share exceeds 5 %; the share that is nearer than the nearest 5 % of the
         real test patches; and the median distance of generated patches divided by that of real ones. Far below 1 are
-        copies, far above 1 is no tissue. NaN with fewer than twenty spots.
+        copies, far above 1 is not tissue. NaN with fewer than twenty spots.
 
     References
     ----------
