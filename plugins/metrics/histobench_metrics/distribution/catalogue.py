@@ -1,6 +1,7 @@
 """Cards of distances between distributions over spots, and of mutual information."""
 
 import math
+from functools import partial
 
 from histobench import lazy_value
 from histobench_metrics.cards import amount
@@ -9,39 +10,32 @@ __all__ = ["CARDS"]
 
 _LARGEST = math.log(2)  # the divergence of two distributions that share no spot
 
+_divergence = partial(amount, higher_is_better=False, lowest=0.0, clips_predictions=True)
+
 CARDS = (
-    amount(
+    _divergence(
         name="jensen-shannon",
         title="Jensen-Shannon distance (root of the divergence, natural log) of one target's distribution over spots",
         build=lazy_value("histobench_metrics.distribution.jensen_shannon:jensen_shannon_distance"),
         citation="Lin (1991), IEEE Trans. Inf. Theory 37:145-151",
-        higher_is_better=False,
-        lowest=0.0,
         highest=math.sqrt(_LARGEST),
-        clips_predictions=True,
         undefined="observation without mass or negative somewhere, or fewer than two spots",
     ),
-    amount(
+    _divergence(
         name="jensen-shannon-divergence",
         title="Jensen-Shannon divergence (nats) of one target's distribution over spots",
         build=lazy_value("histobench_metrics.distribution.jensen_shannon:jensen_shannon_divergence"),
         citation="Lin (1991), IEEE Trans. Inf. Theory 37:145-151",
-        higher_is_better=False,
-        lowest=0.0,
         highest=_LARGEST,
         unit="nats",
-        clips_predictions=True,
         undefined="observation without mass or negative somewhere, or fewer than two spots",
     ),
-    amount(
+    _divergence(
         name="kl",
         title="Kullback-Leibler divergence (nats) of the observed from the predicted distribution over spots",
         build=lazy_value("histobench_metrics.distribution.kl:kullback_leibler"),
         citation="Kullback & Leibler (1951), Ann. Math. Stat. 22:79-86",
-        higher_is_better=False,
-        lowest=0.0,
         unit="nats",
-        clips_predictions=True,
         undefined="observation without mass or negative somewhere, or fewer than two spots",
     ),
     amount(
@@ -55,39 +49,30 @@ CARDS = (
         expensive=True,
         undefined="either side constant, or three spots or fewer",
     ),
-    amount(
+    _divergence(
         name="jsd[cuca-split]",
         title="squared Jensen-Shannon distance over the spots of all test slides, + 1e-8, as CUCA's script",
         build=lazy_value("histobench_metrics.distribution.jensen_shannon:squared_with_offset"),
         citation="Yan et al. (2025), Bioinformatics (CUCA); abundance protocol, section 8",
-        higher_is_better=False,
-        lowest=0.0,
         highest=_LARGEST,
-        clips_predictions=True,
         pools="only",
         undefined="a negative observation",
     ),
-    amount(
+    _divergence(
         name="jsd[cuca-slide]",
         title="Jensen-Shannon distance over the spots of one slide, + 1e-8, as CUCA's script",
         build=lazy_value("histobench_metrics.distribution.jensen_shannon:distance_with_offset"),
         citation="Yan et al. (2025), Bioinformatics (CUCA); abundance protocol, section 8",
-        higher_is_better=False,
-        lowest=0.0,
         highest=math.sqrt(_LARGEST),
-        clips_predictions=True,
         pools="never",
         undefined="a negative observation",
     ),
-    amount(
+    _divergence(
         name="jsd[hist2cell]",
         title="Jensen-Shannon distance over the spots of one slide, no offset, as Hist2Cell's figures",
         build=lazy_value("histobench_metrics.distribution.jensen_shannon:distance_without_offset"),
         citation="Zhao et al. (2024), bioRxiv 2024.02.17.580852",
-        higher_is_better=False,
-        lowest=0.0,
         highest=math.sqrt(_LARGEST),
-        clips_predictions=True,
         pools="never",
         undefined="either side without mass, or a negative observation",
     ),

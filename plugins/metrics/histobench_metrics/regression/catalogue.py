@@ -16,6 +16,7 @@ _cuca_correlation = partial(
     lowest=-1.0,
     highest=1.0,
     citation="Yan et al. (2025), Bioinformatics (CUCA); abundance protocol, section 8",
+    undefined="either side constant up to rounding, or fewer than two spots",
 )
 _hist2scrna_correlation = partial(
     expression,
@@ -113,21 +114,18 @@ CARDS = (
         title="Pearson over the spots of all test slides of a split, as CUCA's script",
         build=lazy_value("histobench_metrics.regression.pearson:pearson"),
         pools="only",
-        undefined="either side constant up to rounding, or fewer than two spots",
     ),
     _cuca_correlation(
         name="pearson[cuca-slide]",
         title="Pearson over the spots of one slide, predictions unclipped, as CUCA's and Hist2Cell's scripts",
         build=lazy_value("histobench_metrics.regression.pearson:pearson"),
         pools="never",
-        undefined="either side constant up to rounding, or fewer than two spots",
     ),
     _cuca_correlation(
         name="spearman[cuca]",
         title="Spearman with predictions clipped at zero, per slide and per split, as CUCA's script",
         build=lazy_value("histobench_metrics.regression.spearman:spearman"),
         clips_predictions=True,
-        undefined="either side constant up to rounding, or fewer than two spots",
     ),
     _hist2scrna_correlation(
         name="pearson[hist2scrna]",
