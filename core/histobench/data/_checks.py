@@ -12,7 +12,7 @@ __all__ = ["check_finite", "check_rows", "check_shape", "check_table"]
 
 
 def check_shape(what: str, values: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
-    """Refuse an array of any other shape."""
+    """Refuse an array whose shape is not ``shape``, such as (n, 2)."""
     if np.shape(values) != shape:
         raise ShapeError(f"{what} must be {shape}, got {np.shape(values)}.")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from histobench.contracts.cards import Card, MethodCard
 from histobench.contracts.options import options_to_json
-from histobench.contracts.protocols import Options
+from histobench.contracts.protocols import Mode, Options
 from histobench.contracts.tasks import TASKS
 from histobench.data import Slide
 from histobench.images import is_upsampled
@@ -46,19 +46,12 @@ def specify(
     """Yield notices and a job for every fold and seed; published weights do not depend on a seed: one job a fold."""
     config, mode = asked.config, choice.mode if choice else None
     checkpoint = asked.checkpoints.get(method.name)
-    options = (
-        checkpoint_options(method, checkpoint, config)
-        if checkpoint
-        else method_options(method, config, dataset=task.dataset.name, kind=task.target.kind, mode=mode)
-    )
+    options = _options(config, task, method, checkpoint, mode)
     given = _given(checkpoint, task, method, options)
     for split, seed in itertools.product(task.splits, config.seeds[:1] if checkpoint else config.seeds):
         seen = choice.contamination(task.dataset, [slide.patient for slide in split.test]) if choice else ()
         if choice and seen:
-            yield (
-                f"{choice.card.name!r} was pretrained on {' and '.join(seen)}, which contains slides of "
-                f"{task.dataset.name}: its scores may be too good, and every result is marked."
-            )
+            yield _notice_of_contamination(choice, task, seen)
         yield JobSpec(
             method=method.name,
             encoder=choice.card.name if choice else None,
@@ -88,6 +81,21 @@ def specify(
             oracle=method.needs_oracle,
             versions=_versions(task, method, choice),
         )
+
+
+def _options(
+    config: RunConfig, task: Task, method: MethodCard, checkpoint: Checkpoint | None, mode: Mode | None
+) -> Options:
+    if checkpoint:
+        return checkpoint_options(method, checkpoint, config)
+    return method_options(method, config, dataset=task.dataset.name, kind=task.target.kind, mode=mode)
+
+
+def _notice_of_contamination(choice: EncoderChoice, task: Task, seen: tuple[str, ...]) -> str:
+    return (
+        f"{choice.card.name!r} was pretrained on {' and '.join(seen)}, which contains slides of {task.dataset.name}: "
+        "its scores may be too good, and every result is marked."
+    )
 
 
 def coarse_slides(choice: EncoderChoice | None, task: Task) -> list[Slide]:

@@ -135,5 +135,5 @@ def mean_median(scores: Rows) -> Rows:
 
 
 def ratio(part: npt.NDArray[Any], whole: npt.NDArray[np.int64]) -> Rows:
-    """Divide sums by counts; NaN where the count is zero."""
+    """Divide (t,) sums by (t,) counts; NaN where the count is zero."""
     return np.where(whole > 0, part / np.maximum(whole, 1), np.nan)

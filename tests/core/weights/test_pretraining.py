@@ -188,7 +188,7 @@ def test_the_minutes_end_a_training() -> None:
 
 
 def test_one_patch_is_too_few() -> None:
-    with pytest.raises(DataError, match="wants two patches or more, got 1"):
+    with pytest.raises(DataError, match="needs at least two patches, got 1"):
         train_objective(
             falling(),
             np.zeros((1, 2, 2, 3), dtype=np.uint8),

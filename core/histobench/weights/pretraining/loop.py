@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -90,21 +91,13 @@ def train_objective(
     """
     n = len(patches)
     if n < 2:
-        raise DataError(f"pretraining wants two patches or more, got {n}.")
+        raise DataError(f"pretraining needs at least two patches, got {n}.")
     fabric = make_fabric(context)
     trained = [parameter for parameter in objective.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trained, lr=options.lr, weight_decay=options.weight_decay)
     wrapped, wrapped_optimiser = fabric.setup(objective, optimiser)
     passed = _resume(load_checkpoint(context.resume, _CHECKPOINT, context.device), objective, optimiser, asked)
-
-    def state() -> dict[str, object]:
-        return {
-            "asked": asked,
-            "objective": objective.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "passed": [passed.steps, passed.seconds, passed.losses],
-        }
-
+    state = partial(_state, objective, optimiser, passed, asked)
     wrapped.train()
     recent: list[float] = []
     for epoch, rows in _batches(n, budget, context.seed, passed.steps):
@@ -129,6 +122,15 @@ def train_objective(
         save_checkpoint(context.resume, _CHECKPOINT, state, seconds=CHECKPOINT_SECONDS)
     objective.eval()
     return passed
+
+
+def _state(objective: Objective, optimiser: torch.optim.Optimizer, passed: Passed, asked: str) -> dict[str, object]:
+    return {
+        "asked": asked,
+        "objective": objective.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "passed": [passed.steps, passed.seconds, passed.losses],
+    }
 
 
 def _batches(n: int, budget: Budget, seed: int, done: int) -> Iterator[tuple[int, Int]]:

@@ -61,14 +61,7 @@ class _Companion(SpotMethod[CompanionT]):
     @override
     def make_module(self, blueprint: Blueprint, backbone: nn.Module | None) -> nn.Module:
         options = self.options
-        projector = make_projector(
-            blueprint.features,
-            options.hidden,
-            projection=options.projection,
-            dropout=options.dropout,
-            batch_norm=options.batch_norm,
-            closed=self.closed,
-        )
+        projector = make_projector(blueprint.features, options, closed=self.closed)
         widths = MOLECULAR_WIDTHS[options.projection]
         return CucaModule(
             projector,

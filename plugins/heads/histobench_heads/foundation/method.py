@@ -53,15 +53,7 @@ class Mlp(SpotMethod[MlpOptions]):
 
     @override
     def make_module(self, blueprint: Blueprint, backbone: nn.Module | None) -> nn.Module:
-        options = self.options
-        projector = make_projector(
-            blueprint.features,
-            options.hidden,
-            projection=options.projection,
-            dropout=options.dropout,
-            batch_norm=options.batch_norm,
-            closed=False,
-        )
+        projector = make_projector(blueprint.features, self.options, closed=False)
         return MlpModule(projector, len(blueprint.targets), backbone)
 
     @override

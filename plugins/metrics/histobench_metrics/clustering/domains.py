@@ -49,7 +49,7 @@ def domains(predicted: Float, observed: Float, /, *, context: ScoreContext) -> F
 
 
 def latent_in_order(predicted: Float, observed: Float, context: ScoreContext) -> tuple[Int, Float]:
-    """Return an order of the spots that does not depend on the table's, and the latent in it.
+    """Return an order of the spots that does not depend on the table's, (n,), and the (n, k) latent in it.
 
     Clusters depend on the order of the spots; scores must not.
     """

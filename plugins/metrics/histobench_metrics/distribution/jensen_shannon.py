@@ -98,7 +98,7 @@ def _scipys(predicted: Float, observed: Float, *, offset: float) -> Rows:
 
 
 def distributions(predicted: Float, observed: Float) -> tuple[Rows, Rows, npt.NDArray[np.bool_]]:
-    """Return the predicted and the observed distribution over spots, and where they are defined."""
+    """Return the (t, n) predicted and observed distributions over spots, and where they are defined, (t,)."""
     left, right = paired(predicted, observed)
     sound = np.isfinite(left).all(axis=1) & np.isfinite(right).all(axis=1)
     defined = sound & (right.min(axis=1, initial=np.inf) >= 0) & (right.max(axis=1, initial=0.0) > 0)

@@ -27,37 +27,37 @@ _Flags = npt.NDArray[np.bool_]
 
 
 def zero_rate_difference(predicted: Float, observed: Float, /) -> Float:
-    """Return the absolute difference of the predicted and the observed share of zeros, in [0, 1]; NaN without spots."""
+    """Return the absolute difference of predicted and observed share of zeros, (t,) in [0, 1]; NaN without spots."""
     called, present = _expressed(predicted, observed)
     return ratio(np.abs(called.sum(axis=1) - present.sum(axis=1)), np.full(len(present), present.shape[1]))
 
 
 def zero_accuracy(predicted: Float, observed: Float, /) -> Float:
-    """Return the share of spots correctly predicted to express a gene or not, in [0, 1]; NaN without spots."""
+    """Return the share of spots correctly predicted to express a gene or not, (t,) in [0, 1]; NaN without spots."""
     called, present = _expressed(predicted, observed)
     return ratio((called == present).sum(axis=1), np.full(len(present), present.shape[1]))
 
 
 def zero_sensitivity(predicted: Float, observed: Float, /) -> Float:
-    """Return the share of the spots expressing a gene that are predicted to; NaN for a gene expressed nowhere."""
+    """Return the share of the spots expressing a gene that are predicted to, (t,); NaN if it is expressed nowhere."""
     called, present = _expressed(predicted, observed)
     return ratio((called & present).sum(axis=1), present.sum(axis=1))
 
 
 def zero_specificity(predicted: Float, observed: Float, /) -> Float:
-    """Return the share of the spots without a gene that are predicted without; NaN for a gene expressed everywhere."""
+    """Return the share of the spots without a gene that are predicted so, (t,); NaN if it is expressed everywhere."""
     called, present = _expressed(predicted, observed)
     return ratio((~called & ~present).sum(axis=1), (~present).sum(axis=1))
 
 
 def zero_f1(predicted: Float, observed: Float, /) -> Float:
-    """Return the F1 of expression, in [0, 1]; NaN for a gene that is neither expressed nor predicted to be."""
+    """Return the F1 of expression, (t,) in [0, 1]; NaN for a gene that is neither expressed nor predicted to be."""
     called, present = _expressed(predicted, observed)
     return ratio(2 * (called & present).sum(axis=1), called.sum(axis=1) + present.sum(axis=1))
 
 
 def mae_of_nonzeros(predicted: Float, observed: Float, /) -> Float:
-    """Return the mean absolute error over the spots that express a gene; NaN for a gene expressed nowhere."""
+    """Return the mean absolute error over the spots that express a gene, (t,); NaN if it is expressed nowhere."""
     left, right = paired(predicted, observed)
     present = right > 0
     error = np.where(present, np.abs(left - right), 0.0).sum(axis=1)
