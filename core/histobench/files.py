@@ -29,7 +29,6 @@ __all__ = [
     "write_atomically",
 ]
 
-
 _PARTIAL = re.compile(r"\..+\.(?P<host>[^.]+)-(?P<pid>\d+)-\d+\.partial")
 
 

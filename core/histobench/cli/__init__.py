@@ -24,7 +24,6 @@ INTERRUPTED = 130
 MISTAKE = 2
 """Exit code for a user's mistake."""
 
-
 _COMMANDS = {
     "analyse": "analyse:analyse",
     "cache": "cache:cache",

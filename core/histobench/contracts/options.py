@@ -17,13 +17,7 @@ _Options = TypeVar("_Options")
 
 
 def options_from_json(card: MethodCard, values: Mapping[str, Setting]) -> Options:
-    """Build a method's options from plain values.
-
-    Raises
-    ------
-    ConfigError
-        For an unknown option or a value of the wrong type.
-    """
+    """Build a method's options from plain values; raises as `checked_options` does."""
     return checked_options(card.options, values, of=card.name)
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from histobench.training.measures import mean_pearson, root_mean_square
     from histobench.training.randomness import generator, seeded, shuffled
     from histobench.training.recipes import Recipe
-    from histobench.training.weights import load_weights, save_weights
+    from histobench.training.weights import compare_states, load_weights, save_weights
 else:
     __getattr__ = exports(
         __name__,
@@ -40,12 +40,13 @@ else:
             "histobench.training.measures": "mean_pearson root_mean_square",
             "histobench.training.randomness": "generator seeded shuffled",
             "histobench.training.recipes": "Recipe",
-            "histobench.training.weights": "load_weights save_weights",
+            "histobench.training.weights": "compare_states load_weights save_weights",
         },
     )
 
 __all__ = [
-    "SYMMETRIES", "Batch", "ColourJitter", "Fitted", "Recipe", "Step", "Symmetry", "fit_module", "generator",
+    "SYMMETRIES", "Batch", "ColourJitter", "Fitted", "Recipe", "Step", "Symmetry", "compare_states",
+    "fit_module", "generator",
     "jitter_colours", "load_checkpoint", "load_weights", "mean_over_symmetries", "mean_pearson", "mirror_and_turn",
     "root_mean_square", "save_checkpoint", "save_weights", "seeded", "shuffled", "turn_at_random",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Trained weights on disk, as safetensors."""
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 
 from histobench.errors import DataError
 
-__all__ = ["load_weights", "restore", "save_weights", "trained_state"]
+__all__ = ["compare_states", "load_weights", "restore", "save_weights", "trained_state"]
 
 _NAMED = 4
 
@@ -31,20 +32,33 @@ def restore(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     DataError
         Naming the tensors that are missing, that the module has no place for, or that have another shape there.
     """
-    frozen, own = _frozen(module), module.state_dict()
-    missing = [name for name in own if name not in state and name not in frozen]
-    unexpected = [name for name in state if name not in own]
+    own = module.state_dict()
+    if differences := compare_states(state, own, required=own.keys() - _frozen(module)):
+        raise DataError(f"{path}: tensors {differences}.")
+    module.load_state_dict(state, strict=False)
+
+
+def compare_states(
+    state: Mapping[str, Tensor], own: Mapping[str, Tensor], *, required: Collection[str] | None = None
+) -> str:
+    """Describe how a state differs from a module's own: tensors missing, unexpected, of another shape; empty if equal.
+
+    Parameters
+    ----------
+    required
+        The module's tensors that the state must have; all by default.
+    """
     misshapen = [
         f"{name} is {tuple(tensor.shape)} and must be {tuple(own[name].shape)}"
         for name, tensor in state.items()
         if name in own and tensor.shape != own[name].shape
     ]
-    if missing or unexpected or misshapen:
-        found = {"missing": missing, "unexpected": unexpected, "of another shape": misshapen}
-        raise DataError(
-            f"{path}: tensors {'; '.join(_first_few(what, names) for what, names in found.items() if names)}."
-        )
-    module.load_state_dict(state, strict=False)
+    found = {
+        "missing": [name for name in own if name not in state and (required is None or name in required)],
+        "unexpected": [name for name in state if name not in own],
+        "of another shape": misshapen,
+    }
+    return "; ".join(_first_few(what, names) for what, names in found.items() if names)
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
@@ -55,13 +69,7 @@ def save_weights(module: nn.Module, path: Path) -> None:
 
 
 def load_weights(module: nn.Module, path: Path) -> None:
-    """Load a file of `save_weights` into a module of the same architecture.
-
-    Raises
-    ------
-    DataError
-        Naming the tensors that are missing, that the module has no place for, or that have another shape there.
-    """
+    """Load a file of `save_weights` into a module of the same architecture; raises as `restore` does."""
     restore(module, load_file(path), path)
 
 

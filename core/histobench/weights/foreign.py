@@ -21,7 +21,7 @@ from histobench.weights.pickled_modules import read_modules
 
 __all__ = ["read_foreign"]
 
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "teacher", "student")
 """Keys under which training scripts and Lightning keep the state dict, next to optimisers and epochs."""
 
 _DEEPEST = 8
@@ -32,7 +32,6 @@ _NESTED = 2
 
 _PARALLEL = "module."
 """Prefix of every name in a data-parallel wrapper of torch."""
-
 
 _WANTED = re.compile(r"(?:Unsupported global: GLOBAL|unsupported GLOBAL|class or function) ([\w.]+)")
 

@@ -1,23 +1,19 @@
 """Read published files safely, and compare them with a network, tensor by tensor.
 
-Files are safetensors, or torch's format with ``weights_only``: no code from a file is executed. A missing or unexpected
-tensor is an error, because the network would still produce plausible embeddings.
+A missing or unexpected tensor is an error, because the network would still produce plausible embeddings.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
-from histobench import WeightsError
+from histobench import DataError, WeightsError
+from histobench.training import compare_states
+from histobench.weights import read_foreign
 
 __all__ = ["check_state", "read_state", "unreadable"]
 
-_WRAPPERS = ("model", "state_dict", "teacher", "student")
-_DEEPEST = 8
 _PREFIXES = ("module.", "backbone.")
 
 
@@ -32,47 +28,21 @@ def read_state(name: str, path: Path) -> dict[str, Tensor]:
     Raises
     ------
     WeightsError
-        If the file is damaged or holds no state dict.
+        If the file is damaged or does not contain a state dict.
     """
     try:
-        if path.suffix == ".safetensors":
-            state: Any = load_file(path)  # Any: whatever the file holds
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch and safetensors raise many kinds of errors for a damaged file
+        state = read_foreign(path)
+    except DataError as error:
         raise unreadable(name, path, error) from error
-    for _ in range(_DEEPEST):  # a pickle may contain itself
-        if not isinstance(state, Mapping):
-            break
-        inner = next((state[key] for key in _WRAPPERS if isinstance(state.get(key), Mapping)), None)
-        if inner is None:
-            break
-        state = inner
-    if not isinstance(state, Mapping) or not all(
-        isinstance(key, str) and isinstance(tensor, Tensor) for key, tensor in state.items()
-    ):
-        raise WeightsError(f"{path}: the weights of encoder {name!r} must be a state dict of tensors; remove the file.")
     return {_bare(key): tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
 
 
 def check_state(name: str, path: Path, state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    """Compare the tensors of a file with those of the network.
-
-    Raises
-    ------
-    WeightsError
-        If tensors are missing, unexpected or of another shape; the message counts them and names the first of each.
-    """
-    missing = sorted(wanted.keys() - state.keys())
-    unexpected = sorted(state.keys() - wanted.keys())
-    reshaped = sorted(k for k in wanted.keys() & state.keys() if wanted[k].shape != state[k].shape)
-    if missing or unexpected or reshaped:
-        found = "; ".join(
-            f"{len(keys)} {what} (e.g. {keys[0]!r})"
-            for what, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", reshaped))
-            if keys
+    """Raise `WeightsError` if tensors of a file are missing, unexpected or of another shape than the network's."""
+    if differences := compare_states(state, wanted):
+        raise WeightsError(
+            f"{path}: these are not the weights of encoder {name!r}: tensors {differences}; remove the file."
         )
-        raise WeightsError(f"{path}: these are not the weights of encoder {name!r}: tensors {found}; remove the file.")
 
 
 def unreadable(name: str, path: Path, error: Exception) -> WeightsError:

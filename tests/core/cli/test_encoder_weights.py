@@ -143,7 +143,7 @@ def test_check_refuses_what_is_no_state_dict(say: Say, root: Path, how: str) -> 
     torch.save(state, folder / "pytorch_model.bin")
     said = say("weights", "check", "resnet18.imagenet")
     assert said.code == 1
-    assert "must be a state dict of tensors" in said.out
+    assert "must hold tensors by name" in said.out
 
 
 def test_a_folder_of_weights_whose_name_is_too_long_is_told_in_a_sentence(

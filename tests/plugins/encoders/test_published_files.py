@@ -151,7 +151,7 @@ def test_a_file_in_timms_layout_is_loaded_strictly(name: str, tmp_path: Path) ->
 def test_a_file_of_another_network_is_refused_with_a_sentence(name: str, tmp_path: Path) -> None:
     save_file({"stem.weight": torch.ones(3), "cls_token": torch.ones(1, 1, 5)}, tmp_path / "w.safetensors")
     with pytest.raises(
-        WeightsError, match=rf"w\.safetensors: these are not the weights of encoder '{name}': tensors \d+ missing"
+        WeightsError, match=rf"w\.safetensors: these are not the weights of encoder '{name}': tensors missing"
     ):
         loaded(name, tmp_path / "w.safetensors")
 
@@ -162,14 +162,14 @@ def test_a_file_that_lacks_one_tensor_is_refused(name: str, tmp_path: Path) -> N
     lost = next(key for key in state if key.endswith("norm1.weight") or "bn1.weight" in key)
     del state[lost]
     torch.save(state, tmp_path / "w.bin")
-    with pytest.raises(WeightsError, match=f"tensors 1 missing .*{lost}"):
+    with pytest.raises(WeightsError, match=f"tensors missing: {lost}"):
         loaded(name, tmp_path / "w.bin")
 
 
 @pytest.mark.parametrize("name", ["uni", "virchow2", "phikon", "hibou-b", "plip", "gpfm", "ctranspath"])
 def test_a_tensor_too_many_is_refused(name: str, tmp_path: Path) -> None:
     torch.save({**tensors(name), "blocks.1.stray.weight": torch.ones(2)}, tmp_path / "w.bin")
-    with pytest.raises(WeightsError, match=r"tensors 1 unexpected \(e\.g\. 'blocks\.1\.stray\.weight'\)"):
+    with pytest.raises(WeightsError, match=r"tensors unexpected: blocks\.1\.stray\.weight"):
         loaded(name, tmp_path / "w.bin")
 
 
@@ -310,7 +310,7 @@ def test_stock_swin_is_refused_as_ctranspath(tmp_path: Path) -> None:
     """The classic failure: a Swin-T with timm's own patch embedding."""
     stock = timm.create_model("swin_tiny_patch4_window7_224", num_classes=0, **narrowed("ctranspath").kwargs)
     torch.save(stock.state_dict(), tmp_path / "ctranspath.pth")
-    with pytest.raises(WeightsError, match=r"missing \(e\.g\. 'patch_embed\.proj\.0\.weight'\)"):
+    with pytest.raises(WeightsError, match=r"missing: patch_embed\.proj\.0\.weight"):
         loaded("ctranspath", tmp_path / "ctranspath.pth")
 
 
@@ -330,5 +330,5 @@ def test_layer_scale_that_the_record_forgets_is_found(tmp_path: Path) -> None:
     torch.save(tensors("uni"), tmp_path / "w.bin")
     entry = narrowed("uni")
     without = replace(entry, kwargs={key: value for key, value in entry.kwargs.items() if key != "init_values"})
-    with pytest.raises(WeightsError, match=r"4 unexpected \(e\.g\. 'blocks\.0\.ls1\.gamma'\)"):
+    with pytest.raises(WeightsError, match=r"unexpected: blocks\.0\.ls1\.gamma"):
         loaded("uni", tmp_path / "w.bin", without)

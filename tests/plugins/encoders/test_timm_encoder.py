@@ -210,7 +210,7 @@ def test_loaded_weights_can_be_trained(tmp_path: Path) -> None:
 def test_another_networks_weights_are_refused(tmp_path: Path) -> None:
     save_file(dict(checkpoint("resnet18")), tmp_path / "w.safetensors")
     wrong = encoder(ENTRIES["resnet50.imagenet"], weights=tmp_path / "w.safetensors")
-    with pytest.raises(WeightsError, match=r"not the weights of encoder 'tiny': tensors .*missing .*of another shape"):
+    with pytest.raises(WeightsError, match=r"not the weights of encoder 'tiny': tensors missing: .*of another shape: "):
         wrong.module()
 
 
@@ -219,16 +219,14 @@ def test_anything_else_than_virchow2_is_refused_as_virchow2(tmp_path: Path) -> N
         {"cls_token": torch.ones(1, 1, 1024), "blocks.0.attn.q.weight": torch.ones(1)}, tmp_path / "w.safetensors"
     )
     wrong = TimmEncoder("virchow2", VIRCHOW2, geometry=PatchGeometry(), weights=tmp_path / "w.safetensors")
-    with pytest.raises(
-        WeightsError, match=r"missing .*1 unexpected .*'blocks\.0\.attn\.q.* 1 of another shape .*'cls_t"
-    ):
+    with pytest.raises(WeightsError, match=r"missing: .*unexpected: blocks\.0\.attn\.q.*of another shape: cls_t"):
         wrong.module()
 
 
 def test_a_tensor_too_many_is_refused(tmp_path: Path) -> None:
     save_file({**checkpoint("resnet18"), "blocks.0.ls1.gamma": torch.ones(3)}, tmp_path / "w.safetensors")
     wrong = encoder(ENTRIES["resnet18.imagenet"], weights=tmp_path / "w.safetensors")
-    with pytest.raises(WeightsError, match=r"1 unexpected \(e\.g\. 'blocks\.0\.ls1\.gamma'\); remove the file"):
+    with pytest.raises(WeightsError, match=r"tensors unexpected: blocks\.0\.ls1\.gamma; remove the file"):
         wrong.module()
 
 
@@ -241,7 +239,7 @@ def test_a_damaged_file_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_a_file_of_anything_else_is_refused(tmp_path: Path) -> None:
     torch.save({"epoch": 3}, tmp_path / "w.bin")
-    with pytest.raises(WeightsError, match="must be a state dict of tensors"):
+    with pytest.raises(WeightsError, match="must hold tensors by name, and under 'epoch' holds int"):
         encoder(ENTRIES["resnet18.imagenet"], weights=tmp_path / "w.bin").module()
 
 

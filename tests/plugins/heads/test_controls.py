@@ -11,9 +11,7 @@ from histobench.testing import ToyFold, toy_fold, unlabelled
 from histobench_heads.controls.mean import Mean
 from histobench_heads.controls.nearest import Nearest
 from histobench_heads.controls.options import (
-    MeanOptions,
-    NearestOptions,
-    OracleOptions,
+    NoOptions,
     PositionOptions,
     ShuffledOptions,
 )
@@ -45,7 +43,7 @@ def _samples(xy_um: list[list[float]], slides: list[str]) -> Samples:
 
 
 def test_the_mean_is_the_training_mean_everywhere(fold: ToyFold) -> None:
-    method = Mean(MeanOptions())
+    method = Mean(NoOptions())
     method.fit(fold.train, fold.val, CONTEXT)
     values = method.predict(unlabelled(fold.test)).values
     np.testing.assert_allclose(values, np.tile(fold.train.targets.values.mean(axis=0), (len(fold.test), 1)), rtol=1e-6)
@@ -103,7 +101,7 @@ def test_the_oracle_tells_the_truth_by_name(fold: ToyFold) -> None:
     order: Int = np.array([2, 0, 1])
     names = tuple(fold.train.targets.names[i] for i in order)
     wanted = Targets(kind="cell_abundance", names=names, values=fold.train.targets.values[:, order])
-    method = Oracle(OracleOptions())
+    method = Oracle(NoOptions())
     method.fit(replace(fold.train, targets=wanted), None, CONTEXT)
     prediction = method.predict(replace(unlabelled(fold.test), oracle=fold.test.oracle))
     assert prediction.names == names
@@ -111,14 +109,14 @@ def test_the_oracle_tells_the_truth_by_name(fold: ToyFold) -> None:
 
 
 def test_the_oracle_refuses_samples_without_truth(fold: ToyFold) -> None:
-    method = Oracle(OracleOptions())
+    method = Oracle(NoOptions())
     method.fit(fold.train, None, CONTEXT)
     with pytest.raises(DataError, match="the oracle needs samples with the truth"):
         method.predict(replace(unlabelled(fold.test), oracle=None))
 
 
 def test_the_oracle_names_what_the_truth_leaves_out(fold: ToyFold) -> None:
-    method = Oracle(OracleOptions())
+    method = Oracle(NoOptions())
     method.fit(fold.train, None, CONTEXT)
     truth = Targets(kind="cell_abundance", names=("tumour",), values=np.zeros((len(fold.test), 1), dtype=np.float32))
     with pytest.raises(DataError, match=r"does not cover 4 targets, e\.g\. 'fibroblast'"):
@@ -130,14 +128,14 @@ def test_the_oracle_names_what_the_truth_leaves_out(fold: ToyFold) -> None:
 
 @pytest.mark.parametrize("damage", ["missing", "truncated"])
 def test_a_damaged_folder_is_named(tmp_path: Path, fold: ToyFold, damage: str) -> None:
-    method = Mean(MeanOptions())
+    method = Mean(NoOptions())
     method.fit(fold.train, None, CONTEXT)
     if damage == "truncated":
         method.save(tmp_path)
         file = tmp_path / "method.npz"
         file.write_bytes(file.read_bytes()[:40])
     with pytest.raises(DataError, match=r"method\.npz does not contain a saved method"):
-        Mean(MeanOptions()).load(tmp_path, CONTEXT)
+        Mean(NoOptions()).load(tmp_path, CONTEXT)
 
 
 @pytest.mark.parametrize("text", [None, "{half"], ids=["missing", "truncated"])
@@ -145,14 +143,14 @@ def test_damaged_facts_are_named(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "method.json").write_text(text)
     with pytest.raises(DataError, match=r"method\.json does not contain a saved method"):
-        Oracle(OracleOptions()).load(tmp_path, CONTEXT)
+        Oracle(NoOptions()).load(tmp_path, CONTEXT)
 
 
 # nearest
 
 
 def test_the_nearest_training_patch_gives_its_targets(fold: ToyFold) -> None:
-    method = Nearest(NearestOptions())
+    method = Nearest(NoOptions())
     method.fit(fold.train, None, CONTEXT)
     np.testing.assert_array_equal(method.predict(fold.train).values, fold.train.targets.values)
     assert fold.train.embeddings is not None
@@ -165,7 +163,7 @@ def test_the_nearest_training_patch_gives_its_targets(fold: ToyFold) -> None:
 
 def test_the_nearest_patch_needs_embeddings(fold: ToyFold) -> None:
     with pytest.raises(DataError, match="nearest-patch needs embeddings, and these samples have none"):
-        Nearest(NearestOptions()).fit(replace(fold.train, embeddings=None), None, CONTEXT)
+        Nearest(NoOptions()).fit(replace(fold.train, embeddings=None), None, CONTEXT)
 
 
 # shuffled

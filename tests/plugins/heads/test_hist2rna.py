@@ -87,7 +87,7 @@ def test_a_saved_head_predicts_the_same(fold: ToyFold, tmp_path: Path, standardi
 
 
 def test_use_before_fit_is_refused(fold: ToyFold) -> None:
-    with pytest.raises(DataError, match="hist2rna has learned nothing yet: call fit or load first"):
+    with pytest.raises(ConfigError, match="this method has learned nothing yet; fit or load it first"):
         Hist2Rna(SHORT).predict(fold.test)
 
 

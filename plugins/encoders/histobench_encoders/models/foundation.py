@@ -39,7 +39,6 @@ _SCALED = {"init_values": 1e-5}  # any number adds the layer scale; its values c
 _ALL_TOKENS = {"global_pool": ""}
 _ANY = (0.25, 0.5, 1.0, 2.0)
 
-
 _vit = partial(vit, token_px=14)
 
 

@@ -25,7 +25,6 @@ _CLIP = {
 _ND = "CC-BY-NC-ND-4.0"
 _PLIP = 768
 
-
 _vit = partial(vit, token_px=16, crop_px=224, depth=12)
 
 

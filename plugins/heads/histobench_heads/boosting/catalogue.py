@@ -6,7 +6,6 @@ from histobench_heads.frames.cards import ALL_KINDS, FROZEN_SLOT, OURS
 
 __all__ = ["BOOSTED_TREES"]
 
-
 BOOSTED_TREES = MethodCard(
     name="boosted-trees",
     title="gradient-boosted trees on frozen embeddings, one forest for all targets",

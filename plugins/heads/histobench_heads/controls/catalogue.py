@@ -2,9 +2,7 @@
 
 from histobench import EncoderSlot, lazy
 from histobench_heads.controls.options import (
-    MeanOptions,
-    NearestOptions,
-    OracleOptions,
+    NoOptions,
     PositionOptions,
     ShuffledOptions,
 )
@@ -13,14 +11,13 @@ from histobench_heads.frames.ridge.options import RidgeOptions
 
 __all__ = ["COLOUR", "MEAN", "NEAREST", "ORACLE", "POSITION", "SHUFFLED"]
 
-
 _COLOURS = EncoderSlot(default="colour-stats", default_mode="frozen", modes=("frozen",), fixed=True)
 
 MEAN = control(
     name="mean",
     title="control: every spot gets the mean of the training spots",
     build=lazy("histobench_heads.controls.mean:Mean"),
-    options=MeanOptions,
+    options=NoOptions,
     targets=(*ALL_KINDS, "enhance"),
 )
 """The mean of the training spots."""
@@ -51,7 +48,7 @@ NEAREST = control(
     title="control: the targets of the training patch nearest in colour statistics",
     citation="Cover & Hart (1967), IEEE Trans. Inf. Theory 13:21-27",
     build=lazy("histobench_heads.controls.nearest:Nearest"),
-    options=NearestOptions,
+    options=NoOptions,
     targets=ALL_KINDS,
     encoder=_COLOURS,
 )
@@ -72,7 +69,7 @@ ORACLE = control(
     name="oracle",
     title="control: the truth behind the targets, where it is known",
     build=lazy("histobench_heads.controls.oracle:Oracle"),
-    options=OracleOptions,
+    options=NoOptions,
     targets=ALL_KINDS,
     needs_oracle=True,
 )

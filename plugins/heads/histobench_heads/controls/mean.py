@@ -6,7 +6,7 @@ import numpy as np
 from typing_extensions import override
 
 from histobench import FitContext, Float, LabelledSamples, Method, Prediction, Samples
-from histobench_heads.controls.options import MeanOptions
+from histobench_heads.controls.options import NoOptions
 from histobench_heads.frames.saved import read_arrays, write_arrays
 
 __all__ = ["Mean"]
@@ -18,7 +18,7 @@ class Mean(Method):
     Its correlation is undefined by construction; its errors give the scale of errors.
     """
 
-    def __init__(self, options: MeanOptions) -> None:
+    def __init__(self, options: NoOptions) -> None:
         self.options = options
         self._names: tuple[str, ...] = ()
         self._mean: Float = np.empty(0, dtype=np.float32)

@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from typing_extensions import override
 
 from histobench import FitContext, Float, LabelledSamples, Method, Prediction, Samples
-from histobench_heads.controls.options import NearestOptions
+from histobench_heads.controls.options import NoOptions
 from histobench_heads.frames.ridge.solver import Design
 from histobench_heads.frames.saved import read_arrays, write_arrays
 
@@ -25,7 +25,7 @@ __all__ = ["Nearest"]
 class Nearest(Method):
     """Copy the targets of the training spot whose standardised embedding is nearest in Euclidean distance."""
 
-    def __init__(self, options: NearestOptions) -> None:
+    def __init__(self, options: NoOptions) -> None:
         self.options = options
         self._names: tuple[str, ...] = ()
         self._design = Design(mean=np.empty(0), deviation=np.empty(0))

@@ -4,17 +4,12 @@ from dataclasses import dataclass
 
 from histobench_heads.frames.checks import at_least, positive
 
-__all__ = ["MeanOptions", "NearestOptions", "OracleOptions", "PositionOptions", "ShuffledOptions"]
+__all__ = ["NoOptions", "PositionOptions", "ShuffledOptions"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeanOptions:
-    """The mean has no options."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NearestOptions:
-    """The nearest training patch has no options."""
+class NoOptions:
+    """Options of a control that has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +27,6 @@ class ShuffledOptions:
     def __post_init__(self) -> None:
         """Refuse a penalty without a logarithm."""
         positive(self, "penalty")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OracleOptions:
-    """The oracle has no options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing_extensions import override
 
 from histobench import DataError, FitContext, LabelledSamples, Method, Prediction, Samples
-from histobench_heads.controls.options import OracleOptions
+from histobench_heads.controls.options import NoOptions
 from histobench_heads.frames.saved import read_facts, write_facts
 
 __all__ = ["Oracle"]
@@ -14,7 +14,7 @@ __all__ = ["Oracle"]
 class Oracle(Method):
     """Predict the truth behind the targets, which the samples must contain."""
 
-    def __init__(self, options: OracleOptions) -> None:
+    def __init__(self, options: NoOptions) -> None:
         self.options = options
         self._names: tuple[str, ...] = ()
 

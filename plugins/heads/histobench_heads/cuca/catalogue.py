@@ -1,12 +1,11 @@
 """The cards of CUCA and CUCAMLP."""
 
-from histobench import EncoderSlot, lazy
+from histobench import lazy
 from histobench_heads.cuca.options import CucaMlpOptions, CucaOptions
 from histobench_heads.cuca.published import REPRODUCTIONS
-from histobench_heads.frames.cards import FROZEN_SLOT, cuca_publication
+from histobench_heads.frames.cards import ADAPTED_SLOT, FROZEN_SLOT, cuca_publication
 
 __all__ = ["CUCA", "CUCA_MLP"]
-
 
 CUCA = cuca_publication(
     name="cuca",
@@ -15,13 +14,7 @@ CUCA = cuca_publication(
     options=CucaOptions,
     targets=("cell_abundance",),
     auxiliary=("gene_expression",),
-    encoder=EncoderSlot(
-        default="virchow2",
-        default_mode="lora",
-        modes=("lora", "full", "frozen"),
-        scratch="vit-tiny",
-        scratch_mode="full",
-    ),
+    encoder=ADAPTED_SLOT,
     # cuca, Loss: main, reconstruction, alignment. Other datasets get her2st's, which are the options' defaults.
     dataset_options={
         "her2st": {"weight_main": 0.3, "weight_reconstruction": 0.6, "weight_alignment": 0.1},

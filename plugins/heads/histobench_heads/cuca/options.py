@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from histobench import ConfigError
+from histobench_heads.frames.checks import not_negative
 from histobench_heads.frames.spotwise.options import AdapterOptions, ProjectorOptions
 
 __all__ = ["MOLECULAR_WIDTHS", "Alignment", "CompanionOptions", "CucaMlpOptions", "CucaOptions"]
@@ -39,8 +40,7 @@ class CompanionOptions(ProjectorOptions):
     def __post_init__(self) -> None:
         """Refuse a negative epsilon."""
         ProjectorOptions.__post_init__(self)  # super() does not work in a slotted dataclass
-        if self.rmse_epsilon < 0:
-            raise ConfigError(f"rmse_epsilon must not be negative, got {self.rmse_epsilon}.")
+        not_negative(self, "rmse_epsilon")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ from histobench_heads.frames.cards import control
 
 __all__ = ["NEIGHBOUR_MEAN", "PCA_RECONSTRUCTION", "RAW_COUNTS"]
 
-
 RAW_COUNTS = control(
     name="raw-counts",
     title="control: the unchanged input",

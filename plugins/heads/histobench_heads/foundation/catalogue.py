@@ -1,12 +1,11 @@
 """Heads on foundation models."""
 
-from histobench import EncoderSlot, lazy
+from histobench import lazy
 from histobench_heads.foundation.options import FmMlpOptions, LinearOptions, MlpOptions
 from histobench_heads.foundation.published import LINEAR_PROBE_REPRODUCTIONS
-from histobench_heads.frames.cards import CONTINUOUS, FROZEN_SLOT, cuca_publication
+from histobench_heads.frames.cards import ADAPTED_SLOT, CONTINUOUS, FROZEN_SLOT, cuca_publication
 
 __all__ = ["FMMLP", "LINEAR_PROBE", "MLP"]
-
 
 LINEAR_PROBE = cuca_publication(
     name="linear-probe",
@@ -56,13 +55,7 @@ FMMLP = cuca_publication(
     build=lazy("histobench_heads.foundation.method:Mlp"),
     options=FmMlpOptions,
     targets=CONTINUOUS,
-    encoder=EncoderSlot(
-        default="virchow2",
-        default_mode="lora",
-        modes=("lora", "full", "frozen"),
-        scratch="vit-tiny",
-        scratch_mode="full",
-    ),
+    encoder=ADAPTED_SLOT,
     # foundation_heads, Numeric checks
     parameters={
         "virchow2 with adapters, 80 cell types": 633_446_864,

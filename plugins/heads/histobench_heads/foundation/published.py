@@ -21,13 +21,7 @@ LINEAR_PROBE_REPRODUCTIONS = cuca_comparison(
 
 
 def convert_linear_probe(tensors: "Mapping[str, Tensor]", request: ConvertRequest) -> Converted:
-    """Convert a checkpoint of LinearProbing.
-
-    Raises
-    ------
-    DataError
-        If this is not such a checkpoint.
-    """
+    """Convert a checkpoint of LinearProbing; raises as `convert_mlp` does."""
     found = sort_encoder(tensors, request)
     return _converted(found, length(tensors, "linearprob_head.bias"), request, options={})
 

@@ -5,6 +5,7 @@ from functools import partial
 from histobench import EncoderSlot, Kind, MethodCard
 
 __all__ = [
+    "ADAPTED_SLOT",
     "ALL_KINDS",
     "CONTINUOUS",
     "FROZEN_SLOT",
@@ -46,6 +47,11 @@ FROZEN_SLOT = EncoderSlot(
     scratch_mode="frozen",
 )
 """The slot of a head on frozen embeddings."""
+
+ADAPTED_SLOT = EncoderSlot(
+    default="virchow2", default_mode="lora", modes=("lora", "full", "frozen"), scratch="vit-tiny", scratch_mode="full"
+)
+"""The slot of a method that adapts its encoder."""
 
 HBCIS_MEAN = (0.5319, 0.5080, 0.6824)
 """Mean of red, green and blue in [0, 1] of the patches of 23 breast cancer patients (``he2gene.md``, section 2.4)."""

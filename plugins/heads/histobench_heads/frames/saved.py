@@ -50,13 +50,7 @@ def write_facts(folder: Path, facts: Mapping[str, object]) -> None:
 
 
 def read_facts(folder: Path) -> dict[str, Any]:  # Any: JSON values
-    """Read what `write_facts` wrote.
-
-    Raises
-    ------
-    DataError
-        If there is no such file or it is damaged.
-    """
+    """Read what `write_facts` wrote; raises as `read_arrays` does."""
     path = folder / _FACTS
     try:
         facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

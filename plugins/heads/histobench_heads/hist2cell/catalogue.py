@@ -7,7 +7,6 @@ from histobench_heads.hist2cell.published import REPRODUCTIONS, convert
 
 __all__ = ["HIST2CELL"]
 
-
 HIST2CELL = MethodCard(
     name="hist2cell",
     title="Hist2Cell: a graph transformer over each spot's neighbourhood",

@@ -6,7 +6,6 @@ from histobench_heads.hist2rna.options import Hist2RnaOptions
 
 __all__ = ["HIST2RNA"]
 
-
 HIST2RNA = MethodCard(
     name="hist2rna",
     title="hist2RNA: a bulk head on the mean embedding of many spots, asked of single ones",

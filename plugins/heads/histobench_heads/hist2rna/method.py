@@ -22,7 +22,7 @@ Differences from the published method
 
 import math
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -31,15 +31,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from typing_extensions import override
 
-from histobench import DataError, FitContext, Float, Int, LabelledSamples, Method, Prediction, Samples
-from histobench.training import Recipe, fit_module, generator, load_weights, save_weights, seeded
+from histobench import FitContext, Float, Int, LabelledSamples, Prediction, Samples
+from histobench.training import Recipe, fit_module, generator, seeded
 from histobench_heads.frames.neighbourhoods import contiguous_parts
-from histobench_heads.frames.saved import read_facts, write_facts
+from histobench_heads.frames.single_module import ModuleMethod
 from histobench_heads.hist2rna.options import Hist2RnaOptions
 
 __all__ = ["BagBatch", "BulkHead", "Hist2Rna", "bag_means"]
-
-_WEIGHTS = "weights.safetensors"
 
 
 class BagBatch(NamedTuple):
@@ -91,23 +89,31 @@ class BulkHead(nn.Module):
         return predicted
 
 
-class Hist2Rna(Method):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """Names of the targets and width of the embedding."""
+
+    names: tuple[str, ...]
+    dim: int
+
+
+class Hist2Rna(ModuleMethod[Blueprint, BulkHead]):
     """Learn from bags of spots; predict spots."""
 
+    blueprint_type = Blueprint
+
     def __init__(self, options: Hist2RnaOptions) -> None:
+        super().__init__()
         self.options = options
-        self._names: tuple[str, ...] = ()
-        self._module: BulkHead | None = None
 
     @override
     def fit(self, train: LabelledSamples, val: LabelledSamples | None, context: FitContext) -> None:
-        self._names = train.targets.names
         embeddings, targets = train.need_embeddings("hist2rna"), train.targets.values
-        with seeded(context.seed):
-            self._module = self._build(embeddings.shape[1])
-        self._module.measure(torch.as_tensor(embeddings, dtype=torch.float32))
+        blueprint = self._blueprint = Blueprint(names=train.targets.names, dim=embeddings.shape[1])
+        module = self._module = self.build(blueprint, context)
+        module.measure(torch.as_tensor(embeddings, dtype=torch.float32))
         if self.options.start_at_mean:
-            self._module.start_at(torch.as_tensor(targets, dtype=torch.float32))
+            module.start_at(torch.as_tensor(targets, dtype=torch.float32))
 
         def batches(epoch: int) -> Iterator[BagBatch]:
             draws = generator(context.seed, epoch)
@@ -118,7 +124,7 @@ class Hist2Rna(Method):
                 yield BagBatch(bag_means(embeddings, some), bag_means(targets, some))
 
         fit_module(
-            self._module,
+            module,
             _loss,
             batches,
             recipe=Recipe(
@@ -133,36 +139,18 @@ class Hist2Rna(Method):
 
     @override
     def predict(self, samples: Samples) -> Prediction:
-        module, embeddings = self._made(), samples.need_embeddings("hist2rna")
+        (blueprint, module), embeddings = self._made(), samples.need_embeddings("hist2rna")
         if self.options.predict == "spot":
-            return Prediction(names=self._names, values=_run(module, torch.as_tensor(embeddings)))
+            return Prediction(names=blueprint.names, values=_run(module, torch.as_tensor(embeddings)))
         bags = contiguous_parts(samples, self.options.bag_spots)
         rows = np.concatenate(bags)
         values = np.repeat(_run(module, bag_means(embeddings, bags)), [len(bag) for bag in bags], axis=0)
-        return Prediction(names=self._names, values=values[np.argsort(rows)])
+        return Prediction(names=blueprint.names, values=values[np.argsort(rows)])
 
     @override
-    def save(self, folder: Path) -> None:
-        module = self._made()
-        write_facts(folder, {"names": self._names, "dim": module.c1[0].in_channels})
-        save_weights(module, folder / _WEIGHTS)
-
-    @override
-    def load(self, folder: Path, context: FitContext) -> None:
-        facts = read_facts(folder)
-        self._names = tuple(facts["names"])
-        with seeded(0):  # every weight is read
-            module = self._build(int(facts["dim"]))
-        load_weights(module, folder / _WEIGHTS)
-        self._module = module.to(context.device).eval()
-
-    def _build(self, dim: int) -> BulkHead:
-        return BulkHead(dim, len(self._names), standardise=self.options.standardise)
-
-    def _made(self) -> BulkHead:
-        if self._module is None:
-            raise DataError("hist2rna has learned nothing yet: call fit or load first.")
-        return self._module
+    def build(self, blueprint: Blueprint, context: FitContext) -> BulkHead:
+        with seeded(context.seed):
+            return BulkHead(blueprint.dim, len(blueprint.names), standardise=self.options.standardise)
 
     def _selection(self, val: LabelledSamples) -> Callable[[nn.Module], float]:
         """Return the score: the negative mean squared error of the validation bags."""

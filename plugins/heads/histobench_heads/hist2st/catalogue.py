@@ -8,7 +8,6 @@ from histobench_heads.hist2st.published import REPRODUCTIONS, convert
 
 __all__ = ["HIST2ST"]
 
-
 HIST2ST = MethodCard(
     name="hist2st",
     title="Hist2ST: ConvMixer, transformer and graph layers over a whole slide",

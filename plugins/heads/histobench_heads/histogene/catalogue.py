@@ -8,7 +8,6 @@ from histobench_heads.histogene.options import HisToGeneOptions
 
 __all__ = ["HISTOGENE"]
 
-
 HISTOGENE = MethodCard(
     name="histogene",
     title="HisToGene: a vision transformer over all spots of a slide",

@@ -8,7 +8,6 @@ __all__ = ["CCA", "COLOUR_CCA"]
 
 _CITATION = "Hotelling (1936), Biometrika 28:321-377; Vinod (1976), J. Econometrics 4:147-166"
 
-
 COLOUR_CCA = control(
     name="colour-cca",
     title="control: canonical correlation of expression with colour statistics of the patch",

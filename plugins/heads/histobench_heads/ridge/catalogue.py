@@ -7,7 +7,6 @@ from histobench_heads.ridge.options import HestRidgeOptions
 
 __all__ = ["HEST_RIDGE", "RIDGE"]
 
-
 RIDGE = MethodCard(
     name="ridge",
     title="ridge regression on frozen embeddings, its penalty chosen within the training slides",

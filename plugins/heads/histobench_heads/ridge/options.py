@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from histobench import ConfigError
+from histobench_heads.frames.checks import at_least
 
 __all__ = ["HestRidgeOptions"]
 
@@ -24,5 +24,4 @@ class HestRidgeOptions:
 
     def __post_init__(self) -> None:
         """Refuse a regression on nothing."""
-        if self.components < 1:
-            raise ConfigError(f"components must be at least 1, got {self.components}.")
+        at_least(self, 1, "components")

@@ -8,7 +8,6 @@ from histobench_heads.thitogene.options import ThitogeneOptions
 
 __all__ = ["THITOGENE"]
 
-
 THITOGENE = MethodCard(
     name="thitogene",
     title="THItoGene: capsules of each patch, a transformer over the slide and graph attention",

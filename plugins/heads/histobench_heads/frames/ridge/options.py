@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from histobench import ConfigError
+from histobench_heads.frames.checks import at_least
 
 __all__ = ["RidgeOptions"]
 
@@ -33,5 +34,4 @@ class RidgeOptions:
             raise ConfigError(
                 f"the penalty grid must rise in at least 1 step, got {self.lowest} to {self.highest} in {self.steps}."
             )
-        if self.folds < 2:
-            raise ConfigError(f"folds must be at least 2, got {self.folds}.")
+        at_least(self, 2, "folds")
