@@ -113,7 +113,8 @@ def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(
         said.strip().splitlines()[-1] == "histobench: stopped; nothing is lost. Run the same command again to resume."
     )
     second = spawn(*study(her2st_root, tmp_path))
-    second.communicate()
+    _, said = second.communicate()
+    assert second.returncode == 0, said
     assert scores(tmp_path) == scores(whole)
     assert set(times_done(tmp_path).values()) == {1}
 
