@@ -89,7 +89,7 @@ def _load(app: "App", job: str, study: Path, data_root: Path | None) -> "Drawer"
         raise did_you_mean("finished job that draws", job, drawing)
     record = known[found[0]]
     if not TASKS[record.job.kind].is_judged:
-        raise ConfigError(f"job {record.job_id} ({record.job.method}) has the task {record.job.target!r}: no patches.")
+        raise ConfigError(f"job {record.job_id} ({record.job.method}) draws nothing: its task is {record.job.target}.")
     method: Any = load_fitted(record, store.folder(record.job_id), open_assembler(record.job, app.registry, data_root))
     if not all(hasattr(method, part) for part in ("genes", "prompts", "encode", "draw")):
         raise ConfigError(f"{record.job.method} cannot draw patches on demand.")

@@ -72,7 +72,7 @@ def _load(path: Path) -> object:
     except Exception as error:  # torch and safetensors raise anything for damaged bytes
         reason = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".:") or type(error).__name__
         raise DataError(
-            f"{str(path)!r} is damaged, or no file of tensors: neither safetensors nor torch's format ({reason}); get "
+            f"{str(path)!r} is damaged or has no tensors: it is neither safetensors nor torch's format ({reason}); get "
             f"it again from its publisher."
         ) from error
 

@@ -433,7 +433,7 @@ def test_spots_that_are_none_are_told_in_a_sentence(
 
 def test_a_job_that_does_not_draw_says_so(say: Say, study: Path, tmp_path: Path) -> None:
     given = ("--study", study, "--out", tmp_path, "--prompts", "x.npy")
-    assert "has the task 'retrieve': no patches" in say("generate", job(study, "retrieve").name, *given).err
+    assert "draws nothing: its task is retrieve" in say("generate", job(study, "retrieve").name, *given).err
     assert "no finished job that draws" in say("generate", "nosuchjob", *given).err
 
 
