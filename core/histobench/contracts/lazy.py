@@ -28,13 +28,15 @@ class Lazy:
         Raises
         ------
         ImportError
-            If there is no such module or attribute.
+            If there is no such module or attribute; an error inside the module is raised as it is.
         """
         module, _, attribute = self.target.partition(":")
-        try:
-            return getattr(import_module(module), attribute)
-        except AttributeError as error:
-            raise ImportError(f"module {module!r} has no attribute {attribute!r}.") from error
+        if not attribute:
+            raise ImportError(f"expected 'module:attribute', got {self.target!r}.")
+        found = import_module(module)
+        if not hasattr(found, attribute):
+            raise ImportError(f"module {module!r} has no attribute {attribute!r}.")
+        return getattr(found, attribute)
 
     def __call__(self, *args: Any, **named: Any) -> Any:  # Any: the arguments of any function
         """Return the object, or call it and return its result."""
