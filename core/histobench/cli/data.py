@@ -49,7 +49,7 @@ def download(app: "App", dataset: str, data_root: Path | None) -> None:
 
     card = app.registry.datasets.get(dataset)
     if card.download is None:
-        raise ConfigError(f"dataset {dataset!r} " + ("is generated." if card.generated else "cannot be downloaded."))
+        raise ConfigError(f"dataset {dataset!r} " + ("needs no files." if card.generated else "cannot be downloaded."))
     card.download(data_root)
     app.output.result(f"{dataset} is complete.")
 
@@ -64,7 +64,7 @@ def check(app: "App", dataset: str, data_root: Path | None) -> None:
 
     card = app.registry.datasets.get(dataset)
     if card.check is None:
-        raise ConfigError(f"dataset {dataset!r} " + ("is generated." if card.generated else "cannot be verified."))
+        raise ConfigError(f"dataset {dataset!r} " + ("needs no files." if card.generated else "cannot be verified."))
     wrong = card.check(data_root)
     for path, what in wrong.items():
         app.output.result(f"{path}: {what}")

@@ -219,10 +219,10 @@ class RunRecord(Model):
     def _agrees_with_itself(self) -> Self:
         for name, scores in self.scores.items():
             if set(scores.per_slide) != set(self.n_spots) or not set(scores.per_slide) <= set(self.job.patients):
-                raise ValueError(f"{name} is scored on other slides than were predicted")
+                raise ValueError(f"{name} was scored on slides that differ from the predicted ones")
             wanted = len(scores.columns or self.targets)
             if any(len(row) != wanted for row in (*scores.per_slide.values(), scores.pooled)):
-                raise ValueError(f"{name} has not one score per {'column' if scores.columns else 'target'}")
+                raise ValueError(f"{name} does not have one score per {'column' if scores.columns else 'target'}")
         return self
 
 

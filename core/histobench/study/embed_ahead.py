@@ -107,7 +107,7 @@ def plan_extraction(config: RunConfig, registry: Registry) -> list[Part]:
         If an encoder, dataset or target does not exist, or the weights of an encoder are not available.
     """
     if not config.encoders:
-        raise ConfigError("no encoder is asked for: --encoders NAME[,NAME]; `histobench list encoders` names them.")
+        raise ConfigError("no encoder is given: use --encoders NAME[,NAME]; see `histobench list encoders`.")
     encoders = [_frozen(registry, name) for name in config.encoders]
     datasets = asked_datasets(config, registry)
     return [part for card in encoders for dataset in datasets for part in _parts(config, card, dataset)]

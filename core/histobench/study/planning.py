@@ -49,7 +49,7 @@ def grid(asked: Asked, machine: Machine) -> Planned:
     if not any(ALL in methods or job.method in methods for job in jobs):
         raise ConfigError(f"none of the requested methods can run: {'; '.join(reasons(left_out))}.")
     if asked.config.judge and not any(one.judge for one in found if isinstance(one, Task)):
-        notices.append(f"--judge {asked.config.judge} judges nothing: no method of this study generates patches.")
+        notices.append(f"--judge {asked.config.judge} has no effect: no method of this study generates patches.")
     return Planned(
         jobs=tuple(sorted(jobs, key=lambda job: not job.control)),
         left_out=tuple(left_out),

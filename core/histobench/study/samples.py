@@ -114,7 +114,7 @@ class Assembler:
         if not self.shows_oracle:
             return None
         if table.oracle is None:
-            raise DataError(f"slide {table.slide.id!r} has no oracle to show.")
+            raise DataError(f"slide {table.slide.id!r} has no known truth, which this control needs.")
         place = {name: column for column, name in enumerate(table.oracle.names)}
         columns = [place[name] for name in self.panel.names]
         return replace(table.oracle, names=self.panel.names, values=table.oracle.values[:, columns])

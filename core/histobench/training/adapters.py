@@ -80,10 +80,10 @@ def _checkpoint_gradients(module: nn.Module) -> None:
     """Compute the encoder's blocks again in the backward pass, as timm's networks support."""
     networks = [part for part in module.modules() if callable(getattr(part, "set_grad_checkpointing", None))]
     if not networks:
-        raise ConfigError("this encoder offers no gradient checkpointing; leave it out.")
+        raise ConfigError("this encoder has no gradient checkpointing; run without it.")
     if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules()):
         # the second pass would update the running means again, and so change the result
-        raise ConfigError("gradient checkpointing would move the batch normalisation of this encoder; leave it out.")
+        raise ConfigError("gradient checkpointing would update this encoder's batch statistics twice; run without it.")
     for network in networks:
         network.set_grad_checkpointing(True)  # type: ignore[operator]  # seen to be callable
 

@@ -117,8 +117,8 @@ def test_show_of_an_unknown_name_gets_a_suggestion(say: Say) -> None:
 
 
 def test_download_of_a_generated_dataset_is_refused(say: Say) -> None:
-    refused(say("data", "download", "synthetic"), "is generated")
-    refused(say("data", "check", "synthetic"), "is generated")
+    refused(say("data", "download", "synthetic"), "needs no files")
+    refused(say("data", "check", "synthetic"), "needs no files")
 
 
 def test_mode_that_a_method_cannot_take_is_left_out_with_a_reason(say: Say, tmp_path: Path) -> None:

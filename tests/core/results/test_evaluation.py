@@ -128,7 +128,7 @@ def test_nothing_to_score_is_refused():
 
 
 def test_slides_of_different_panels_are_refused():
-    with pytest.raises(ShapeError, match="slides 'A1' and 'B1' were not predicted for one panel"):
+    with pytest.raises(ShapeError, match="slides 'A1' and 'B1' have different targets"):
         score([_result("A1"), _result("B1", names=("a", "c"))], [_card(_bias)])
 
 

@@ -142,8 +142,8 @@ def test_missing_record_is_refused_by_name(path: Path) -> None:
 @pytest.mark.parametrize(
     ("facts", "sentence"),
     [
-        ({"n_spots": {"A1": 60}}, "scored on other slides than were predicted"),
-        ({"targets": ("t-cell",)}, "has not one score per target"),
+        ({"n_spots": {"A1": 60}}, "scored on slides that differ from the predicted ones"),
+        ({"targets": ("t-cell",)}, "does not have one score per target"),
     ],
 )
 def test_record_that_contradicts_itself_is_refused(path: Path, facts: dict[str, object], sentence: str) -> None:
@@ -181,7 +181,7 @@ def test_a_record_may_lack_scores_of_what_stands_beside(make_record) -> None:
 def test_columns_must_be_as_many_as_scores(make_record) -> None:
     record = make_record({"A1": [0.5, 0.25]})
     scores = record.scores["pearson"].model_copy(update={"columns": ("mean",)})
-    with pytest.raises(ValidationError, match="pearson has not one score per column"):
+    with pytest.raises(ValidationError, match="pearson does not have one score per column"):
         RunRecord.model_validate({**record.model_dump(), "scores": {"pearson": scores.model_dump()}})
 
 

@@ -83,7 +83,7 @@ def test_job_id_ignores_the_machine_and_nothing_else(registry: Registry, her2st_
 
 def test_a_judge_without_patches_to_judge_is_noticed(registry: Registry) -> None:
     plan = plan_study(RunConfig(methods=("mean",), judge="densenet121.random"), registry, Machine())
-    assert "--judge densenet121.random judges nothing: no method of this study generates patches." in plan.notices
+    assert "--judge densenet121.random has no effect: no method of this study generates patches." in plan.notices
 
 
 def test_job_id_follows_the_content_of_weights_that_training_starts_from(registry: Registry, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_a_file_made_otherwise_is_no_pretrained_encoder(tmp_path: Path) -> None:
 
 
 def test_an_encoder_that_keeps_its_weights_to_itself_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="'net' cannot be pretrained: it does not give its weights away"):
+    with pytest.raises(ConfigError, match="'net' cannot be pretrained: it cannot export trained weights"):
         make_weights(asked(encoder=encoder_card(ToyEncoder)), tmp_path / "w.safetensors")
 
 
@@ -213,5 +213,5 @@ def test_options_are_checked(method: str, values: dict[str, object], sentence: s
 
 
 def test_mae_wants_a_vision_transformer(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="this encoder is not a vision transformer; use dino or simclr"):
+    with pytest.raises(ConfigError, match="this encoder is not a vision transformer; use --method dino or simclr"):
         make_weights(replace(asked(), options=settle_options("mae", {})), tmp_path / "w.safetensors")

@@ -231,7 +231,7 @@ def _check(results: Sequence[SlideResult]) -> None:
     seen: set[str] = set()
     for result in results:
         if (result.observed.kind, result.observed.names) != (first.observed.kind, first.observed.names):
-            raise ShapeError(f"slides {first.slide_id!r} and {result.slide_id!r} were not predicted for one panel.")
+            raise ShapeError(f"slides {first.slide_id!r} and {result.slide_id!r} have different targets.")
         if result.slide_id in seen:
             raise ShapeError(f"slide {result.slide_id!r} occurs twice in the results.")
         seen.add(result.slide_id)

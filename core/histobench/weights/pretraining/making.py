@@ -100,7 +100,7 @@ def make_weights(
     """
     encoder = asked.encoder.build(asked.geometry)
     if not isinstance(encoder, PretrainableEncoder):
-        raise ConfigError(f"encoder {asked.encoder.name!r} cannot be pretrained: it does not give its weights away.")
+        raise ConfigError(f"encoder {asked.encoder.name!r} cannot be pretrained: it cannot export trained weights.")
     beginning = asked.encoder.find_weights() if asked.encoder.find_weights else None
     beginning_hash = weights_hash(beginning) if beginning else ""
     corpus = read_corpus(asked.datasets, asked.choice, geometry=encoder.geometry, data_root=asked.data_root, tell=tell)

@@ -199,7 +199,7 @@ def _transformer(encoder: nn.Module) -> VisionTransformer:
     found = next((part for part in encoder.modules() if isinstance(part, VisionTransformer)), None)
     if found is None or not isinstance(encoder, Normalising):
         raise ConfigError(
-            "method 'mae' hides tokens, and this encoder is not a vision transformer; use dino or simclr."
+            "method 'mae' hides tokens, and this encoder is not a vision transformer; use --method dino or simclr."
         )
     if found.num_prefix_tokens != 1 or found.no_embed_class:
         raise ConfigError("method 'mae' wants a vision transformer with a class token and no registers; take dino.")

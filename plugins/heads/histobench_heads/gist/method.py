@@ -15,7 +15,7 @@ Differences from the published method
 * The weights of the last epoch are kept (published: nine checkpoints, all compared with the labels; defect 6).
 * Initial weights, and the order of sections in an epoch, are drawn from the job's seed (published: 1234 for all).
 * Radius: 1.5 times the section's median distance to the nearest spot, because radii in pixels are
-  meaningful for four data sets only. Radii in pixels of known width are on the card.
+  meaningful for four data sets only. The published radii, for data sets of known pixel size, are options of the card.
 * Any frozen encoder, with its own transform, at the magnification that it was trained at; published: CTransPath, UNI or
   Virchow2 on 240 pixels of the image without their own normalisation, 120 near two of
   the borders (defects 4, 16, 17).
