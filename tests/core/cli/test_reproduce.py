@@ -117,5 +117,5 @@ def test_pages_of_the_published_methods_tell_their_encoders(say: Say) -> None:
 
 def test_pages_say_what_options_mean_also_those_that_a_method_extends(say: Say) -> None:
     page = say("show", "clip-gan").out
-    assert re.search(r"^start_from +Folder of a saved method whose generator", page, re.MULTILINE)
+    assert re.search(r"^start_from +Folder of a saved method, from whose generator", page, re.MULTILINE)
     assert re.search(r"^dropout +0.8 +Share of hidden units", page, re.MULTILINE)

@@ -92,7 +92,7 @@ def test_anything_but_images_is_refused(images: np.ndarray, message: str) -> Non
 
 def test_vectors_come_in_pairs() -> None:
     images = np.zeros((3, 8, 8, 3), np.uint8)
-    with pytest.raises(ShapeError, match="or not at all"):
+    with pytest.raises(ShapeError, match="and the reverse"):
         Generated(images=images, image=np.zeros((3, 2), np.float32))
     with pytest.raises(ShapeError, match="must be finite"):
         Generated(images=images, image=np.full((3, 2), np.nan), expression=np.zeros((3, 2)))

@@ -128,5 +128,5 @@ def test_prediction_from_a_checkpoint_is_refused() -> None:
 
 
 def test_genes_must_be_named(model: GeneClip, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="predicts 12 targets and does not name them"):
+    with pytest.raises(DataError, match="predicts 12 targets but does not name them"):
         convert_clip(_read(_parts(model), tmp_path), replace(REQUEST, targets=()))

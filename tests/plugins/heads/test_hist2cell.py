@@ -260,6 +260,6 @@ def test_a_number_on_released_weights_asks_for_them_and_for_no_encoder(
     file = str(record.settings["weights"])
     dataset = "dataset 'humanlung' is not installed (`histobench list datasets` shows those that are)"
     lacking = missing(HIST2CELL, record, registry, None)
-    assert lacking == [dataset, f"{file!r}, the released weights converted, is not in this folder"]
+    assert lacking == [dataset, f"{file!r}, the converted released weights, is not in this folder"]
     (tmp_path / file).touch()
     assert missing(HIST2CELL, record, registry, None) == [dataset]

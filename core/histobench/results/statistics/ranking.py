@@ -23,7 +23,7 @@ _SAME = 1e-10  # relative: sums of the same numbers in another order are the sam
 
 
 def ranks(scores: npt.ArrayLike) -> npt.NDArray[np.int64]:
-    """Rank (..., n) scores along the last axis, the largest first; equal scores share the best of their ranks.
+    """Rank (m, n) scores along the last axis, the largest first; equal scores share the best of their ranks.
 
     Parameters
     ----------
